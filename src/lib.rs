@@ -1,0 +1,1 @@
+//! Gateway Engine for embedded images.
