@@ -1,0 +1,5 @@
+//! Arguments in, text out; no logic. Data goes to stdout, the log to stderr.
+
+pub mod gdc;
+pub mod gmq;
+pub mod gwe;

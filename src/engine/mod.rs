@@ -1,0 +1,1 @@
+//! The engine: a timer whose every check-in is a child process (design decision 1).

@@ -1,0 +1,6 @@
+//! Text in, values out: pure functions that never panic on any bytes.
+//!
+//! Invariant: no I/O, no clock; knows no other room.
+
+pub mod form;
+pub mod ini;

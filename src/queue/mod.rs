@@ -1,0 +1,1 @@
+//! gmq, the store-and-forward queue on localhost (spec: gmq.md).

@@ -1,0 +1,1 @@
+//! supervisord over its unix socket, by XML-RPC (spec: supervisord.md). This room never starts a program.

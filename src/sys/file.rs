@@ -1,0 +1,217 @@
+//! Durable files: what must survive power loss is written here (or in the queue's store) and nowhere else.
+//!
+//! Invariants: a reader sees the old content or the new, never a mixture; when [`replace`] returns `Ok`, the new content
+//! survives power loss, its folder entry included; what is read is bounded.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What failed, on which path.
+#[derive(Debug)]
+pub struct FileError {
+    /// What was tried, as a verb: "write", "read", "create".
+    pub action: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// The error of `action` on `path`.
+    pub fn new(action: &'static str, path: &Path, source: io::Error) -> FileError {
+        FileError { action, path: path.to_path_buf(), source }
+    }
+
+    /// Whether the disk, its inodes or a quota is used up: the one failure that goes away by itself.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self.source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.action, self.path.display(), self.source)
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// Turns an `io::Result` into one that names the action and the path.
+pub trait Context<T> {
+    /// See [`FileError::new`].
+    ///
+    /// # Errors
+    /// The same, named.
+    fn context(self, action: &'static str, path: &Path) -> Result<T, FileError>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn context(self, action: &'static str, path: &Path) -> Result<T, FileError> {
+        self.map_err(|source| FileError::new(action, path, source))
+    }
+}
+
+/// Reads a whole file of at most `limit` bytes; `Ok(None)` where there is none.
+///
+/// # Errors
+/// What the system said, or `InvalidData` for a file larger than `limit`.
+pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(FileError::new("open", path, e)),
+    };
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).context("read", path)?;
+    if bytes.len() as u64 > limit {
+        return Err(FileError::new("read", path, io::Error::new(io::ErrorKind::InvalidData, "larger than its limit")));
+    }
+    Ok(Some(bytes))
+}
+
+/// Replaces a file's content durably: temporary beside it, fsync, rename, fsync of the folder. The folder is created where
+/// it is missing. The temporary has one fixed name, so that a crash leaves at most one, which the next call overwrites.
+///
+/// # Errors
+/// The step that failed. The old content is then still whole, and the temporary is gone.
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    let folder = parent(path);
+    create_folder(folder)?;
+    let temporary = temporary_of(path);
+    let result =
+        write_synced(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path).context("replace", path));
+    if result.is_err() {
+        // The first error is the one to tell; a full disk must not keep the temporary.
+        let _ = fs::remove_file(&temporary);
+        return result;
+    }
+    sync_folder(folder)
+}
+
+/// Removes a file durably; a missing one is a success.
+///
+/// # Errors
+/// What the system said.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_folder(parent(path)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(FileError::new("remove", path, e)),
+    }
+}
+
+/// Removes a folder and all in it; a missing one is a success. Not durable by itself: a left-over is removed again.
+///
+/// # Errors
+/// What the system said.
+pub fn remove_tree(path: &Path) -> Result<(), FileError> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(FileError::new("remove", path, e)),
+        _ => Ok(()),
+    }
+}
+
+/// Creates a folder and its parents, mode 0755, each new entry made durable.
+///
+/// # Errors
+/// The folder that could not be made.
+pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let mut missing = vec![path];
+    while let Some(up) = missing.last().and_then(|p| p.parent()) {
+        if up.as_os_str().is_empty() || up.is_dir() {
+            break;
+        }
+        missing.push(up);
+    }
+    for folder in missing.into_iter().rev() {
+        match fs::create_dir(folder) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(FileError::new("create", folder, e)),
+            _ => sync_folder(parent(folder))?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes a folder's entries (creations, renames, removals in it) durable.
+///
+/// # Errors
+/// What the system said.
+pub fn sync_folder(path: &Path) -> Result<(), FileError> {
+    File::open(path).and_then(|folder| folder.sync_all()).context("sync", path)
+}
+
+fn write_synced(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path).context("create", path)?;
+    // The mode of `open` counts only for a new file, and the umask lessens it.
+    file.set_permissions(fs::Permissions::from_mode(mode)).context("set the mode of", path)?;
+    file.write_all(content).context("write", path)?;
+    file.sync_all().context("sync", path)
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
+fn temporary_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("gwe-file-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        dir
+    }
+
+    #[test]
+    fn replace_creates_folders_sets_the_mode_and_leaves_no_temporary() {
+        let dir = scratch("replace");
+        let path = dir.join("a/b/state");
+        replace(&path, b"one", 0o600).unwrap();
+        replace(&path, b"two", 0o640).unwrap();
+        assert_eq!(read(&path, 10).unwrap().unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(dir.join("a/b")).unwrap().count(), 1);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_stale_temporary_does_not_break_the_next_replace() {
+        // streborn#239: a stale `.new` broke every retry.
+        let dir = scratch("stale");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("state.new"), "torn").unwrap();
+        replace(&dir.join("state"), b"whole", 0o644).unwrap();
+        assert_eq!(read(&dir.join("state"), 10).unwrap().unwrap(), b"whole");
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn reads_are_bounded_and_a_missing_file_is_none() {
+        let dir = scratch("bounded");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("f"), "12345").unwrap();
+        assert!(read(&dir.join("none"), 10).unwrap().is_none());
+        assert!(read(&dir.join("f"), 5).unwrap().is_some());
+        assert_eq!(read(&dir.join("f"), 4).unwrap_err().action, "read");
+        assert!(remove(&dir.join("none")).is_ok());
+        fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,108 @@
+//! The log: one line a message on stderr, which supervisord collects, rotates and bounds.
+//!
+//! Invariant: a secret never reaches this module whole; types that hold one (`config::Cik`) mask themselves in `Display`.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The levels of `gwe -d` (spec: gateway-engine.md, "Command line"), least urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// Every step.
+    Debug,
+    /// What an operator wants to see in a healthy log.
+    Info,
+    /// Something is off, and the agent goes on with what is safe.
+    Warning,
+    /// Something that was asked for failed.
+    Error,
+    /// The agent cannot do its work until somebody acts.
+    Critical,
+}
+
+impl Level {
+    /// Reads a level's name in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Level> {
+        [Level::Debug, Level::Info, Level::Warning, Level::Error, Level::Critical]
+            .into_iter()
+            .find(|level| level.name().eq_ignore_ascii_case(text.trim()))
+    }
+
+    /// The name as the command line and the configuration spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Debug => "DEBUG",
+            Level::Info => "INFO",
+            Level::Warning => "WARNING",
+            Level::Error => "ERROR",
+            Level::Critical => "CRITICAL",
+        }
+    }
+}
+
+static THRESHOLD: AtomicU8 = AtomicU8::new(Level::Info as u8);
+
+/// A message's longest form, in bytes; the rest is cut, so that no input floods the log.
+pub const MAX_MESSAGE: usize = 2000;
+
+/// Messages below `level` are dropped from now on.
+pub fn set_level(level: Level) {
+    THRESHOLD.store(level as u8, Ordering::Relaxed);
+}
+
+/// Whether a message of this level would be written.
+#[must_use]
+pub fn enabled(level: Level) -> bool {
+    level as u8 >= THRESHOLD.load(Ordering::Relaxed)
+}
+
+/// Writes one line in one `write`, so that lines of several processes do not mix. Use the macros instead.
+pub fn write(level: Level, message: fmt::Arguments<'_>) {
+    let mut line = format!("{:<8} {message}", level.name());
+    let end = (0..=MAX_MESSAGE.min(line.len())).rev().find(|i| line.is_char_boundary(*i)).unwrap_or(0);
+    line.truncate(end);
+    // A message is one line whatever it quotes: a hostile name cannot forge a second one.
+    let mut line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.push('\n');
+    // Nobody to tell when stderr itself is gone.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+/// Logs at [`Level::Debug`].
+#[macro_export]
+macro_rules! debug { ($($arg:tt)*) => { $crate::log_at!($crate::sys::log::Level::Debug, $($arg)*) }; }
+/// Logs at [`Level::Info`].
+#[macro_export]
+macro_rules! info { ($($arg:tt)*) => { $crate::log_at!($crate::sys::log::Level::Info, $($arg)*) }; }
+/// Logs at [`Level::Warning`].
+#[macro_export]
+macro_rules! warning { ($($arg:tt)*) => { $crate::log_at!($crate::sys::log::Level::Warning, $($arg)*) }; }
+/// Logs at [`Level::Error`].
+#[macro_export]
+macro_rules! error { ($($arg:tt)*) => { $crate::log_at!($crate::sys::log::Level::Error, $($arg)*) }; }
+/// Logs at the given level; the arguments are formatted only where the line will be written.
+#[macro_export]
+macro_rules! log_at {
+    ($level:expr, $($arg:tt)*) => {
+        if $crate::sys::log::enabled($level) {
+            $crate::sys::log::write($level, format_args!($($arg)*));
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_read_in_any_case_and_order_by_urgency() {
+        assert_eq!(Level::parse("debug"), Some(Level::Debug));
+        assert_eq!(Level::parse(" CRITICAL "), Some(Level::Critical));
+        assert_eq!(Level::parse("loud"), None);
+        assert!(Level::Debug < Level::Info && Level::Error < Level::Critical);
+    }
+}
