@@ -2,5 +2,7 @@
 //!
 //! Invariant: the only room with `unsafe`. It knows no other room.
 
+pub mod clock;
 pub mod file;
 pub mod log;
+pub mod net;
