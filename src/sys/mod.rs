@@ -4,5 +4,9 @@
 
 pub mod clock;
 pub mod file;
+pub mod lock;
 pub mod log;
 pub mod net;
+pub mod process;
+pub mod random;
+pub mod signal;

@@ -1,0 +1,54 @@
+//! A lock between processes, which the kernel gives back when its holder dies.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::file::{create_folder, Context, FileError};
+
+/// Held until dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+const STEP: Duration = Duration::from_millis(100);
+
+/// Takes the lock at `path`, waiting `patience` at the most; `Ok(None)` where another process still holds it.
+///
+/// # Errors
+/// The lock file could not be made.
+pub fn take(path: &Path, patience: Duration) -> Result<Option<Lock>, FileError> {
+    if let Some(folder) = path.parent() {
+        create_folder(folder)?;
+    }
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).context("open", path)?;
+    let begun = Instant::now();
+    loop {
+        // SAFETY: the descriptor is open for the whole call.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+            return Ok(Some(Lock { _file: file }));
+        }
+        if begun.elapsed() >= patience {
+            return Ok(None);
+        }
+        std::thread::sleep(STEP);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_holder_waits_in_vain_and_a_dropped_lock_is_free() {
+        let path = std::env::temp_dir().join(format!("gwe-lock-{}", std::process::id()));
+        let first = take(&path, Duration::ZERO).unwrap();
+        assert!(first.is_some());
+        assert!(take(&path, Duration::ZERO).unwrap().is_none());
+        drop(first);
+        assert!(take(&path, Duration::ZERO).unwrap().is_some());
+        std::fs::remove_file(path).unwrap();
+    }
+}

@@ -1,0 +1,292 @@
+//! Running a program that may fail, hang, fork away or flood: bounded in time, output and survivors.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::signal;
+
+/// How a bounded run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With this exit status.
+    Exit(i32),
+    /// By this signal, which was not ours.
+    Signal(i32),
+    /// Its time was over, and it was killed with all its descendants.
+    TimedOut,
+}
+
+/// What a bounded run left.
+#[derive(Debug)]
+pub struct Run {
+    /// How it ended.
+    pub ended: Ended,
+    /// Its output, the middle cut where it was longer than the bound.
+    pub output: Vec<u8>,
+}
+
+/// After the program's own end, how long a descendant may hold the output open before it is killed.
+const PIPE_GRACE: Duration = Duration::from_secs(1);
+/// From SIGTERM to SIGKILL when the time is over.
+const TERM_GRACE: Duration = Duration::from_secs(3);
+/// Rounds of killing descendants: each round gets a generation of a fork chain.
+const KILL_ROUNDS: usize = 50;
+
+/// Runs a program with stdout and stderr in one pipe as they came, no stdin, in a session of its own. Nothing that it
+/// started survives, whatever the end: descendants that left its process group are found as this process's own children,
+/// since it makes itself their subreaper (spec: failures.md, row 12).
+///
+/// # Errors
+/// The program could not be started.
+pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Result<Run> {
+    become_subreaper();
+    let (reader, writer) = pipe()?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    // SAFETY: setsid and sigprocmask are async-signal-safe, and nothing else runs between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            libc::setsid();
+            signal::release();
+            Ok(())
+        });
+    }
+    let mut child = command.spawn()?;
+    // The command holds our copies of the pipe's writing end: without this the end of output would never come.
+    drop(command);
+    let mut output = Bounded::new(max_output);
+    let ended = watch(&mut child, &reader, &mut output, Instant::now() + limit);
+    end_descendants(child_pid(&child));
+    drain(&reader, &mut output);
+    Ok(Run { ended: ended?, output: output.into_bytes() })
+}
+
+/// The child of a check-in: starts it with the parent's signals released, and has the kernel end it when the parent dies.
+///
+/// # Errors
+/// The program could not be started.
+pub fn spawn_with_parent(command: &mut Command) -> io::Result<Child> {
+    // SAFETY: prctl and sigprocmask are async-signal-safe.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0);
+            signal::release();
+            Ok(())
+        });
+    }
+    command.spawn()
+}
+
+/// Waits for a child that ends soon, killing it where it does not.
+fn watch(child: &mut Child, reader: &File, output: &mut Bounded, deadline: Instant) -> io::Result<Ended> {
+    let mut open = true;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            let grace = Instant::now() + PIPE_GRACE;
+            while open && Instant::now() < grace {
+                open = read_some(reader, output, Duration::from_millis(50));
+            }
+            return Ok(ended(status));
+        }
+        if Instant::now() >= deadline {
+            terminate(child)?;
+            return Ok(Ended::TimedOut);
+        }
+        if open {
+            open = read_some(reader, output, Duration::from_millis(200));
+        } else {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn terminate(child: &mut Child) -> io::Result<()> {
+    let group = -child_pid(child);
+    let _ = signal::send(group, libc::SIGTERM);
+    let deadline = Instant::now() + TERM_GRACE;
+    while child.try_wait()?.is_none() {
+        if Instant::now() >= deadline {
+            let _ = signal::send(group, libc::SIGKILL);
+            child.wait()?;
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// Kills the process group, then whatever was re-parented to this process, until nothing is left.
+fn end_descendants(leader: i32) {
+    let _ = signal::send(-leader, libc::SIGKILL);
+    for _ in 0..KILL_ROUNDS {
+        let orphans = children();
+        if orphans.is_empty() {
+            return;
+        }
+        for pid in orphans {
+            let _ = signal::send(pid, libc::SIGKILL);
+            reap(pid);
+        }
+    }
+    crate::warning!("what an installer started could not be ended within {KILL_ROUNDS} rounds");
+}
+
+/// This process's children outside its own session: descendants of what [`run`] started, since that left our session and no
+/// process can enter another. `/proc/thread-self/children` would need a kernel option that images leave out.
+fn children() -> Vec<i32> {
+    let me = std::process::id() as i32;
+    // SAFETY: getsid has no memory effects; 0 is this process.
+    let session = unsafe { libc::getsid(0) };
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| matches!(parent_and_session(*pid), Some((parent, its)) if parent == me && its != session))
+        .collect()
+}
+
+/// Two fields of `/proc/PID/stat`, counted from behind the name in brackets, which may hold anything.
+fn parent_and_session(pid: i32) -> Option<(i32, i32)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat).into_owned();
+    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace().skip(1);
+    let parent = fields.next()?.parse().ok()?;
+    Some((parent, fields.nth(1)?.parse().ok()?))
+}
+
+/// Reaps a killed child; one in uninterruptible sleep is left to the next round.
+fn reap(pid: i32) {
+    for _ in 0..50 {
+        let mut status = 0;
+        // SAFETY: `status` outlives the call.
+        if unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) } != 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn become_subreaper() {
+    // SAFETY: no memory is touched. An old kernel refuses: then the process group is all that can be ended.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1 as libc::c_ulong, 0, 0, 0) };
+}
+
+fn child_pid(child: &Child) -> i32 {
+    i32::try_from(child.id()).unwrap_or(i32::MAX)
+}
+
+fn ended(status: ExitStatus) -> Ended {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Exit(code),
+        (None, number) => Ended::Signal(number.unwrap_or(0)),
+    }
+}
+
+fn pipe() -> io::Result<(File, OwnedFd)> {
+    let mut fds = [0; 2];
+    // SAFETY: the array has room for the two descriptors, which are ours alone from here on.
+    unsafe {
+        if libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok((File::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])))
+    }
+}
+
+/// Reads what is there within `patience`; `false` at the end of output.
+fn read_some(mut reader: &File, output: &mut Bounded, patience: Duration) -> bool {
+    let mut poll = libc::pollfd { fd: reader.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one valid pollfd.
+    let ready = unsafe { libc::poll(&mut poll, 1, i32::try_from(patience.as_millis()).unwrap_or(i32::MAX)) };
+    if ready <= 0 {
+        return true;
+    }
+    let mut buffer = [0; 4096];
+    match reader.read(&mut buffer) {
+        Ok(0) => false,
+        Ok(n) => {
+            output.push(&buffer[..n]);
+            true
+        }
+        Err(e) => e.kind() == io::ErrorKind::Interrupted,
+    }
+}
+
+/// What is still in the pipe after everybody was killed: at most a pipe's capacity.
+fn drain(reader: &File, output: &mut Bounded) {
+    for _ in 0..64 {
+        let before = output.total;
+        if !read_some(reader, output, Duration::ZERO) || output.total == before {
+            return;
+        }
+    }
+}
+
+/// Keeps the first and the last of a stream: half the bound each.
+struct Bounded {
+    head: Vec<u8>,
+    tail: std::collections::VecDeque<u8>,
+    half: usize,
+    total: usize,
+}
+
+impl Bounded {
+    fn new(max: usize) -> Bounded {
+        Bounded { head: Vec::new(), tail: std::collections::VecDeque::new(), half: max / 2, total: 0 }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.total += bytes.len();
+        let room = self.half - self.head.len().min(self.half);
+        let (first, rest) = bytes.split_at(room.min(bytes.len()));
+        self.head.extend_from_slice(first);
+        self.tail.extend(rest);
+        let excess = self.tail.len().saturating_sub(self.half);
+        self.tail.drain(..excess);
+    }
+
+    fn into_bytes(mut self) -> Vec<u8> {
+        let cut = self.total - self.head.len() - self.tail.len();
+        if cut > 0 {
+            self.head.extend_from_slice(format!("\n[... {cut} bytes cut ...]\n").as_bytes());
+        }
+        self.head.extend(self.tail);
+        self.head
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // One test: the hunt for descendants would meet those of a run beside it.
+    #[test]
+    fn runs_are_bounded_in_time_output_and_survivors() {
+        let sh = |script: &str, limit_ms: u64, max: usize| {
+            let mut command = Command::new("/bin/sh");
+            command.arg("-c").arg(script);
+            run(command, Duration::from_millis(limit_ms), max).unwrap()
+        };
+        let ok = sh("echo out; echo err >&2; exit 3", 5000, 1000);
+        assert_eq!((ok.ended, ok.output.as_slice()), (Ended::Exit(3), &b"out\nerr\n"[..]));
+        assert_eq!(sh("kill -9 $$", 5000, 1000).ended, Ended::Signal(9));
+
+        // MagnaCapax/PMSS#527, cimian#127: hangs, ignores TERM, leaves its session, holds the pipe.
+        for script in ["trap '' TERM; sleep 77 & sleep 77", "setsid sh -c 'trap \"\" TERM; sleep 77' & sleep 77"] {
+            let begun = Instant::now();
+            assert_eq!(sh(script, 300, 1000).ended, Ended::TimedOut);
+            assert!(begun.elapsed() < Duration::from_secs(9), "{script}");
+            assert!(children().is_empty(), "{script}");
+        }
+        let begun = Instant::now();
+        assert_eq!(sh("setsid sh -c 'sleep 77' & echo started", 60_000, 1000).ended, Ended::Exit(0));
+        assert!(begun.elapsed() < Duration::from_secs(9), "a pipe held open does not hold the loop");
+        assert!(children().is_empty());
+
+        let flood = sh("i=0; while [ $i -lt 2000 ]; do echo 0123456789; i=$((i+1)); done; echo last", 20_000, 200);
+        let text = String::from_utf8(flood.output).unwrap();
+        assert!(text.starts_with("0123456789\n") && text.ends_with("last\n"), "{text}");
+        assert!(text.contains("bytes cut") && text.len() < 300, "{text}");
+    }
+}

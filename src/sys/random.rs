@@ -1,0 +1,24 @@
+//! Randomness for jitter and one-time names.
+
+/// 64 random bits of the kernel. Where the kernel has none to give (very early boot), bits that differ between processes
+/// and moments: good enough to spread retries, and nothing here guards a secret with them.
+#[must_use]
+pub fn bits() -> u64 {
+    let mut bytes = [0_u8; 8];
+    // SAFETY: the pointer and the length are those of `bytes`.
+    let n = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
+    if n == 8 {
+        return u64::from_ne_bytes(bytes);
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let seed = now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 40);
+    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn two_draws_differ() {
+        assert_ne!(super::bits(), super::bits());
+    }
+}

@@ -1,0 +1,94 @@
+//! Signals as events: blocked, and waited for with a time limit, so that what idles needs no handler and no wakeup.
+
+use std::io;
+use std::time::Duration;
+
+/// What the engine's parent waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM, SIGINT or SIGQUIT: stop.
+    Stop,
+    /// SIGHUP or SIGUSR1: check in now.
+    Hurry,
+    /// SIGCHLD: a child has ended.
+    Child,
+}
+
+const AWAITED: [(libc::c_int, Signal); 6] = [
+    (libc::SIGTERM, Signal::Stop),
+    (libc::SIGINT, Signal::Stop),
+    (libc::SIGQUIT, Signal::Stop),
+    (libc::SIGHUP, Signal::Hurry),
+    (libc::SIGUSR1, Signal::Hurry),
+    (libc::SIGCHLD, Signal::Child),
+];
+
+fn awaited_set() -> libc::sigset_t {
+    // SAFETY: sigemptyset initialises the set before it is read; sigaddset takes valid signal numbers.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        for (number, _) in AWAITED {
+            libc::sigaddset(&mut set, number);
+        }
+        set
+    }
+}
+
+/// From now on the awaited signals wait for [`wait`]. A child inherits the mask: it calls [`release`] first.
+pub fn block() {
+    let set = awaited_set();
+    // SAFETY: `set` is initialised; the old mask is not asked for.
+    unsafe { libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) };
+}
+
+/// Undoes [`block`].
+pub fn release() {
+    let set = awaited_set();
+    // SAFETY: as in `block`.
+    unsafe { libc::sigprocmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut()) };
+}
+
+/// Waits for an awaited signal, `limit` at the most; `None` when the time is over. [`block`] comes first.
+#[must_use]
+pub fn wait(limit: Duration) -> Option<Signal> {
+    let set = awaited_set();
+    // A limit beyond what time_t holds (32-bit targets) is cut: the caller's loop looks at its deadline again.
+    let seconds = libc::time_t::try_from(limit.as_secs().min(i32::MAX as u64)).unwrap_or(libc::time_t::MAX);
+    // SAFETY: timespec is plain data, for which zero is valid (its padding differs between targets).
+    let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+    time.tv_sec = seconds;
+    // Below 10^9, which fits every target's type.
+    time.tv_nsec = limit.subsec_nanos() as _;
+    // SAFETY: both pointers are valid for the call; the siginfo is not asked for.
+    let number = unsafe { libc::sigtimedwait(&set, std::ptr::null_mut(), &time) };
+    AWAITED.iter().find(|(n, _)| *n == number).map(|(_, signal)| *signal)
+}
+
+/// Sends a signal to a process, or to a process group where `pid` is negative.
+///
+/// # Errors
+/// What the system said (`ESRCH`: there is no such process).
+pub fn send(pid: i32, number: libc::c_int) -> io::Result<()> {
+    // SAFETY: kill has no memory effects.
+    match unsafe { libc::kill(pid, number) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_at_most_its_limit_and_names_the_signal() {
+        // The mask is a thread's own here: other tests are not touched.
+        block();
+        assert_eq!(wait(Duration::from_millis(5)), None);
+        // SAFETY: signals this very thread.
+        unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGHUP) };
+        assert_eq!(wait(Duration::from_secs(5)), Some(Signal::Hurry));
+        release();
+    }
+}
