@@ -4,9 +4,12 @@
 
 pub mod clock;
 pub mod file;
+pub mod host;
 pub mod lock;
 pub mod log;
+pub mod mounts;
 pub mod net;
 pub mod process;
+pub mod process_memory;
 pub mod random;
 pub mod signal;

@@ -1,0 +1,266 @@
+//! Mounted file systems and how full they are, from /proc/self/mountinfo and statvfs(3).
+//!
+//! Invariant: this module never asks a file system that may not answer. A network file system whose server is gone, or one
+//! whose user-space program is stuck, hangs whoever asks it; so does any path that leads through one. Those are listed
+//! without figures. An automount point is not listed at all: asking it would mount what nobody wanted.
+
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+// The plain call of glibc on a 32-bit machine refuses a file system of more than 2^32 blocks or inodes.
+#[cfg(not(target_env = "gnu"))]
+use libc::{statvfs, statvfs as Statvfs};
+#[cfg(target_env = "gnu")]
+use libc::{statvfs64 as statvfs, statvfs64 as Statvfs};
+
+use super::host::read_start;
+
+/// So many mounts are looked at, in the kernel's order.
+pub const MAX_MOUNTS: usize = 512;
+/// So much of the kernel's list is read.
+const MAX_MOUNT_LIST: u64 = 256 * 1024;
+
+/// Pseudo file systems that no tool counts as storage; others of that sort say themselves that they have no blocks.
+const PSEUDO: [&str; 10] =
+    ["autofs", "debugfs", "devpts", "fusectl", "mqueue", "none", "proc", "rpc_pipefs", "subfs", "sysfs"];
+
+/// Kinds that ask another machine.
+const NETWORK: [&str; 19] = [
+    "9p",
+    "afs",
+    "auristorfs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "davfs",
+    "gfs2",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "smb3",
+    "smbfs",
+];
+
+/// A mounted file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSystem {
+    /// What is mounted: `/dev/mmcblk0p2`, `ubi0:data`, `tmpfs`.
+    pub source: String,
+    /// Where.
+    pub target: PathBuf,
+    /// Which folder of it is the root of this mount: `/` but for bind mounts and subvolumes.
+    pub root: PathBuf,
+    /// `ext4`
+    pub kind: String,
+    /// The device number, the same for each mount of one file system.
+    pub device: u64,
+    /// `None` where it was not asked, see above.
+    pub usage: Option<Usage>,
+}
+
+/// How full a file system is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes in a block.
+    pub block_size: u64,
+    /// Blocks in all.
+    pub blocks: u64,
+    /// Blocks free, those kept for root included.
+    pub free: u64,
+    /// Blocks that anybody may use.
+    pub available: u64,
+    /// Inodes in all; 0 where the file system makes them as it goes (btrfs, vfat).
+    pub inodes: u64,
+    /// Inodes that anybody may use.
+    pub inodes_available: u64,
+}
+
+/// Every mounted file system that counts as storage, in the order of mounting; those that cannot be asked at all (no
+/// permission, hidden by a later mount) are left out.
+///
+/// # Errors
+/// /proc is not mounted, or not readable.
+pub fn file_systems() -> io::Result<Vec<FileSystem>> {
+    let mounts = parse(&read_start("/proc/self/mountinfo", MAX_MOUNT_LIST)?);
+    let doubtful: Vec<PathBuf> = mounts.iter().filter(|m| may_hang(m)).map(|m| m.target.clone()).collect();
+    let mut found = Vec::new();
+    for mut mount in mounts {
+        if PSEUDO.contains(&mount.kind.as_str()) {
+            continue;
+        }
+        if doubtful.iter().any(|hanging| mount.target.starts_with(hanging)) {
+            found.push(mount);
+            continue;
+        }
+        let (Ok(metadata), Ok(usage)) = (std::fs::metadata(&mount.target), usage(&mount.target)) else { continue };
+        mount.device = metadata.dev();
+        mount.usage = Some(usage);
+        found.push(mount);
+    }
+    Ok(found)
+}
+
+/// Asks the file system that holds `path`.
+///
+/// # Errors
+/// What statvfs(3) said.
+pub fn usage(path: &Path) -> io::Result<Usage> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: a statvfs is integers only, so all zeros is a valid one.
+    let mut answer: Statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: `path` ends with a NUL, and `answer` is a valid statvfs, which the call fills in.
+    if unsafe { statvfs(path.as_ptr(), &mut answer) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // The types of these fields differ between machines, and are unsigned on all.
+    #[allow(clippy::unnecessary_cast)]
+    Ok(Usage {
+        block_size: if answer.f_frsize == 0 { answer.f_bsize as u64 } else { answer.f_frsize as u64 },
+        blocks: answer.f_blocks as u64,
+        free: answer.f_bfree as u64,
+        available: answer.f_bavail as u64,
+        inodes: answer.f_files as u64,
+        inodes_available: answer.f_favail as u64,
+    })
+}
+
+/// Whether asking this mount may never come back. The root is asked in any case: the program itself runs from it.
+fn may_hang(mount: &FileSystem) -> bool {
+    let kind = mount.kind.as_str();
+    let is_doubtful = NETWORK.contains(&kind) || kind == "fuse" || kind == "fuseblk" || kind.starts_with("fuse.");
+    is_doubtful && mount.target != Path::new("/")
+}
+
+/// Reads a list in the form of proc(5), "/proc/pid/mountinfo". A line that is none of that form is passed over.
+fn parse(list: &[u8]) -> Vec<FileSystem> {
+    list.split(|byte| *byte == b'\n').filter_map(parse_line).take(MAX_MOUNTS).collect()
+}
+
+/// `36 35 98:0 /root /target rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
+fn parse_line(line: &[u8]) -> Option<FileSystem> {
+    // Single spaces: an empty source is an empty field.
+    let mut fields = line.split(|byte| *byte == b' ');
+    let device = parse_device(fields.nth(2)?)?;
+    let root = PathBuf::from(OsString::from_vec(unescape(fields.next()?)));
+    let target = PathBuf::from(OsString::from_vec(unescape(fields.next()?)));
+    let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
+    let kind = String::from_utf8_lossy(&unescape(fields.next()?)).into_owned();
+    let source = String::from_utf8_lossy(&unescape(fields.next()?)).into_owned();
+    Some(FileSystem { source, target, root, kind, device, usage: None })
+}
+
+fn parse_device(field: &[u8]) -> Option<u64> {
+    let (major, minor) = std::str::from_utf8(field).ok()?.split_once(':')?;
+    Some(libc::makedev(major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// Undoes the kernel's `\040`: a backslash and three octal digits. Any other backslash stands for itself.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, after)) = rest.split_first() {
+        if let (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) = (first, after) {
+            plain.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+            rest = after;
+        } else {
+            plain.push(*first);
+            rest = after;
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "\
+22 1 179:2 / / rw,relatime shared:1 - ext4 /dev/mmcblk0p2 rw
+23 22 0:21 / /proc rw shared:5 - proc proc rw
+24 22 0:16 / /data rw - ubifs ubi0:data rw,assert=read-only
+25 22 8:1 / /media/a\\040stick\\134\\011 rw,nosuid shared:3 master:1 - vfat /dev/sda1 rw
+26 22 0:40 / /mnt/share rw - nfs4 10.0.0.1:/export rw
+27 26 8:2 / /mnt/share/disk rw - ext4 /dev/sdb1 rw
+28 22 0:41 / /mnt/shared rw - tmpfs  rw
+29 22 0:42 / /mnt/phone rw - fuse.sshfs me@there: rw
+
+torn line
+30 22 x:y / /bad rw - ext4 /dev/sdc1 rw
+31 22 8:3 / /unfinished rw
+";
+
+    #[test]
+    fn the_kernels_list_is_read_with_its_escapes_and_empty_fields() {
+        let mounts = parse(LIST.as_bytes());
+        let seen: Vec<(&str, &str, &str)> =
+            mounts.iter().map(|m| (m.source.as_str(), m.target.to_str().unwrap(), m.kind.as_str())).collect();
+        let expected = [
+            ("/dev/mmcblk0p2", "/", "ext4"),
+            ("proc", "/proc", "proc"),
+            ("ubi0:data", "/data", "ubifs"),
+            ("/dev/sda1", "/media/a stick\\\t", "vfat"),
+            ("10.0.0.1:/export", "/mnt/share", "nfs4"),
+            ("/dev/sdb1", "/mnt/share/disk", "ext4"),
+            ("", "/mnt/shared", "tmpfs"),
+            ("me@there:", "/mnt/phone", "fuse.sshfs"),
+        ];
+        assert_eq!(seen, expected);
+        assert_eq!(mounts[0].device, libc::makedev(179, 2));
+    }
+
+    #[test]
+    fn network_and_user_space_file_systems_may_hang_but_the_root_is_asked() {
+        let hangs = |kind: &str, target: &str| {
+            let line = format!("1 1 0:1 / {target} rw - {kind} x rw");
+            may_hang(&parse(line.as_bytes())[0])
+        };
+        for kind in ["nfs", "nfs4", "cifs", "9p", "fuse", "fuse.rclone", "fuseblk"] {
+            assert!(hangs(kind, "/mnt"), "{kind}");
+            assert!(!hangs(kind, "/"), "{kind}");
+        }
+        for kind in ["ext4", "ubifs", "squashfs", "overlay", "tmpfs", "btrfs", "fusectl"] {
+            assert!(!hangs(kind, "/mnt"), "{kind}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_undone_and_other_backslashes_stay() {
+        for (escaped, plain) in [
+            ("a\\040b", "a b"),
+            ("\\134040", "\\040"),
+            ("\\04", "\\04"),
+            ("\\", "\\"),
+            ("\\900", "\\900"),
+            ("\\400", "\\400"),
+            ("\\012", "\n"),
+        ] {
+            assert_eq!(unescape(escaped.as_bytes()), plain.as_bytes(), "{escaped}");
+        }
+        assert_eq!(unescape(b"\\377"), [0xff]);
+    }
+
+    #[test]
+    fn the_list_is_bounded() {
+        let line = "1 1 0:1 / /x rw - tmpfs x rw\n";
+        assert_eq!(parse(line.repeat(MAX_MOUNTS + 9).as_bytes()).len(), MAX_MOUNTS);
+    }
+
+    #[test]
+    fn the_root_of_this_machine_is_there_and_has_blocks() {
+        let found = file_systems().unwrap();
+        let root = found.iter().find(|fs| fs.target == Path::new("/")).unwrap();
+        let usage = root.usage.unwrap();
+        assert!(usage.blocks >= usage.free && usage.free >= usage.available && usage.block_size >= 512);
+        assert!(!found.iter().any(|fs| fs.kind == "proc" || fs.kind == "sysfs"));
+        assert!(super::usage(Path::new("/no/such/folder")).is_err());
+    }
+}
