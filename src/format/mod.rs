@@ -4,3 +4,5 @@
 
 pub mod form;
 pub mod ini;
+pub mod xml;
+pub mod xmlrpc;
