@@ -1,0 +1,186 @@
+//! The registry: which version of each app is installed, where, and which content is not taken again.
+//!
+//! Invariant: a version is recorded only after its success (spec: failures.md, row 10).
+
+use std::path::{Path, PathBuf};
+
+use miniserde::{json, Deserialize, Serialize};
+
+use crate::sys::file::{self, FileError};
+
+/// The registry's bound in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+/// How many refused contents are remembered; the oldest goes first.
+const MAX_REFUSED: usize = 64;
+
+/// One installed app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct App {
+    /// The app's name.
+    pub name: String,
+    /// The installed version, without the `v`.
+    pub version: String,
+    /// Which of its two folders it lives in: `apps/<name>/<slot>`.
+    pub slot: String,
+    /// Whether it has a `supervisor.conf`.
+    pub hosted: bool,
+    /// The time stamp of its signature, unix seconds: an older one is refused.
+    pub signed_at: Option<u64>,
+    /// What `engine_report` says beside the version, such as a roll-back.
+    pub note: Option<String>,
+}
+
+/// A content that failed to settle, and is not installed again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The tarball's name.
+    pub tarball: String,
+    /// Its SHA-256, in hex.
+    pub sha256: String,
+}
+
+/// What is installed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registry {
+    /// In the order of their first install.
+    pub apps: Vec<App>,
+    /// Contents that are not taken again.
+    pub refused: Vec<Refused>,
+    /// Factory tarballs whose install was concluded, well or badly.
+    pub factory: Vec<String>,
+}
+
+impl Registry {
+    /// Nothing is installed.
+    #[must_use]
+    pub fn empty() -> Registry {
+        Registry { apps: Vec::new(), refused: Vec::new(), factory: Vec::new() }
+    }
+
+    /// Reads the registry. Missing, empty, zeroed or torn: empty, and the log says so.
+    #[must_use]
+    pub fn load(path: &Path) -> Registry {
+        match file::read(path, MAX_FILE) {
+            Ok(None) => Registry::empty(),
+            Ok(Some(bytes)) => parse(&bytes).unwrap_or_else(|| {
+                crate::error!("{} is damaged; versions are unknown until apps are installed again", path.display());
+                Registry::empty()
+            }),
+            Err(e) => {
+                crate::error!("{e}; going on as if no app were recorded");
+                Registry::empty()
+            }
+        }
+    }
+
+    /// Writes the registry durably.
+    ///
+    /// # Errors
+    /// The disk did not take it; the old registry is then still there.
+    pub fn save(&self, path: &Path) -> Result<(), FileError> {
+        file::replace(path, json::to_string(self).as_bytes(), 0o644)
+    }
+
+    /// The installed app of that name.
+    #[must_use]
+    pub fn app(&self, name: &str) -> Option<&App> {
+        self.apps.iter().find(|app| app.name == name)
+    }
+
+    /// Records an install; replaces the app's older record.
+    pub fn record(&mut self, app: App) {
+        match self.apps.iter_mut().find(|old| old.name == app.name) {
+            Some(old) => *old = app,
+            None => self.apps.push(app),
+        }
+    }
+
+    /// Forgets an app.
+    pub fn forget(&mut self, name: &str) {
+        self.apps.retain(|app| app.name != name);
+    }
+
+    /// Remembers that this content is not taken again.
+    pub fn refuse(&mut self, tarball: &str, sha256: String) {
+        if !self.is_refused(tarball, &sha256) {
+            self.refused.push(Refused { tarball: tarball.to_string(), sha256 });
+            let excess = self.refused.len().saturating_sub(MAX_REFUSED);
+            self.refused.drain(..excess);
+        }
+    }
+
+    /// Whether this content failed to settle before.
+    #[must_use]
+    pub fn is_refused(&self, tarball: &str, sha256: &str) -> bool {
+        self.refused.iter().any(|r| r.tarball == tarball && r.sha256 == sha256)
+    }
+
+    /// Whether some content of that name was refused, so that a new one's hash is worth computing.
+    #[must_use]
+    pub fn has_refused(&self, tarball: &str) -> bool {
+        self.refused.iter().any(|r| r.tarball == tarball)
+    }
+
+    /// The slot that a new version goes to: never the one in use.
+    #[must_use]
+    pub fn free_slot(&self, name: &str) -> &'static str {
+        match self.app(name) {
+            Some(app) if app.slot == "a" => "b",
+            _ => "a",
+        }
+    }
+}
+
+/// Where the registry is.
+#[must_use]
+pub fn path(state: &Path) -> PathBuf {
+    state.join("install/registry.json")
+}
+
+/// Reads a registry's bytes; `None` for anything else.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Option<Registry> {
+    json::from_str(std::str::from_utf8(bytes).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(name: &str, version: &str, slot: &str) -> App {
+        App { name: name.into(), version: version.into(), slot: slot.into(), hosted: true, signed_at: None, note: None }
+    }
+
+    #[test]
+    fn a_new_version_never_goes_to_the_slot_in_use() {
+        let mut registry = Registry::empty();
+        assert_eq!(registry.free_slot("x"), "a");
+        registry.record(app("x", "1", "a"));
+        assert_eq!(registry.free_slot("x"), "b");
+        registry.record(app("x", "2", "b"));
+        assert_eq!((registry.free_slot("x"), registry.apps.len()), ("a", 1));
+    }
+
+    #[test]
+    fn refused_contents_are_remembered_by_hash_and_bounded() {
+        let mut registry = Registry::empty();
+        registry.refuse("x.v1.tar.gz", "h1".into());
+        registry.refuse("x.v1.tar.gz", "h1".into());
+        assert_eq!(registry.refused.len(), 1);
+        assert!(registry.is_refused("x.v1.tar.gz", "h1") && !registry.is_refused("x.v1.tar.gz", "h2"));
+        for n in 0..100 {
+            registry.refuse("y.v1.tar.gz", n.to_string());
+        }
+        assert_eq!(registry.refused.len(), MAX_REFUSED);
+    }
+
+    #[test]
+    fn damage_is_an_empty_registry() {
+        for bytes in [&b""[..], &[0; 64], b"{\"apps\":[{\"name\":1}]}", b"\xff"] {
+            assert!(parse(bytes).is_none());
+        }
+        let mut registry = Registry::empty();
+        registry.record(app("x", "1", "a"));
+        assert_eq!(parse(json::to_string(&registry).as_bytes()), Some(registry));
+    }
+}
