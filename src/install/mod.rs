@@ -2,6 +2,8 @@
 //!
 //! The same code serves `engine_fetch`, the image's factory apps and `gwe --install-apps`.
 
+pub mod agent;
+pub mod drive;
 pub mod journal;
 pub mod registry;
 pub mod request;

@@ -1,0 +1,73 @@
+//! When the next check-in is: pure arithmetic, which the simulation in `tests/` drives with 10,000 agents.
+//!
+//! Invariant: nothing here reads a clock; durations go in and come out, so a jump of the wall clock moves nothing.
+
+use std::time::Duration;
+
+/// The first wait after a failure, where the update interval is not shorter.
+const FIRST_RETRY: Duration = Duration::from_secs(60);
+/// A gateway that checks in more often than this still backs off as far as this.
+const LEAST_CAP: Duration = Duration::from_secs(60);
+/// The first check-in after boot is spread over this, so that a district's power cut is no thundering herd.
+const BOOT_SPREAD: Duration = Duration::from_secs(600);
+/// Doublings after which the cap counts anyway.
+const MAX_DOUBLINGS: u32 = 20;
+/// No wait is shorter.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// The wait after the `failures`-th failure in a row (from 1): exponential backoff with full jitter, capped at the update
+/// interval, so that a fleet whose server comes back asks no faster than it does on a good day (spec: failures.md, row 6).
+#[must_use]
+pub fn after_failure(failures: u32, interval: Duration, random: u64) -> Duration {
+    let base = FIRST_RETRY.min(interval);
+    let cap = interval.max(LEAST_CAP);
+    let ceiling = base.saturating_mul(1 << failures.saturating_sub(1).min(MAX_DOUBLINGS)).min(cap);
+    fraction(ceiling, random).max(SHORTEST)
+}
+
+/// The wait before the first check-in after boot. An agent that was restarted on a running gateway does not wait, nor does
+/// one that still has to be activated: somebody stands beside it.
+#[must_use]
+pub fn after_boot(interval: Duration, random: u64) -> Duration {
+    fraction(BOOT_SPREAD.min(interval), random)
+}
+
+/// A part of `whole`, even over the 2^32 fractions that `random`'s upper half names.
+fn fraction(whole: Duration, random: u64) -> Duration {
+    let ms = u128::from(random >> 32) * whole.as_millis() >> 32;
+    Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR4: Duration = Duration::from_secs(14_400);
+
+    #[test]
+    fn retries_double_up_to_the_interval_and_never_hammer() {
+        for (failures, interval, ceiling) in [
+            (1, HOUR4, 60),
+            (2, HOUR4, 120),
+            (8, HOUR4, 7680),
+            (9, HOUR4, 14_400),
+            (u32::MAX, HOUR4, 14_400),
+            (1, Duration::from_secs(10), 10),
+            (5, Duration::from_secs(10), 60),
+            (1, Duration::from_secs(1), 1),
+        ] {
+            let longest = after_failure(failures, interval, u64::MAX);
+            assert!(longest <= Duration::from_secs(ceiling), "{failures}: {longest:?}");
+            assert!(longest >= Duration::from_secs(ceiling) - Duration::from_millis(1), "{failures}: {longest:?}");
+            assert_eq!(after_failure(failures, interval, 0), SHORTEST);
+        }
+    }
+
+    #[test]
+    fn the_first_check_in_after_boot_is_spread() {
+        assert_eq!(after_boot(HOUR4, 0), Duration::ZERO);
+        assert!(after_boot(HOUR4, u64::MAX) > Duration::from_secs(599));
+        assert!(after_boot(Duration::from_secs(5), u64::MAX) <= Duration::from_secs(5));
+        assert_eq!(after_boot(HOUR4, 1 << 63), Duration::from_secs(300));
+    }
+}

@@ -1,0 +1,255 @@
+//! The agent's own versions: which one runs the next check-in, and which one stays resident (design decision 1).
+//!
+//! The image's `/usr/bin/gwe` is never overwritten. A version that arrived over the air lives in a slot of the app `gwe`; it
+//! is on trial until it has completed a check-in, and it is dropped for the one before when it crashes three times in a
+//! row, or when it fails three check-ins in a row of which the version before completes the next.
+
+use std::path::{Path, PathBuf};
+
+use miniserde::{json, Deserialize, Serialize};
+
+use crate::config::Paths;
+use crate::sys::file::{self, FileError};
+
+/// The app whose install is an update of the agent.
+pub const APP: &str = "gwe";
+/// Crashes in a row after which a version is dropped (spec: failures.md, row 15).
+pub const MAX_CRASHES: u32 = 3;
+/// Failed check-ins of a version on trial after which the version before shows whether the network is to blame.
+const MISSES_TO_COMPARE: u32 = 3;
+/// The state file's bound in bytes.
+const MAX_FILE: u64 = 64 * 1024;
+
+/// One version of the agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Without the `v`.
+    pub version: String,
+    /// Its slot under `apps/gwe`.
+    pub slot: String,
+    /// The tarball's SHA-256 in hex, by which it is refused once it was dropped.
+    pub sha256: String,
+}
+
+/// What is known of the agent's versions. The factory's is not listed: it is always there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agents {
+    /// The newest version that has not been dropped.
+    pub current: Option<Version>,
+    /// What comes back when `current` is dropped; `None`: the factory's.
+    pub previous: Option<Version>,
+    /// Whether `current` still has to complete its first check-in.
+    pub trial: bool,
+    /// Crashes of `current` in a row.
+    pub crashes: u32,
+    /// Check-ins in a row that `current` did not complete while on trial.
+    pub misses: u32,
+    /// The version that was dropped last, and why: the install's report says so.
+    pub dropped: Option<Dropped>,
+}
+
+/// A dropped version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Which.
+    pub version: Version,
+    /// Why, as a clause.
+    pub why: String,
+}
+
+/// How a check-in's process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckIn {
+    /// The server was talked to, and everything due was done.
+    Completed,
+    /// It ended in order, but could not do its work: no network, not activated.
+    Failed,
+    /// It died, or hung until it was ended.
+    Crashed,
+}
+
+impl Agents {
+    /// Only the factory's version.
+    #[must_use]
+    pub fn factory() -> Agents {
+        Agents { current: None, previous: None, trial: false, crashes: 0, misses: 0, dropped: None }
+    }
+
+    /// Reads what is known. Missing, empty, zeroed or torn: the factory's version runs.
+    #[must_use]
+    pub fn load(paths: &Paths) -> Agents {
+        let path = state_file(paths);
+        let bytes = match file::read(&path, MAX_FILE) {
+            Ok(None) => return Agents::factory(),
+            Ok(Some(bytes)) => bytes,
+            Err(e) => {
+                crate::warning!("{e}; going on with the image's own agent");
+                return Agents::factory();
+            }
+        };
+        let text = std::str::from_utf8(&bytes).unwrap_or_default();
+        json::from_str(text).unwrap_or_else(|_| {
+            crate::warning!("{} is damaged; going on with the image's own agent", path.display());
+            Agents::factory()
+        })
+    }
+
+    /// Writes what is known durably.
+    ///
+    /// # Errors
+    /// The disk did not take it.
+    pub fn save(&self, paths: &Paths) -> Result<(), FileError> {
+        file::replace(&state_file(paths), json::to_string(self).as_bytes(), 0o644)
+    }
+
+    /// Puts a freshly installed version on trial.
+    #[must_use]
+    pub fn with_trial(self, version: Version) -> Agents {
+        // A version that replaces one still on trial is rolled back to what was proven.
+        let previous = if self.trial { self.previous } else { self.current };
+        Agents { current: Some(version), previous, trial: true, crashes: 0, misses: 0, dropped: None }
+    }
+
+    /// The version that runs the next check-in; `None`: the factory's.
+    #[must_use]
+    pub fn for_check_in(&self) -> Option<&Version> {
+        if self.is_comparing() {
+            return self.previous.as_ref();
+        }
+        self.current.as_ref()
+    }
+
+    /// The version that stays resident, and that `gmq` and `gdc` follow; `None`: the factory's.
+    #[must_use]
+    pub fn resident(&self) -> Option<&Version> {
+        if self.trial {
+            self.previous.as_ref()
+        } else {
+            self.current.as_ref()
+        }
+    }
+
+    /// What a check-in's end makes of it.
+    #[must_use]
+    pub fn after(&self, check_in: CheckIn) -> Agents {
+        let mut after = self.clone();
+        if self.current.is_none() {
+            return after;
+        }
+        if self.is_comparing() {
+            after.misses = 0;
+            return match check_in {
+                CheckIn::Completed => self.drop_current("its check-ins failed where the version before completes them"),
+                CheckIn::Failed | CheckIn::Crashed => after,
+            };
+        }
+        match check_in {
+            CheckIn::Completed => {
+                after.trial = false;
+                after.crashes = 0;
+                after.misses = 0;
+            }
+            CheckIn::Failed => {
+                after.crashes = 0;
+                after.misses = if self.trial { self.misses + 1 } else { 0 };
+            }
+            CheckIn::Crashed => {
+                after.crashes += 1;
+                if after.crashes >= MAX_CRASHES {
+                    return self.drop_current("it crashed or hung three times in a row");
+                }
+            }
+        }
+        after
+    }
+
+    fn is_comparing(&self) -> bool {
+        self.trial && self.misses >= MISSES_TO_COMPARE
+    }
+
+    fn drop_current(&self, why: &str) -> Agents {
+        let dropped = self.current.clone().map(|version| Dropped { version, why: why.to_string() });
+        Agents { current: self.previous.clone(), dropped, ..Agents::factory() }
+    }
+}
+
+/// The executable of a version.
+#[must_use]
+pub fn executable(paths: &Paths, version: &Version) -> PathBuf {
+    paths.apps().join(APP).join(&version.slot).join("gwe")
+}
+
+fn state_file(paths: &Paths) -> PathBuf {
+    paths.agent().join("state.json")
+}
+
+/// What `gmq`, `gdc` and the engine should run as instead of the program they are; `None` where they are it already, or where
+/// it is not there (a removed slot, a noexec mount without it): then the factory's goes on.
+#[must_use]
+pub fn successor(paths: &Paths, own: &Path) -> Option<PathBuf> {
+    let agents = Agents::load(paths);
+    let path = executable(paths, agents.resident()?);
+    (path != own && path.is_file()).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use CheckIn::{Completed, Crashed, Failed};
+
+    fn version(name: &str) -> Version {
+        Version { version: name.into(), slot: "a".into(), sha256: "h".into() }
+    }
+
+    fn name(version: Option<&Version>) -> &str {
+        version.map_or("factory", |v| v.version.as_str())
+    }
+
+    #[test]
+    fn trials_by_table() {
+        // What happened, then: who checks in next, who is resident, who was dropped.
+        type Row<'a> = (&'a [CheckIn], &'a str, &'a str, Option<&'a str>);
+        let rows: [Row<'_>; 9] = [
+            (&[], "2", "1", None),
+            (&[Completed], "2", "2", None),
+            (&[Crashed, Crashed], "2", "1", None),
+            // freenet-core#4591: three crashes, and the version before is back.
+            (&[Crashed, Crashed, Crashed], "1", "1", Some("2")),
+            (&[Crashed, Crashed, Failed, Crashed], "2", "1", None),
+            (&[Failed, Failed, Failed], "1", "1", None),
+            (&[Failed, Failed, Failed, Failed], "2", "1", None),
+            (&[Failed, Failed, Failed, Completed], "1", "1", Some("2")),
+            (&[Completed, Crashed, Crashed, Crashed], "1", "1", Some("2")),
+        ];
+        for (history, next, resident, dropped) in rows {
+            let start = Agents { current: Some(version("1")), ..Agents::factory() }.with_trial(version("2"));
+            let end = history.iter().fold(start, |agents, check_in| agents.after(*check_in));
+            assert_eq!(name(end.for_check_in()), next, "{history:?}");
+            assert_eq!(name(end.resident()), resident, "{history:?}");
+            assert_eq!(end.dropped.as_ref().map(|d| d.version.version.as_str()), dropped, "{history:?}");
+        }
+    }
+
+    #[test]
+    fn the_factory_version_is_what_is_left() {
+        let mut agents = Agents::factory().with_trial(version("2"));
+        for _ in 0..3 {
+            agents = agents.after(Crashed);
+        }
+        assert_eq!((name(agents.for_check_in()), name(agents.resident())), ("factory", "factory"));
+        assert_eq!(agents.after(Crashed), agents, "the factory's version is never dropped");
+    }
+
+    #[test]
+    fn a_version_that_replaces_one_on_trial_falls_back_to_what_was_proven() {
+        let agents = Agents::factory().with_trial(version("2")).with_trial(version("3"));
+        assert_eq!((name(agents.current.as_ref()), name(agents.resident())), ("3", "factory"));
+    }
+
+    #[test]
+    fn a_quiet_check_in_changes_nothing() {
+        let agents = Agents { current: Some(version("1")), ..Agents::factory() };
+        assert_eq!(agents.after(Completed), agents);
+        assert_eq!(agents.after(Failed), agents);
+    }
+}
