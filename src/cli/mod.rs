@@ -1,5 +1,6 @@
 //! Arguments in, text out; no logic. Data goes to stdout, the log to stderr.
 
+pub mod flags;
 pub mod gdc;
 pub mod gmq;
 pub mod gwe;

@@ -2,6 +2,7 @@
 //! "Identity and configuration").
 
 pub mod cik;
+pub mod identity;
 pub mod layered;
 pub mod options;
 pub mod paths;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use crate::sys::file::FileError;
 use crate::sys::log::Level;
 pub use cik::Cik;
+pub use identity::Identity;
 use layered::Layered;
 use options::Opt;
 pub use paths::Paths;

@@ -119,7 +119,8 @@ mod tests {
     fn each_fault_has_its_chain_of_states() {
         let refused = Outcome::Event(Event::Refused);
         let all = [Requested, Downloading, Verified, Staged, Installing, Settling];
-        let rows: Vec<(Option<(State, Outcome)>, &[State], State)> = vec![
+        type Row<'a> = (Option<(State, Outcome)>, &'a [State], State);
+        let rows: [Row<'_>; 9] = [
             (None, &all, Done),
             (Some((Requested, refused.clone())), &all[..1], Failed),
             (Some((Downloading, Outcome::Later)), &all[..2], Downloading),
