@@ -55,7 +55,7 @@ impl Parser {
     pub fn value(&mut self, flag: &Flag) -> Result<Option<String>, String> {
         for spelling in spellings(flag) {
             let value =
-                self.0.opt_value_from_os_str(spelling, |value| value.to_str().map(str::to_string).ok_or("no UTF-8"));
+                self.0.opt_value_from_fn(spelling, |value| Ok::<_, std::convert::Infallible>(value.to_string()));
             match value {
                 Ok(None) => {}
                 Ok(found) => return Ok(found),
