@@ -182,6 +182,12 @@ impl Config {
         self.seconds("activation_retry_interval")
     }
 
+    /// How long one check-in may take, installs included, before its process is ended.
+    #[must_use]
+    pub fn check_in_limit(&self) -> Duration {
+        self.seconds("check_in_limit")
+    }
+
     /// How long an `install.sh` may take.
     #[must_use]
     pub fn install_timeout(&self) -> Duration {

@@ -1,2 +1,193 @@
-//! The engine: a timer whose every check-in is a child process (design decision 1).
+//! The engine: a timer whose every check-in is a child process, the same as `gwe --once` (design decision 1).
+//!
+//! Invariants: what stays resident opens no connection, starts no thread, and writes nothing to flash on a quiet day;
+//! intervals run on the monotonic clock; no failure of a check-in ends the loop.
+
+pub mod child;
+pub mod last;
 pub mod schedule;
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::config::{Config, Identity, Paths};
+use crate::install::agent::{self, Agents, CheckIn};
+use crate::sys::file;
+use crate::sys::signal::{self, Signal};
+use crate::sys::{clock, log, random};
+use child::Ended;
+
+/// Exit status where the gateway is not configured (spec: gateway-engine.md, "Command line").
+pub const NOT_CONFIGURED: u8 = 255;
+/// A version on trial that hangs is ended sooner than one that is known to work.
+const TRIAL_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// Between a check-in that installed a new agent and that agent's first: no reason to wait.
+const TRIAL_DELAY: Duration = Duration::from_secs(1);
+
+/// Runs check-ins for ever; returns an exit status once it is told to stop, or where the gateway is not configured.
+#[must_use]
+pub fn run(paths: &Paths) -> u8 {
+    signal::block();
+    let mut config = Config::load(paths.clone());
+    log::set_level(config.log_level());
+    match Identity::of(&config) {
+        Ok(identity) => {
+            crate::info!("gwe v{} for {} at {}", crate::config::VERSION, identity.serial, config.server());
+            if let Err(e) = identity.pin(&mut config) {
+                crate::warning!("{e}; the serial number is read from the interface again at the next start");
+            }
+        }
+        Err(missing) => {
+            crate::log_at!(log::Level::Critical, "{missing}");
+            return NOT_CONFIGURED;
+        }
+    }
+    let mut engine = Engine { paths, failures: 0 };
+    let mut delay = engine.first_delay(&config);
+    drop(config);
+    loop {
+        if sleep(delay) == Some(Signal::Stop) {
+            return 0;
+        }
+        match engine.check_in() {
+            None => return 0,
+            Some(next) => delay = next,
+        }
+    }
+}
+
+struct Engine<'a> {
+    paths: &'a Paths,
+    /// Check-ins in a row that did not complete.
+    failures: u32,
+}
+
+impl Engine<'_> {
+    /// Spread after boot; at once after a restart on a running gateway, and where nobody has activated it yet.
+    fn first_delay(&self, config: &Config) -> Duration {
+        let marker = self.paths.run().join("started");
+        let restarted = marker.exists();
+        if let Err(e) = file::create_folder(&self.paths.run()).and_then(|()| write_marker(&marker)) {
+            crate::debug!("{e}");
+        }
+        if restarted || config.cik().is_none() {
+            return Duration::ZERO;
+        }
+        schedule::after_boot(config.update_interval(), random::bits())
+    }
+
+    /// One check-in by the version whose turn it is, and the wait until the next; `None`: told to stop.
+    fn check_in(&mut self) -> Option<Duration> {
+        let agents = Agents::load(self.paths);
+        let config = Config::load(self.paths.clone());
+        let program = self.program(&agents);
+        let limit = if agents.trial { config.check_in_limit().min(TRIAL_LIMIT) } else { config.check_in_limit() };
+        let ended = child::run(&program, self.paths, limit);
+        if ended == Ended::Stopped {
+            return None;
+        }
+        // The check-in may have changed both: read them as they are now.
+        let agents = self.judge(Agents::load(self.paths), ended);
+        let config = Config::load(self.paths.clone());
+        log::set_level(config.log_level());
+        if ended == Ended::Completed {
+            self.failures = 0;
+            self.become_resident(&agents);
+        } else {
+            self.failures = self.failures.saturating_add(1);
+        }
+        Some(self.next_delay(&agents, &config, ended))
+    }
+
+    fn next_delay(&self, agents: &Agents, config: &Config, ended: Ended) -> Duration {
+        match ended {
+            Ended::Completed if agents.trial => TRIAL_DELAY,
+            Ended::Completed => config.update_interval(),
+            _ if config.cik().is_none() => config.activation_retry_interval(),
+            _ => schedule::after_failure(self.failures, config.update_interval(), random::bits()),
+        }
+    }
+
+    /// The executable for the next check-in: the version over the air, or the one that this process is.
+    fn program(&self, agents: &Agents) -> PathBuf {
+        let over_the_air = agents.for_check_in().map(|version| agent::executable(self.paths, version));
+        over_the_air.filter(|path| path.is_file()).unwrap_or_else(|| factory_executable(self.paths))
+    }
+
+    /// Notes how the version did, and drops it where it failed its trial.
+    fn judge(&self, agents: Agents, ended: Ended) -> Agents {
+        let check_in = match ended {
+            Ended::Completed => CheckIn::Completed,
+            Ended::Failed | Ended::Stopped => CheckIn::Failed,
+            Ended::Crashed => CheckIn::Crashed,
+        };
+        let after = agents.after(check_in);
+        if after == agents {
+            return agents;
+        }
+        if let Some(dropped) = &after.dropped {
+            if agents.dropped.is_none() {
+                crate::error!("dropped agent v{}: {}", dropped.version.version, dropped.why);
+            }
+        }
+        if let Err(e) = after.save(self.paths) {
+            crate::error!("{e}; the agent's versions stay as they were");
+            return agents;
+        }
+        after
+    }
+
+    /// Goes on as the newest version that has completed a check-in. Comes back only where that failed.
+    fn become_resident(&self, agents: &Agents) {
+        let own = own_executable();
+        let wanted = match agents.resident() {
+            Some(version) => agent::executable(self.paths, version),
+            None => return,
+        };
+        if wanted == own || !wanted.is_file() {
+            return;
+        }
+        crate::info!("going on as {}", wanted.display());
+        let error = Command::new(&wanted).args(std::env::args_os().skip(1)).exec();
+        crate::error!("cannot run {}: {error}; going on as {}", wanted.display(), own.display());
+    }
+}
+
+/// Sleeps on the monotonic clock; a signal other than "a child ended" ends it early.
+fn sleep(delay: Duration) -> Option<Signal> {
+    let deadline = clock::since_boot() + delay;
+    loop {
+        let left = deadline.saturating_sub(clock::since_boot());
+        if left.is_zero() && !delay.is_zero() {
+            return None;
+        }
+        match signal::wait(left) {
+            Some(Signal::Child) => {}
+            Some(other) => return Some(other),
+            None if delay.is_zero() => return None,
+            None => {}
+        }
+    }
+}
+
+/// The program that this process runs.
+#[must_use]
+pub fn own_executable() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/bin/gwe"))
+}
+
+/// The image's own program: this one, unless this one arrived over the air.
+fn factory_executable(paths: &Paths) -> PathBuf {
+    let own = own_executable();
+    if own.starts_with(paths.apps()) {
+        paths.below_root("/usr/bin/gwe")
+    } else {
+        own
+    }
+}
+
+fn write_marker(path: &Path) -> Result<(), file::FileError> {
+    std::fs::write(path, b"").map_err(|e| file::FileError::new("write", path, e))
+}

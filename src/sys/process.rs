@@ -46,10 +46,12 @@ pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Resu
     become_subreaper();
     let (reader, writer) = pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-    // SAFETY: setsid and sigprocmask are async-signal-safe, and nothing else runs between fork and exec.
+    // SAFETY: setsid, prctl and sigprocmask are async-signal-safe, and nothing else runs between fork and exec.
     unsafe {
         command.pre_exec(|| {
             libc::setsid();
+            // Should this process be killed, the script does not go on unseen beside its own second try.
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0);
             signal::release();
             Ok(())
         });
@@ -59,7 +61,8 @@ pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Resu
     drop(command);
     let mut output = Bounded::new(max_output);
     let ended = watch(&mut child, &reader, &mut output, Instant::now() + limit);
-    end_descendants(child_pid(&child));
+    let _ = signal::send(-child_pid(&child), libc::SIGKILL);
+    end_orphans();
     drain(&reader, &mut output);
     Ok(Run { ended: ended?, output: output.into_bytes() })
 }
@@ -69,6 +72,7 @@ pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Resu
 /// # Errors
 /// The program could not be started.
 pub fn spawn_with_parent(command: &mut Command) -> io::Result<Child> {
+    become_subreaper();
     // SAFETY: prctl and sigprocmask are async-signal-safe.
     unsafe {
         command.pre_exec(|| {
@@ -78,6 +82,22 @@ pub fn spawn_with_parent(command: &mut Command) -> io::Result<Child> {
         });
     }
     command.spawn()
+}
+
+/// Ends what a dead check-in left: its descendants in sessions of their own, which were re-parented to this process if it is
+/// their subreaper.
+pub fn end_orphans() {
+    for _ in 0..KILL_ROUNDS {
+        let orphans = children();
+        if orphans.is_empty() {
+            return;
+        }
+        for pid in orphans {
+            let _ = signal::send(pid, libc::SIGKILL);
+            reap(pid);
+        }
+    }
+    crate::warning!("what an installer started could not be ended within {KILL_ROUNDS} rounds");
 }
 
 /// Waits for a child that ends soon, killing it where it does not.
@@ -116,22 +136,6 @@ fn terminate(child: &mut Child) -> io::Result<()> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
-}
-
-/// Kills the process group, then whatever was re-parented to this process, until nothing is left.
-fn end_descendants(leader: i32) {
-    let _ = signal::send(-leader, libc::SIGKILL);
-    for _ in 0..KILL_ROUNDS {
-        let orphans = children();
-        if orphans.is_empty() {
-            return;
-        }
-        for pid in orphans {
-            let _ = signal::send(pid, libc::SIGKILL);
-            reap(pid);
-        }
-    }
-    crate::warning!("what an installer started could not be ended within {KILL_ROUNDS} rounds");
 }
 
 /// This process's children outside its own session: descendants of what [`run`] started, since that left our session and no

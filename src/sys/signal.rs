@@ -65,6 +65,14 @@ pub fn wait(limit: Duration) -> Option<Signal> {
     AWAITED.iter().find(|(n, _)| *n == number).map(|(_, signal)| *signal)
 }
 
+/// Asks a process to end (SIGTERM).
+///
+/// # Errors
+/// What the system said (`ESRCH`: there is no such process).
+pub fn terminate(pid: u32) -> io::Result<()> {
+    send(i32::try_from(pid).unwrap_or(i32::MAX), libc::SIGTERM)
+}
+
 /// Sends a signal to a process, or to a process group where `pid` is negative.
 ///
 /// # Errors

@@ -1,0 +1,100 @@
+//! A check-in's process: started, bounded in time, stopped when the engine is, and never left behind.
+
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use crate::config::paths::ROOT_VARIABLE;
+use crate::config::Paths;
+use crate::sys::signal::{self, Signal};
+use crate::sys::{clock, process};
+
+/// How a check-in's process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Exit status 0.
+    Completed,
+    /// Exit status 1, or a program that could not be started: it said why in the log.
+    Failed,
+    /// Any other end: a signal, a panic's status, its time was over.
+    Crashed,
+    /// The engine was told to stop, and so was the check-in.
+    Stopped,
+}
+
+/// From a stop to the kill: an interrupted step is journaled, so nothing is lost by it.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Runs one check-in by `program`. [`signal::block`] comes first.
+#[must_use]
+pub fn run(program: &Path, paths: &Paths, limit: Duration) -> Ended {
+    let mut command = Command::new(program);
+    command.arg("--once").env(ROOT_VARIABLE, paths.root());
+    let mut child = match process::spawn_with_parent(&mut command) {
+        Ok(child) => child,
+        Err(e) => {
+            crate::error!("cannot start a check-in with {}: {e}", program.display());
+            return Ended::Crashed;
+        }
+    };
+    let ended = watch(&mut child, limit);
+    if ended != Ended::Completed {
+        // A check-in that died may have left an installer behind.
+        process::end_orphans();
+    }
+    ended
+}
+
+fn watch(child: &mut Child, limit: Duration) -> Ended {
+    let deadline = clock::since_boot() + limit;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return of(status),
+            Ok(None) => {}
+            Err(e) => {
+                crate::error!("cannot wait for the check-in: {e}");
+                return Ended::Crashed;
+            }
+        }
+        let left = deadline.saturating_sub(clock::since_boot());
+        match signal::wait(left) {
+            Some(Signal::Stop) => {
+                end(child);
+                return Ended::Stopped;
+            }
+            Some(Signal::Child | Signal::Hurry) => {}
+            None if !left.is_zero() => {}
+            None => {
+                crate::error!("the check-in took longer than {} s; ending it", limit.as_secs());
+                end(child);
+                return Ended::Crashed;
+            }
+        }
+    }
+}
+
+fn of(status: ExitStatus) -> Ended {
+    match status.code() {
+        Some(0) => Ended::Completed,
+        Some(1) => Ended::Failed,
+        _ => {
+            crate::error!("the check-in ended unexpectedly: {status}");
+            Ended::Crashed
+        }
+    }
+}
+
+/// SIGTERM, and SIGKILL where that is not heard.
+fn end(child: &mut Child) {
+    let _ = signal::terminate(child.id());
+    let deadline = clock::since_boot() + STOP_GRACE;
+    while let Ok(None) = child.try_wait() {
+        let left = deadline.saturating_sub(clock::since_boot());
+        if left.is_zero() {
+            let _ = child.kill();
+            let _ = child.wait();
+            return;
+        }
+        let _ = signal::wait(left);
+    }
+}
