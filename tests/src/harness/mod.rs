@@ -1,0 +1,25 @@
+//! Helpers for black-box tests: a server, a gateway's root, tarballs, supervisord, and programs run with a time limit.
+//!
+//! Everything here cleans up after itself when it is dropped, and panics with a sentence where a test cannot go on.
+
+mod background;
+mod command;
+mod gateway;
+mod murano;
+mod murano_child;
+mod scratch;
+mod skip;
+mod supervisord;
+mod tarball;
+mod wait;
+
+pub use background::Background;
+pub use command::{run, Ran};
+pub use gateway::{agent_binary, Gateway};
+pub use murano::Murano;
+pub use murano_child::{murano_binary, MuranoChild};
+pub use scratch::Scratch;
+pub use skip::announce_skip;
+pub use supervisord::Supervisord;
+pub use tarball::{damage, gunzip, gzip, Kind, Tarball};
+pub use wait::{wait_for, wait_until};

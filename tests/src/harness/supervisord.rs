@@ -1,0 +1,101 @@
+//! A real supervisord in a scratch root.
+
+use super::background::Background;
+use super::command::{run, Ran};
+use super::scratch::Scratch;
+use super::wait::wait_until;
+use std::env;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// How long it may take to start; without `.pyc` files it is slow.
+const START: Duration = Duration::from_secs(30);
+/// How long a supervisorctl command may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A running supervisord; it and its programs are stopped when it is dropped.
+#[derive(Debug)]
+pub struct Supervisord {
+    process: Background,
+    config: PathBuf,
+    socket: PathBuf,
+    ctl: PathBuf,
+}
+
+impl Supervisord {
+    /// Where it is: `GWE_SUPERVISORD`, else in `PATH`, else in the project's `.venv`. The error is for `skip!`.
+    pub fn find() -> Result<PathBuf, String> {
+        if let Some(path) = env::var_os("GWE_SUPERVISORD") {
+            return Ok(path.into());
+        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin");
+        let mut folders = env::split_paths(&path).chain([venv]);
+        folders
+            .find_map(|folder| Some(folder.join("supervisord")).filter(|path| path.is_file()))
+            .ok_or_else(|| "needs supervisord in PATH, in .venv, or named by GWE_SUPERVISORD".into())
+    }
+
+    /// A configuration with its socket, log and include folder where [`Supervisord::start`] wants them.
+    pub fn plain_config() -> &'static str {
+        "[supervisord]\n\
+         logfile = {root}/supervisord.log\n\
+         pidfile = {root}/supervisord.pid\n\
+         childlogdir = {root}\n\
+         [unix_http_server]\n\
+         file = {root}/supervisor.sock\n\
+         [rpcinterface:supervisor]\n\
+         supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\
+         [supervisorctl]\n\
+         serverurl = unix://{root}/supervisor.sock\n\
+         [include]\n\
+         files = {root}/conf.d/*.conf\n"
+    }
+
+    /// Starts it with this configuration, in which `{root}` stands for the scratch folder, and waits for the socket that
+    /// the configuration names in `[unix_http_server]`. Panics where there is none; ask [`Supervisord::find`] first.
+    #[track_caller]
+    pub fn start(root: &Scratch, config: &str) -> Supervisord {
+        let program = Supervisord::find().unwrap_or_else(|why| panic!("{why}"));
+        let text = config.replace("{root}", &root.root().to_string_lossy());
+        let socket = socket_in(&text).expect("the configuration names a socket");
+        let config = root.write("supervisord-test.conf", text);
+        let mut command = Command::new(&program);
+        command.arg("--nodaemon").arg("--configuration").arg(&config).current_dir(root.root());
+        let mut process = Background::start(&mut command, root, "supervisord-output");
+        wait_until("supervisord's socket", START, || {
+            assert!(process.is_running(), "supervisord did not start\n{}", process.log());
+            UnixStream::connect(&socket).is_ok()
+        });
+        let ctl = program.with_file_name("supervisorctl");
+        Supervisord { process, config, socket, ctl }
+    }
+
+    /// Its socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Background {
+        &mut self.process
+    }
+
+    /// Runs supervisorctl. Look at stdout only: it warns on stderr.
+    #[track_caller]
+    pub fn ctl(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(&self.ctl);
+        run(command.arg("-c").arg(&self.config).args(arguments), LIMIT)
+    }
+}
+
+/// `file` of `[unix_http_server]`.
+fn socket_in(config: &str) -> Option<PathBuf> {
+    let section = config.split("[unix_http_server]").nth(1)?;
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    let mut settings = lines.filter_map(|line| line.split_once('='));
+    let (_, path) = settings.find(|(key, _)| key.trim() == "file")?;
+    Some(PathBuf::from(path.trim()))
+}

@@ -1,0 +1,21 @@
+//! `murano`: a local server of the whole Exosite Device API, for tests, demo and development.
+//!
+//! It is not hardened and never listens on anything but loopback.
+
+pub mod api;
+pub mod cli;
+pub mod client;
+pub mod content;
+pub mod endpoint;
+pub mod fault;
+pub mod http;
+pub mod journal;
+pub mod store;
+
+mod connection;
+mod platform;
+mod server;
+mod tls;
+
+pub use platform::{Options, Platform};
+pub use server::Server;

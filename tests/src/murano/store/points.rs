@@ -1,0 +1,116 @@
+//! Data: every point ever written or recorded, per device and alias.
+
+use super::{Result, Store};
+use rusqlite::types::Value as Sql;
+use rusqlite::{params, params_from_iter, Connection, OptionalExtension, Row};
+use serde_json::{json, Map, Value};
+
+/// How a point came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `write`: the server's time.
+    Write,
+    /// `record`: the client's time.
+    Record,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Write => "write",
+            Kind::Record => "record",
+        }
+    }
+}
+
+/// A point of an alias.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Which alias.
+    pub alias: String,
+    /// Unix seconds.
+    pub ts: f64,
+    /// The value; empty after the alias was cleared.
+    pub value: String,
+}
+
+impl Store {
+    /// Stores points of one device in order, all or none.
+    pub fn store(&self, sn: &str, points: &[Point], kind: Kind) -> Result<()> {
+        let mut db = self.db();
+        let step = db.transaction()?;
+        {
+            let sql = "INSERT INTO point (sn, alias, ts, value, kind) VALUES (?1, ?2, ?3, ?4, ?5)";
+            let mut insert = step.prepare_cached(sql)?;
+            for point in points {
+                insert.execute(params![sn, point.alias, point.ts, point.value, kind.name()])?;
+            }
+        }
+        step.commit()
+    }
+
+    /// The newest point of an alias: the one with the latest time; of several, the one that came last.
+    pub fn latest(&self, sn: &str, alias: &str) -> Result<Option<Point>> {
+        let sql = "SELECT alias, ts, value FROM point WHERE sn = ?1 AND alias = ?2
+                   ORDER BY ts DESC, id DESC LIMIT 1";
+        self.db().prepare_cached(sql)?.query_row([sn, alias], read).optional()
+    }
+
+    /// The id of the last point stored; ids grow.
+    pub fn last_id(&self) -> Result<i64> {
+        self.db().query_row("SELECT coalesce(max(id), 0) FROM point", [], |row| row.get(0))
+    }
+
+    /// Whether any of the aliases has a point that came after `id`, or whose time is after `since`.
+    pub fn changed(&self, sn: &str, aliases: &[String], id: i64, since: Option<i64>) -> Result<bool> {
+        let marks = vec!["?"; aliases.len()].join(",");
+        let sql = format!("SELECT 1 FROM point WHERE sn = ? AND (id > ? OR ts > ?) AND alias IN ({marks}) LIMIT 1");
+        let since = since.map_or(f64::INFINITY, |since| since as f64);
+        let fixed = [Sql::from(sn.to_string()), Sql::from(id), Sql::from(since)];
+        let values = fixed.into_iter().chain(aliases.iter().cloned().map(Sql::from));
+        let found = self.db().prepare_cached(&sql)?.query_row(params_from_iter(values), |_| Ok(()));
+        Ok(found.optional()?.is_some())
+    }
+
+    /// `{"devices": {cik: sn}, "data": {sn: {alias: [[unix_ts, value, "write"|"record"], …]}}}`, points in the order
+    /// they came.
+    pub fn state(&self) -> Result<Value> {
+        let db = self.db();
+        let mut devices = Map::new();
+        let mut query = db.prepare_cached("SELECT cik, sn FROM device WHERE cik IS NOT NULL")?;
+        for row in query.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))? {
+            let (cik, sn) = row?;
+            devices.insert(cik, json!(sn));
+        }
+        Ok(json!({ "devices": devices, "data": data(&db)? }))
+    }
+}
+
+fn read(row: &Row) -> Result<Point> {
+    Ok(Point { alias: row.get(0)?, ts: row.get(1)?, value: row.get(2)? })
+}
+
+/// `{sn: {alias: [[unix_ts, value, kind], …]}}`
+fn data(db: &Connection) -> Result<Value> {
+    let mut data = Map::new();
+    let mut query = db.prepare_cached("SELECT sn, alias, ts, value, kind FROM point ORDER BY id")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let (sn, alias): (String, String) = (row.get(0)?, row.get(1)?);
+        let point = json!([number(row.get(2)?), row.get::<_, String>(3)?, row.get::<_, String>(4)?]);
+        let device = data.entry(sn).or_insert_with(|| json!({}));
+        if let Some(points) = device.as_object_mut().map(|aliases| aliases.entry(alias).or_insert_with(|| json!([]))) {
+            points.as_array_mut().into_iter().for_each(|points| points.push(point.clone()));
+        }
+    }
+    Ok(Value::Object(data))
+}
+
+/// A time as JSON: whole seconds without a fraction.
+fn number(ts: f64) -> Value {
+    if ts.fract() == 0.0 {
+        json!(ts as i64)
+    } else {
+        json!(ts)
+    }
+}
