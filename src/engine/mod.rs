@@ -5,6 +5,7 @@
 
 pub mod child;
 pub mod last;
+pub mod last_known_time;
 pub mod schedule;
 
 use std::os::unix::process::CommandExt;
