@@ -13,3 +13,4 @@ pub mod process;
 pub mod process_memory;
 pub mod random;
 pub mod signal;
+pub mod unix_socket;

@@ -1,0 +1,197 @@
+//! Whether an app that was taken up stays up.
+//!
+//! [`judge`] is the whole table, for one process and one look at it. supervisord's own retries (BACKOFF, at most
+//! `startretries` of them) are the app's allowance: what counts is that it is up in the end and stays so for the settling time
+//! with the same pids.
+
+use std::time::Duration;
+
+use super::error::SupervisorError;
+use super::process::{Process, State};
+use super::Supervisor;
+
+/// The app is looked at so often.
+pub const POLL: Duration = Duration::from_millis(500);
+/// A process that is STOPPED and was never started is taken for one with `autostart` off only after so long: supervisord
+/// starts what was added within a second.
+pub const START_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How an app has settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// All its processes are RUNNING.
+    Running,
+    /// One of its processes or all have ended as expected (an exit status among its `exitcodes`): a program that runs once.
+    Finished,
+    /// One of its processes or all are STOPPED: `autostart` is off, or somebody stopped it. Nothing shows that it works.
+    Stopped,
+}
+
+/// What one look says about one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Should it stay like this, it has settled.
+    Steady(Settled),
+    /// On its way.
+    Unsteady,
+    /// It will not settle.
+    Failing(Why),
+}
+
+/// Why a process does not settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It was up, ended by itself and was started again.
+    Restarted,
+    /// It ended with a status that its `exitcodes` do not have.
+    Exited,
+    /// supervisord has given up starting it, or it was up and cannot be started again.
+    GivenUp,
+    /// supervisord has lost track of it.
+    Lost,
+}
+
+/// The table. `ran` is the pid that the process had when it was first seen RUNNING.
+#[must_use]
+pub fn judge(process: &Process, ran: Option<u32>) -> Health {
+    match (process.state, ran) {
+        (State::Running, Some(pid)) if pid != process.pid => Health::Failing(Why::Restarted),
+        (State::Running, _) => Health::Steady(Settled::Running),
+        (State::Starting, None) => Health::Unsteady,
+        (State::Starting, Some(_)) => Health::Failing(Why::Restarted),
+        (State::Backoff, None) => Health::Unsteady,
+        (State::Backoff, Some(_)) => Health::Failing(Why::GivenUp),
+        (State::Stopping, _) => Health::Unsteady,
+        (State::Stopped, _) => Health::Steady(Settled::Stopped),
+        // supervisord gives a reason only for an exit that is not expected.
+        (State::Exited, _) if process.spawnerr.is_empty() => Health::Steady(Settled::Finished),
+        (State::Exited, _) => Health::Failing(Why::Exited),
+        (State::Fatal, _) => Health::Failing(Why::GivenUp),
+        (State::Unknown, _) => Health::Failing(Why::Lost),
+    }
+}
+
+/// One process as it was last seen.
+struct Seen {
+    /// Its namespec.
+    name: String,
+    state: State,
+    pid: u32,
+    ran: Option<u32>,
+}
+
+/// The looks at an app so far.
+#[derive(Default)]
+struct Watch {
+    seen: Vec<Seen>,
+    /// Since when nothing has changed and all was steady.
+    steady_since: Option<Duration>,
+}
+
+/// What follows from a look.
+#[derive(Debug)]
+enum Verdict {
+    GoOn,
+    Settled(Settled),
+    Failed(SupervisorError),
+}
+
+impl Watch {
+    /// Takes a look into account.
+    fn look(&mut self, app: &str, processes: &[Process], now: Duration, settle: Duration) -> Verdict {
+        let mut seen = Vec::new();
+        let mut steady = true;
+        let mut settled = Settled::Running;
+        for process in processes.iter().filter(|process| process.group == app) {
+            let name = process.namespec();
+            let before = self.seen.iter().find(|seen| seen.name == name);
+            let ran = before.and_then(|seen| seen.ran);
+            match judge(process, ran) {
+                Health::Failing(why) => return Verdict::Failed(failing(process, why)),
+                Health::Unsteady => steady = false,
+                Health::Steady(now) => settled = least(settled, now),
+            }
+            steady &= before.is_some_and(|seen| seen.state == process.state && seen.pid == process.pid);
+            let ran = ran.or((process.state == State::Running).then_some(process.pid));
+            seen.push(Seen { name, state: process.state, pid: process.pid, ran });
+        }
+        if seen.is_empty() {
+            let why = "is not hosted by supervisord".to_string();
+            return Verdict::Failed(SupervisorError::Failing { process: app.to_string(), why });
+        }
+        self.seen = seen;
+        if !steady {
+            // It begins anew with this look.
+            self.steady_since = Some(now);
+            return Verdict::GoOn;
+        }
+        let needed = if settled == Settled::Stopped { settle.max(START_PATIENCE) } else { settle };
+        match self.steady_since {
+            Some(since) if now.saturating_sub(since) >= needed => Verdict::Settled(settled),
+            _ => Verdict::GoOn,
+        }
+    }
+
+    /// What it last did, for one whose patience is over.
+    fn last(&self, app: &str) -> SupervisorError {
+        let last = self.seen.iter().find(|seen| seen.state != State::Running).or(self.seen.first());
+        let state = last.map_or("not known to supervisord", |seen| seen.state.name());
+        let why = ["is still ", state, " and has not settled"].concat();
+        SupervisorError::Failing { process: last.map_or(app, |seen| &seen.name).to_string(), why }
+    }
+}
+
+/// Of how two processes settled, what says less.
+fn least(one: Settled, other: Settled) -> Settled {
+    match (one, other) {
+        (Settled::Stopped, _) | (_, Settled::Stopped) => Settled::Stopped,
+        (Settled::Finished, _) | (_, Settled::Finished) => Settled::Finished,
+        (Settled::Running, Settled::Running) => Settled::Running,
+    }
+}
+
+fn failing(process: &Process, why: Why) -> SupervisorError {
+    let said = if process.spawnerr.is_empty() { "supervisord gives no reason" } else { &process.spawnerr };
+    let why = match why {
+        Why::Restarted => "ended by itself while it settled, and was started again".to_string(),
+        Why::Exited => ["exited with status ", &process.exitstatus.to_string()].concat(),
+        Why::GivenUp => ["cannot be kept up (", process.state.name(), "): ", said].concat(),
+        Why::Lost => ["is lost to supervisord: ", said].concat(),
+    };
+    SupervisorError::Failing { process: process.namespec(), why }
+}
+
+impl Supervisor<'_> {
+    /// Watches an app until all its processes have kept their state and their pids for `settle`.
+    ///
+    /// An app that is started again while it settles fails, also where it ended as expected (`autorestart = true`): one that
+    /// does its work in rounds has to run for longer than the settling time, or not to be restarted.
+    ///
+    /// # Errors
+    /// [`SupervisorError::Failing`]: the app does not stay up, or has not settled within `patience`; it says why.
+    /// [`SupervisorError::Down`] and the like, where supervisord was not there to ask at the end of `patience`.
+    pub fn await_running(&self, app: &str, settle: Duration, patience: Duration) -> Result<Settled, SupervisorError> {
+        let begun = self.clock.now();
+        let mut watch = Watch::default();
+        loop {
+            let answer = self.processes();
+            let now = self.clock.now();
+            let over = now.saturating_sub(begun) >= patience;
+            match answer {
+                Ok(processes) => match watch.look(app, &processes, now, settle) {
+                    Verdict::Settled(settled) => return Ok(settled),
+                    Verdict::Failed(why) => return Err(why),
+                    Verdict::GoOn if over => return Err(watch.last(app)),
+                    Verdict::GoOn => {}
+                },
+                Err(e) if over => return Err(e),
+                // A supervisord that starts again starts its apps anew: that is not their fault.
+                Err(_) => watch = Watch::default(),
+            }
+            self.clock.sleep(POLL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

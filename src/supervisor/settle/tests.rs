@@ -1,0 +1,135 @@
+use super::super::take::tests::process;
+use super::*;
+
+fn with_reason(state: State, spawnerr: &str, exitstatus: i64) -> Process {
+    Process { spawnerr: spawnerr.to_string(), exitstatus, ..process("app", "app", state, 0) }
+}
+
+#[test]
+fn the_table() {
+    use Health::{Failing, Steady, Unsteady};
+    for (state, pid, spawnerr, ran, want) in [
+        (State::Starting, 5, "", None, Unsteady),
+        (State::Starting, 6, "", Some(5), Failing(Why::Restarted)),
+        (State::Running, 5, "", None, Steady(Settled::Running)),
+        (State::Running, 5, "", Some(5), Steady(Settled::Running)),
+        (State::Running, 6, "", Some(5), Failing(Why::Restarted)),
+        (State::Backoff, 0, "Exited too quickly", None, Unsteady),
+        (State::Backoff, 0, "Exited too quickly", Some(5), Failing(Why::GivenUp)),
+        (State::Stopping, 5, "", Some(5), Unsteady),
+        (State::Stopped, 0, "", None, Steady(Settled::Stopped)),
+        (State::Stopped, 0, "", Some(5), Steady(Settled::Stopped)),
+        (State::Exited, 0, "", Some(5), Steady(Settled::Finished)),
+        (State::Exited, 0, "Bad exit code 3", Some(5), Failing(Why::Exited)),
+        (State::Fatal, 0, "can't find command '/x'", None, Failing(Why::GivenUp)),
+        (State::Unknown, 0, "", None, Failing(Why::Lost)),
+    ] {
+        let seen = Process { pid, ..with_reason(state, spawnerr, 0) };
+        assert_eq!(judge(&seen, ran), want, "{state:?} {pid} {spawnerr} {ran:?}");
+    }
+}
+
+/// What supervisord says second by second, and what a settling time of 3 s makes of it: the second of the verdict and its text.
+#[test]
+fn lives_of_apps() {
+    use State::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping};
+    let at = |state, pid| vec![process("app", "app", state, pid)];
+    let ended = |state, said: &str, status| vec![with_reason(state, said, status)];
+    let pair = |one, other| vec![process("app", "a0", one, 1), process("app", "a1", other, 2)];
+    let both = vec![process("app", "a0", Running, 1), process("other", "other", Fatal, 0)];
+    for (what, looks, want) in [
+        (
+            "comes up and stays",
+            vec![at(Stopped, 0), at(Starting, 5), at(Running, 5), at(Running, 5), at(Running, 5), at(Running, 5)],
+            Some((5, "ok Running")),
+        ),
+        (
+            "crashes and is started again",
+            vec![at(Running, 5), at(Running, 5), at(Running, 6)],
+            Some((2, "app ended by itself while it settled, and was started again")),
+        ),
+        (
+            "comes up at the second try",
+            vec![
+                at(Starting, 5),
+                ended(Backoff, "Exited too quickly", 0),
+                at(Starting, 6),
+                at(Running, 6),
+                at(Running, 6),
+                at(Running, 6),
+                at(Running, 6),
+            ],
+            Some((6, "ok Running")),
+        ),
+        (
+            "never comes up",
+            vec![
+                at(Starting, 5),
+                ended(Backoff, "Exited too quickly", 0),
+                at(Starting, 6),
+                ended(Fatal, "Exited too quickly (process log may have details)", 0),
+            ],
+            Some((3, "app cannot be kept up (FATAL): Exited too quickly (process log may have details)")),
+        ),
+        (
+            "runs once",
+            vec![at(Running, 5), at(Exited, 0), at(Exited, 0), at(Exited, 0), at(Exited, 0)],
+            Some((4, "ok Finished")),
+        ),
+        (
+            "runs once, badly",
+            vec![at(Running, 5), ended(Exited, "Bad exit code 3", 3)],
+            Some((1, "app exited with status 3")),
+        ),
+        (
+            "has autostart off: that takes longer to tell",
+            vec![at(Stopped, 0), at(Stopped, 0), at(Stopped, 0), at(Stopped, 0), at(Stopped, 0), at(Stopped, 0)],
+            Some((5, "ok Stopped")),
+        ),
+        (
+            "is being stopped",
+            vec![at(Running, 5), at(Stopping, 5), at(Stopping, 5), at(Stopping, 5), at(Stopping, 5)],
+            None,
+        ),
+        (
+            "one of two comes late",
+            vec![pair(Running, Starting), pair(Running, Starting), pair(Running, Running), pair(Running, Running)],
+            None,
+        ),
+        (
+            "both of two are up",
+            vec![pair(Running, Running), pair(Running, Running), pair(Running, Running), pair(Running, Running)],
+            Some((3, "ok Running")),
+        ),
+        (
+            "one of two is given up",
+            vec![pair(Running, Fatal)],
+            Some((0, "app:a1 cannot be kept up (FATAL): supervisord gives no reason")),
+        ),
+        ("other apps do not count", vec![both.clone(), both.clone(), both.clone(), both], Some((3, "ok Running"))),
+        ("is not there", vec![vec![]], Some((0, "app is not hosted by supervisord"))),
+        ("goes away", vec![at(Running, 5), vec![]], Some((1, "app is not hosted by supervisord"))),
+    ] {
+        let mut watch = Watch::default();
+        let mut got = None;
+        for (second, processes) in looks.iter().enumerate() {
+            let now = Duration::from_secs(1000 + second as u64);
+            match watch.look("app", processes, now, Duration::from_secs(3)) {
+                Verdict::GoOn => continue,
+                Verdict::Settled(settled) => got = Some((second, format!("ok {settled:?}"))),
+                Verdict::Failed(why) => got = Some((second, why.to_string())),
+            }
+            break;
+        }
+        assert_eq!(got, want.map(|(second, text)| (second, text.to_string())), "{what}");
+    }
+}
+
+#[test]
+fn one_that_does_not_settle_is_named_with_its_last_state() {
+    let mut watch = Watch::default();
+    assert_eq!(watch.last("app").to_string(), "app is still not known to supervisord and has not settled");
+    let processes = [process("app", "a0", State::Running, 1), process("app", "a1", State::Starting, 2)];
+    watch.look("app", &processes, Duration::ZERO, POLL);
+    assert_eq!(watch.last("app").to_string(), "app:a1 is still STARTING and has not settled");
+}

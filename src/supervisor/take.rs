@@ -1,0 +1,299 @@
+//! Taking an app up and down: what has to be asked of supervisord, in which order, and what its answers mean.
+//!
+//! [`next`] is the whole table. It remembers nothing: the next step follows from what just happened. So an app that was
+//! caught half-way (kill -9, power loss, supervisord restarted) is taken up by calling it again.
+
+use std::time::Duration;
+
+use super::error::{code, SupervisorError};
+use super::process::{Process, State};
+use super::{Changes, Supervisor};
+
+/// An app may take so long to stop by itself, its own `stopwaitsecs` included; then it is killed.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(120);
+/// And so long to be gone after SIGKILL.
+pub const KILL_PATIENCE: Duration = Duration::from_secs(10);
+/// The first look at a stopping app comes after so long; each further one after twice the time before, up to
+/// [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is wanted of an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Hosted, and started from what is on disk now.
+    Up,
+    /// Not hosted.
+    Down,
+}
+
+/// What the loop does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Have the configuration read.
+    Reload,
+    /// Ask how the app stands.
+    Look,
+    /// Tell it to stop.
+    Stop,
+    /// Send it SIGKILL.
+    Kill,
+    /// Wait a little.
+    Pause,
+    /// End its hosting.
+    Remove,
+    /// Begin its hosting.
+    Add,
+    /// The goal is reached.
+    Done,
+    /// It is not.
+    Fail(Reason),
+}
+
+impl Step {
+    /// For the log.
+    fn name(self) -> &'static str {
+        match self {
+            Step::Reload => "read the configuration",
+            Step::Look => "look",
+            Step::Stop => "stop",
+            Step::Kill => "kill",
+            Step::Pause => "pause",
+            Step::Remove => "remove",
+            Step::Add => "add",
+            Step::Done => "done",
+            Step::Fail(_) => "fail",
+        }
+    }
+}
+
+/// Why a goal is not reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The configuration that supervisord reads does not have the app.
+    NotIncluded,
+    /// The app does not end.
+    StillRunning,
+    /// What supervisord said last.
+    AsSaid,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// The configuration was read, and this is the app's place in it.
+    Reloaded(Listed),
+    /// It could not be read.
+    Unreadable,
+    /// The app stands like this.
+    Saw(Standing),
+    /// It was told to stop, or killed.
+    Told(Reply),
+    /// It was removed.
+    Removed(Reply),
+    /// It was added.
+    Added(Reply),
+    /// A pause is over.
+    Paused,
+}
+
+/// In which of `reloadConfig`'s lists an app is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// New, changed, or in none: unchanged, or unknown altogether.
+    Elsewhere,
+    /// Hosted, and no longer in the configuration.
+    Removed,
+}
+
+/// How an app stands, all its processes taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Not hosted.
+    Absent,
+    /// Something of it is up, or is about to be started.
+    Up,
+    /// Something of it is stopping, and nothing is up.
+    Stopping,
+    /// All of it has ended.
+    Halted,
+}
+
+/// supervisord's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It obeyed.
+    Obeyed,
+    /// It refused, with this number.
+    Fault(i64),
+}
+
+/// How long it has been going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// Within [`STOP_PATIENCE`].
+    Early,
+    /// Within [`KILL_PATIENCE`] after that.
+    Late,
+    /// Beyond.
+    Over,
+}
+
+/// The table: what follows from what just happened.
+#[must_use]
+pub fn next(goal: Goal, happened: Happened, time: Time) -> Step {
+    use Happened::{Added, Paused, Reloaded, Removed, Saw, Told, Unreadable};
+    use Reply::{Fault, Obeyed};
+    use Standing::{Absent, Halted, Stopping, Up};
+    match (happened, goal, time) {
+        // Its fragment is not where supervisord looks: what runs is left alone.
+        (Reloaded(Listed::Removed), Goal::Up, _) => Step::Fail(Reason::NotIncluded),
+        (Reloaded(_), ..) => Step::Look,
+        // Trap 1: the fragment must come back out. Ending what runs needs no configuration.
+        (Unreadable, Goal::Up, _) => Step::Fail(Reason::AsSaid),
+        (Unreadable, Goal::Down, _) => Step::Look,
+
+        (Saw(Absent), Goal::Up, _) => Step::Add,
+        (Saw(Absent), Goal::Down, _) => Step::Done,
+        // Also where nothing changed: only a new process runs the new binary (trap 3, Supervisor#1264).
+        (Saw(Halted), ..) => Step::Remove,
+        (Saw(Up), _, Time::Early) => Step::Stop,
+        (Saw(Stopping), _, Time::Early) => Step::Pause,
+        (Saw(Up | Stopping), _, Time::Late) => Step::Kill,
+        (Saw(Up | Stopping), _, Time::Over) => Step::Fail(Reason::StillRunning),
+
+        // It ended by itself meanwhile, or is stopping already: the next look tells.
+        (Told(Obeyed | Fault(code::BAD_NAME | code::NOT_RUNNING | code::FAILED)), ..) => Step::Pause,
+        (Removed(Obeyed | Fault(code::BAD_NAME)), Goal::Up, _) => Step::Add,
+        (Removed(Obeyed | Fault(code::BAD_NAME)), Goal::Down, _) => Step::Done,
+        // supervisord restarted it between the look and the removal (`autorestart`).
+        (Removed(Fault(code::STILL_RUNNING)), _, Time::Early | Time::Late) => Step::Pause,
+        (Removed(Fault(code::STILL_RUNNING)), _, Time::Over) => Step::Fail(Reason::StillRunning),
+        (Added(Obeyed | Fault(code::ALREADY_ADDED)), ..) => Step::Done,
+        (Added(Fault(code::BAD_NAME)), ..) => Step::Fail(Reason::NotIncluded),
+        (Told(Fault(_)) | Removed(Fault(_)) | Added(Fault(_)), ..) => Step::Fail(Reason::AsSaid),
+
+        (Paused, ..) => Step::Look,
+    }
+}
+
+impl Supervisor<'_> {
+    /// Has an app hosted and started from the fragment and the files that are on disk now, whatever ran before. It is not
+    /// waited for: see [`Supervisor::await_running`].
+    ///
+    /// At most [`STOP_PATIENCE`] and [`KILL_PATIENCE`] pass, beside the calls themselves. Between the removal of the old and
+    /// the addition of the new, supervisord does not know the app: one who was interrupted must call this again.
+    ///
+    /// # Errors
+    /// [`SupervisorError::Unreadable`]: nothing has changed; take the fragment back out, see [`Supervisor::reload`].
+    /// [`SupervisorError::NotIncluded`]; [`SupervisorError::StillRunning`]; else what supervisord said.
+    pub fn take_up(&self, app: &str) -> Result<(), SupervisorError> {
+        self.take(Goal::Up, app)
+    }
+
+    /// Stops an app and ends its hosting; one that is not hosted is a success. Remove its fragment first, so that
+    /// supervisord forgets it too. A configuration that cannot be read does not keep an app up.
+    ///
+    /// # Errors
+    /// [`SupervisorError::StillRunning`]; else what supervisord said.
+    pub fn take_down(&self, app: &str) -> Result<(), SupervisorError> {
+        self.take(Goal::Down, app)
+    }
+
+    fn take(&self, goal: Goal, app: &str) -> Result<(), SupervisorError> {
+        let begun = self.clock.now();
+        let mut pause = FIRST_PAUSE;
+        let mut killed = false;
+        let mut said = None;
+        let mut step = Step::Reload;
+        loop {
+            let happened = match step {
+                Step::Reload => match self.reload() {
+                    Ok(changes) => Happened::Reloaded(listed(&changes, app)),
+                    Err(e) if e.is_unreadable() => {
+                        said = Some(e);
+                        Happened::Unreadable
+                    }
+                    Err(e) => return Err(e),
+                },
+                Step::Look => Happened::Saw(standing(&self.processes()?, app)),
+                Step::Stop => Happened::Told(reply(self.stop(app), &mut said)?),
+                Step::Kill => {
+                    if !killed {
+                        crate::warning!("{app} does not stop within {} s: killing it", STOP_PATIENCE.as_secs());
+                        killed = true;
+                    }
+                    Happened::Told(reply(self.kill(app), &mut said)?)
+                }
+                Step::Remove => Happened::Removed(reply(self.remove(app), &mut said)?),
+                Step::Add => Happened::Added(reply(self.add(app), &mut said)?),
+                Step::Pause => {
+                    self.clock.sleep(pause);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    Happened::Paused
+                }
+                Step::Done => return Ok(()),
+                Step::Fail(reason) => return Err(self.failure(reason, app, begun, said)),
+            };
+            step = next(goal, happened, time(self.clock.now().saturating_sub(begun)));
+            crate::debug!("supervisord, {app}: {}", step.name());
+        }
+    }
+
+    fn failure(&self, why: Reason, app: &str, begun: Duration, said: Option<SupervisorError>) -> SupervisorError {
+        match (why, said) {
+            (Reason::AsSaid, Some(said)) => said,
+            (Reason::StillRunning, _) => {
+                SupervisorError::StillRunning { app: app.to_string(), waited: self.clock.now().saturating_sub(begun) }
+            }
+            (Reason::NotIncluded | Reason::AsSaid, _) => SupervisorError::NotIncluded { app: app.to_string() },
+        }
+    }
+}
+
+/// A fault is an answer; everything else ends the attempt.
+fn reply(outcome: Result<(), SupervisorError>, said: &mut Option<SupervisorError>) -> Result<Reply, SupervisorError> {
+    match outcome {
+        Ok(()) => Ok(Reply::Obeyed),
+        Err(e @ SupervisorError::Fault { code, .. }) => {
+            *said = Some(e);
+            Ok(Reply::Fault(code))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn listed(changes: &Changes, app: &str) -> Listed {
+    if changes.removed.iter().any(|name| name == app) {
+        Listed::Removed
+    } else {
+        Listed::Elsewhere
+    }
+}
+
+/// How an app stands among all processes.
+#[must_use]
+pub fn standing(processes: &[Process], app: &str) -> Standing {
+    let mut standing = Standing::Absent;
+    for process in processes.iter().filter(|process| process.group == app) {
+        standing = match (process.state, standing) {
+            (State::Starting | State::Running | State::Backoff, _) | (_, Standing::Up) => Standing::Up,
+            (State::Stopping, _) | (_, Standing::Stopping) => Standing::Stopping,
+            (State::Stopped | State::Exited | State::Fatal | State::Unknown, _) => Standing::Halted,
+        };
+    }
+    standing
+}
+
+fn time(waited: Duration) -> Time {
+    if waited < STOP_PATIENCE {
+        Time::Early
+    } else if waited < STOP_PATIENCE + KILL_PATIENCE {
+        Time::Late
+    } else {
+        Time::Over
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

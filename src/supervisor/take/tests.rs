@@ -1,0 +1,184 @@
+use super::*;
+
+use Happened::{Added, Paused, Reloaded, Removed, Saw, Told, Unreadable};
+use Reply::{Fault, Obeyed};
+
+const GOALS: [Goal; 2] = [Goal::Up, Goal::Down];
+const TIMES: [Time; 3] = [Time::Early, Time::Late, Time::Over];
+const STANDINGS: [Standing; 4] = [Standing::Absent, Standing::Up, Standing::Stopping, Standing::Halted];
+const REPLIES: [Reply; 8] = [
+    Obeyed,
+    Fault(code::BAD_NAME),
+    Fault(code::FAILED),
+    Fault(code::NOT_RUNNING),
+    Fault(code::ALREADY_ADDED),
+    Fault(code::STILL_RUNNING),
+    Fault(code::SHUTDOWN_STATE),
+    Fault(12_345),
+];
+
+/// Each row: what happened, when; what follows for an app that shall be up, and for one that shall be down.
+#[test]
+fn the_table() {
+    use Step::{Add, Done, Fail, Kill, Look, Pause, Remove, Stop};
+    use Time::{Early, Late, Over};
+    let said = Fail(Reason::AsSaid);
+    let still = Fail(Reason::StillRunning);
+    let absent = Fail(Reason::NotIncluded);
+    for (happened, times, up, down) in [
+        (Reloaded(Listed::Elsewhere), &TIMES[..], Look, Look),
+        (Reloaded(Listed::Removed), &TIMES[..], absent, Look),
+        (Unreadable, &TIMES[..], said, Look),
+        (Saw(Standing::Absent), &TIMES[..], Add, Done),
+        (Saw(Standing::Halted), &TIMES[..], Remove, Remove),
+        (Saw(Standing::Up), &[Early], Stop, Stop),
+        (Saw(Standing::Up), &[Late], Kill, Kill),
+        (Saw(Standing::Up), &[Over], still, still),
+        (Saw(Standing::Stopping), &[Early], Pause, Pause),
+        (Saw(Standing::Stopping), &[Late], Kill, Kill),
+        (Saw(Standing::Stopping), &[Over], still, still),
+        (Told(Obeyed), &TIMES[..], Pause, Pause),
+        (Told(Fault(code::BAD_NAME)), &TIMES[..], Pause, Pause),
+        (Told(Fault(code::NOT_RUNNING)), &TIMES[..], Pause, Pause),
+        (Told(Fault(code::FAILED)), &TIMES[..], Pause, Pause),
+        (Told(Fault(code::SHUTDOWN_STATE)), &TIMES[..], said, said),
+        (Removed(Obeyed), &TIMES[..], Add, Done),
+        (Removed(Fault(code::BAD_NAME)), &TIMES[..], Add, Done),
+        (Removed(Fault(code::STILL_RUNNING)), &[Early, Late], Pause, Pause),
+        (Removed(Fault(code::STILL_RUNNING)), &[Over], still, still),
+        (Removed(Fault(code::SHUTDOWN_STATE)), &TIMES[..], said, said),
+        (Added(Obeyed), &TIMES[..], Done, Done),
+        (Added(Fault(code::ALREADY_ADDED)), &TIMES[..], Done, Done),
+        (Added(Fault(code::BAD_NAME)), &TIMES[..], absent, absent),
+        (Added(Fault(code::SHUTDOWN_STATE)), &TIMES[..], said, said),
+        (Paused, &TIMES[..], Look, Look),
+    ] {
+        for time in times {
+            assert_eq!(next(Goal::Up, happened, *time), up, "{happened:?} {time:?}, up");
+            assert_eq!(next(Goal::Down, happened, *time), down, "{happened:?} {time:?}, down");
+        }
+    }
+}
+
+/// What may come of a step.
+fn outcomes(step: Step) -> Vec<Happened> {
+    match step {
+        Step::Reload => vec![Reloaded(Listed::Elsewhere), Reloaded(Listed::Removed), Unreadable],
+        Step::Look => STANDINGS.map(Saw).to_vec(),
+        Step::Stop | Step::Kill => REPLIES.map(Told).to_vec(),
+        Step::Remove => REPLIES.map(Removed).to_vec(),
+        Step::Add => REPLIES.map(Added).to_vec(),
+        Step::Pause => vec![Paused],
+        Step::Done | Step::Fail(_) => vec![],
+    }
+}
+
+/// Whatever supervisord answers, an attempt ends: once time is over, every path of the table reaches an end without a loop.
+#[test]
+fn once_time_is_over_every_path_ends() {
+    fn walk(goal: Goal, step: Step, depth: usize) -> usize {
+        assert!(depth < 10, "the table loops when time is over");
+        let paths = outcomes(step).into_iter().map(|happened| walk(goal, next(goal, happened, Time::Over), depth + 1));
+        1 + paths.sum::<usize>()
+    }
+    for goal in GOALS {
+        for step in [Step::Reload, Step::Look, Step::Stop, Step::Kill, Step::Pause, Step::Remove, Step::Add] {
+            assert!(walk(goal, step, 0) > 1);
+        }
+    }
+}
+
+/// Before time is over, a loop always passes through a pause: supervisord is never asked without rest.
+#[test]
+fn no_loop_without_a_pause() {
+    fn walk(goal: Goal, step: Step, time: Time, path: &mut Vec<Step>) {
+        assert!(!path.contains(&step), "{goal:?} {time:?}: {path:?} leads back to {step:?}");
+        if step == Step::Pause {
+            return;
+        }
+        path.push(step);
+        for happened in outcomes(step) {
+            walk(goal, next(goal, happened, time), time, path);
+        }
+        path.pop();
+    }
+    for goal in GOALS {
+        for time in TIMES {
+            walk(goal, Step::Reload, time, &mut Vec::new());
+            walk(goal, next(goal, Paused, time), time, &mut Vec::new());
+        }
+    }
+}
+
+/// Only what has ended is removed, and only what is not hosted is added: never two copies of one app.
+#[test]
+fn an_app_is_added_only_where_it_is_absent() {
+    for goal in GOALS {
+        for time in TIMES {
+            for step in [Step::Reload, Step::Look, Step::Stop, Step::Kill, Step::Pause, Step::Remove, Step::Add] {
+                for happened in outcomes(step) {
+                    match next(goal, happened, time) {
+                        Step::Add => {
+                            assert!(matches!(happened, Saw(Standing::Absent) | Removed(Obeyed | Fault(code::BAD_NAME))))
+                        }
+                        Step::Remove => assert_eq!(happened, Saw(Standing::Halted)),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn process(group: &str, name: &str, state: State, pid: u32) -> Process {
+    Process {
+        name: name.to_string(),
+        group: group.to_string(),
+        state,
+        start: 100,
+        stop: 0,
+        now: 160,
+        pid,
+        exitstatus: 0,
+        spawnerr: String::new(),
+        logfile: String::new(),
+    }
+}
+
+#[test]
+fn a_group_stands_as_its_liveliest_process() {
+    use State::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping};
+    for (states, want) in [
+        (&[][..], Standing::Absent),
+        (&[Running], Standing::Up),
+        (&[Starting], Standing::Up),
+        // Supervisor#746: it is stopped like one that runs.
+        (&[Backoff], Standing::Up),
+        (&[Stopping], Standing::Stopping),
+        (&[Stopped], Standing::Halted),
+        (&[Exited, Fatal, State::Unknown], Standing::Halted),
+        (&[Stopped, Stopping], Standing::Stopping),
+        (&[Stopping, Stopped], Standing::Stopping),
+        (&[Stopping, Running], Standing::Up),
+        (&[Running, Stopping, Stopped], Standing::Up),
+    ] {
+        let mut processes = vec![process("other", "a", Running, 1)];
+        processes.extend(states.iter().map(|state| process("app", "a", *state, 2)));
+        assert_eq!(standing(&processes, "app"), want, "{states:?}");
+    }
+}
+
+#[test]
+fn time_runs_out_in_two_steps() {
+    let second = Duration::from_secs(1);
+    for (waited, want) in [
+        (Duration::ZERO, Time::Early),
+        (STOP_PATIENCE - second, Time::Early),
+        (STOP_PATIENCE, Time::Late),
+        (STOP_PATIENCE + KILL_PATIENCE - second, Time::Late),
+        (STOP_PATIENCE + KILL_PATIENCE, Time::Over),
+        (Duration::MAX, Time::Over),
+    ] {
+        assert_eq!(time(waited), want);
+    }
+}
