@@ -1,8 +1,11 @@
 //! The harness itself: what the other tests take for granted.
 
-use gwe_tests::harness::{damage, gunzip, run, wait_until, Background, Kind, Murano, Scratch, Supervisord, Tarball};
+use gwe_tests::harness::{
+    damage, gunzip, run, wait_until, Background, Gateway, Kind, Murano, Scratch, Supervisord, Tarball,
+};
 use gwe_tests::murano::endpoint::Endpoint;
 use gwe_tests::skip;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -131,4 +134,20 @@ fn a_real_supervisord_runs_a_program() {
     wait_until("the program to run", SHORT, || supervisord.ctl(&["status"]).stdout.contains("RUNNING"));
     assert!(supervisord.process().stop().success());
     assert!(!supervisord.socket().exists());
+}
+
+#[test]
+fn a_gateway_has_a_root_and_the_agent_under_its_three_names() {
+    let scratch = Scratch::new();
+    let agent = scratch.write("agent", "#!/bin/sh\necho \"$(basename \"$0\") $GWE_ROOT $http_proxy $*\"\n");
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let gateway = Gateway::of(&agent);
+    let root = gateway.root().root().display().to_string();
+    assert_eq!(gateway.gwe(&["--once"]).ok().stdout, format!("gwe {root}  --once\n"));
+    assert_eq!(gateway.gmq(&[]).ok().stdout, format!("gmq {root}  \n"));
+    assert_eq!(gateway.gdc(&["timestamp"]).ok().stdout, format!("gdc {root}  timestamp\n"));
+    assert!(gateway.root().tree("").is_empty(), "the root of a new gateway is empty");
+    let mut engine = gateway.start("gwe", &["-l", "5"]);
+    assert!(engine.wait(SHORT).unwrap().success());
+    assert_eq!(engine.log(), format!("gwe {root}  -l 5\n"));
 }

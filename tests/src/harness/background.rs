@@ -1,9 +1,8 @@
 //! A program that runs beside the test.
 
-use super::command::{kill_group, show, signal, wait};
+use super::command::{kill_group, show, signal, spawn, wait};
 use super::scratch::Scratch;
 use std::fs::{self, File};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -28,13 +27,7 @@ impl Background {
         let file = File::options().create(true).append(true).open(&log);
         let file = file.unwrap_or_else(|error| panic!("cannot open {}: {error}", log.display()));
         let copy = file.try_clone().expect("a file handle can be duplicated");
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(file)
-            .stderr(copy)
-            .process_group(0)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot run {shown}: {error}"));
+        let child = spawn(command.stdin(Stdio::null()).stdout(file).stderr(copy));
         Background { child, log, shown }
     }
 

@@ -1,6 +1,6 @@
 //! Runs a program with a time limit and collects what it says.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 const MAX_OUTPUT: u64 = 64 * 1024 * 1024;
 /// How long to wait for the end of the output once the program has ended: a survivor may hold the pipe open.
 const PIPE_WAIT: Duration = Duration::from_millis(500);
+/// How long to wait for a program's file to be closed by others.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 /// What became of a program.
 #[derive(Debug)]
@@ -61,13 +63,7 @@ impl Ran {
 pub fn run(command: &mut Command, limit: Duration) -> Ran {
     let shown = show(command);
     let start = Instant::now();
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot run {shown}: {error}"));
+    let mut child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     let stdout = Pipe::collect(child.stdout.take().expect("stdout is piped"));
     let stderr = Pipe::collect(child.stderr.take().expect("stderr is piped"));
     let ended = wait(&mut child, limit);
@@ -85,6 +81,22 @@ pub fn run(command: &mut Command, limit: Duration) -> Ran {
         stdout: stdout.text(),
         stderr: stderr.text(),
         took,
+    }
+}
+
+/// Starts a program in a process group of its own. A file that was written a moment ago may still be open in a child that
+/// another test's thread is just starting; that ends by itself, and is waited for.
+#[track_caller]
+pub(super) fn spawn(command: &mut Command) -> Child {
+    let until = Instant::now() + BUSY_WAIT;
+    loop {
+        match command.process_group(0).spawn() {
+            Ok(child) => return child,
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => panic!("cannot run {}: {error}", show(command)),
+        }
     }
 }
 

@@ -41,11 +41,16 @@ impl Gateway {
     #[track_caller]
     #[allow(clippy::new_without_default, reason = "it does I/O")]
     pub fn new() -> Gateway {
+        Gateway::of(&agent_binary())
+    }
+
+    /// The same with another agent, such as an older one.
+    #[track_caller]
+    pub fn of(agent: &Path) -> Gateway {
         let (root, names) = (Scratch::new(), Scratch::new());
-        let agent = agent_binary();
         for name in ["gwe", "gmq", "gdc"] {
             let link = names.path(name);
-            symlink(&agent, &link).unwrap_or_else(|error| panic!("cannot link {}: {error}", link.display()));
+            symlink(agent, &link).unwrap_or_else(|error| panic!("cannot link {}: {error}", link.display()));
         }
         Gateway { root, names }
     }

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long to wait for the first bytes of a request, to see whether a connection that is to be refused is for the
 /// admin API.
-const PEEK: Duration = Duration::from_millis(500);
+const PEEK: Duration = Duration::from_secs(2);
 /// What is left of a body that nobody read is skipped, up to this many bytes, to keep the connection.
 const MAX_SKIP: u64 = 4 * 1024 * 1024;
 

@@ -2,6 +2,7 @@
 //! or plain text. Never faulty, never in the request log.
 
 use super::{is_cik, text_body, Answer, Refusal};
+use crate::murano::content::MAX_UPLOAD;
 use crate::murano::http::body::Body;
 use crate::murano::http::request::Request;
 use crate::murano::http::response::Response;
@@ -129,6 +130,9 @@ fn contents(platform: &Platform) -> Answer {
 fn upload(platform: &Platform, request: &Request, id: &str, body: &mut Body) -> Answer {
     let query = form::pairs(request.query());
     let meta = form::value(&query, "meta").unwrap_or("");
+    if body.is_longer_than(MAX_UPLOAD) {
+        return Err(Refusal::new(413, "an upload is at most 512 MiB"));
+    }
     let row = platform.content.upload(&platform.store, id, meta, body)?;
     Ok(Response::json(&json!({"id": row.id, "size": row.size})))
 }

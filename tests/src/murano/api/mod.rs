@@ -76,8 +76,11 @@ fn form_body(body: &mut Body) -> Result<Vec<(String, Option<String>)>, Refusal> 
 /// A body as text, bounded.
 fn text_body(body: &mut Body) -> Result<String, Refusal> {
     let mut bytes = Vec::new();
-    body.take(MAX_BODY + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BODY {
+    let too_long = body.is_longer_than(MAX_BODY) || {
+        body.take(MAX_BODY + 1).read_to_end(&mut bytes)?;
+        bytes.len() as u64 > MAX_BODY
+    };
+    if too_long {
         return Err(Refusal::new(413, "a body is at most 4 MiB"));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())

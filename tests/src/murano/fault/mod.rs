@@ -9,6 +9,7 @@ mod plan;
 mod tests;
 
 pub use book::{Applied, FaultBook};
+pub use parse::KINDS;
 pub use plan::Plan;
 
 use super::endpoint::Endpoint;

@@ -7,6 +7,31 @@ use crate::murano::http::socket::Ending;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// Every kind with its arguments, as tests/README.md explains them.
+pub const KINDS: [&str; 21] = [
+    "pass",
+    "refuse[=rst|fin]",
+    "drop=AT[,rst|fin]",
+    "truncate=BYTES",
+    "stall=AT,SECONDS",
+    "drip=BYTES,MS",
+    "status=CODE[,SECONDS]",
+    "lost-reply[=rst|fin]",
+    "length=±N",
+    "chunked[=SIZE]",
+    "chunked-length[=SIZE]",
+    "chunked-cut=CHUNKS[,SIZE]",
+    "range-200",
+    "range-ignored",
+    "range-shifted=±N",
+    "no-length",
+    "headers=COUNT,BYTES",
+    "redirect=URL",
+    "garbage[=BYTES]",
+    "delay=MS",
+    "corrupt=AT",
+];
+
 /// Sizes and counts in a fault stay below this.
 const MAX_NUMBER: u64 = 1 << 40;
 
@@ -101,7 +126,7 @@ fn fault(kind: &str, args: Option<&str>) -> Result<Fault, String> {
         ("garbage", [bytes]) => Fault::Garbage(size(bytes)?),
         ("delay", [ms]) => Fault::Delay(Duration::from_millis(number(ms)?)),
         ("corrupt", [at]) => Fault::Corrupt(offset(at)?),
-        _ => return Err(format!("'{kind}' with {} arguments is no fault", list.len())),
+        _ => return Err(format!("'{kind}' with {} arguments is none of {}", list.len(), KINDS.join(" "))),
     };
     Ok(fault)
 }

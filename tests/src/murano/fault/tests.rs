@@ -20,7 +20,7 @@ fn the_parts_of_a_fault_are_told_apart() {
 #[test]
 fn every_kind_has_a_text_form() {
     let second = Duration::from_secs(1);
-    for (text, fault) in [
+    let forms = [
         ("pass", Fault::Pass),
         ("refuse=fin", Fault::Refuse(Ending::Fin)),
         ("drop=4096", Fault::Drop(Offset::Whole(4096), Ending::Reset)),
@@ -45,7 +45,12 @@ fn every_kind_has_a_text_form() {
         ("garbage", Fault::Garbage(256)),
         ("delay=1000", Fault::Delay(second)),
         ("corrupt=body+0", Fault::Corrupt(Offset::Body(0))),
-    ] {
+    ];
+    let name = |text: &str| text.split(['=', '[']).next().unwrap_or_default().to_string();
+    for kind in KINDS {
+        assert!(forms.iter().any(|(text, _)| name(text) == name(kind)), "{kind} has no row");
+    }
+    for (text, fault) in forms {
         assert_eq!(spec(&format!("any:{text}")).fault, fault, "{text}");
     }
 }

@@ -15,6 +15,8 @@ enum Left {
     Chunk(u64),
     /// Nothing.
     Nothing,
+    /// Unknown: the framing is broken, and so is the connection.
+    Broken,
 }
 
 /// A request's body. Reading past a body that the peer broke off is an error, never an early end.
@@ -41,6 +43,11 @@ impl<'a> Body<'a> {
         Ok(Body { conn, left, waits, wire_bytes: 0 })
     }
 
+    /// Whether so many bytes are too few for what is announced to come.
+    pub fn is_longer_than(&self, limit: u64) -> bool {
+        matches!(self.left, Left::Bytes(left) if left > limit)
+    }
+
     /// Whether the body has been read to its end.
     pub fn is_done(&self) -> bool {
         matches!(self.left, Left::Nothing | Left::Bytes(0))
@@ -49,7 +56,7 @@ impl<'a> Body<'a> {
     /// Reads and forgets the rest, at most `limit` bytes of it, so that the next request can be read. False where more
     /// is left, or where the peer still waits to be told to send it.
     pub fn discard(&mut self, limit: u64) -> bool {
-        if self.waits {
+        if self.waits || self.is_longer_than(limit) || matches!(self.left, Left::Broken) {
             return self.is_done();
         }
         let _ = io::copy(&mut self.by_ref().take(limit), &mut io::sink());
@@ -84,6 +91,16 @@ impl<'a> Body<'a> {
 
 impl Read for Body<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.read_on(buffer);
+        if result.is_err() {
+            self.left = Left::Broken;
+        }
+        result
+    }
+}
+
+impl Body<'_> {
+    fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if std::mem::take(&mut self.waits) {
             self.conn.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             self.conn.get_mut().flush()?;
@@ -95,6 +112,7 @@ impl Read for Body<'_> {
             Left::Bytes(left) => (left, false),
             Left::Chunk(left) => (left, true),
             Left::Nothing => return Ok(0),
+            Left::Broken => return Err(io::ErrorKind::InvalidData.into()),
         };
         if left == 0 || buffer.is_empty() {
             return Ok(0);

@@ -70,9 +70,12 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = (&*self.tcp).write(bytes)?;
-        self.counts.sent.fetch_add(count as u64, Relaxed);
-        Ok(count)
+        // Counted before, so that whoever has received them finds them counted.
+        self.counts.sent.fetch_add(bytes.len() as u64, Relaxed);
+        let result = (&*self.tcp).write(bytes);
+        let unsent = bytes.len() - result.as_ref().map_or(0, |count| *count);
+        self.counts.sent.fetch_sub(unsent as u64, Relaxed);
+        result
     }
 
     fn flush(&mut self) -> io::Result<()> {

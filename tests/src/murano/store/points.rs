@@ -4,6 +4,7 @@ use super::{Result, Store};
 use rusqlite::types::Value as Sql;
 use rusqlite::{params, params_from_iter, Connection, OptionalExtension, Row};
 use serde_json::{json, Map, Value};
+use std::collections::BTreeMap;
 
 /// How a point came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,19 +92,16 @@ fn read(row: &Row) -> Result<Point> {
 }
 
 /// `{sn: {alias: [[unix_ts, value, kind], …]}}`
-fn data(db: &Connection) -> Result<Value> {
-    let mut data = Map::new();
+fn data(db: &Connection) -> Result<BTreeMap<String, BTreeMap<String, Vec<Value>>>> {
+    let mut data: BTreeMap<String, BTreeMap<String, Vec<Value>>> = BTreeMap::new();
     let mut query = db.prepare_cached("SELECT sn, alias, ts, value, kind FROM point ORDER BY id")?;
     let mut rows = query.query([])?;
     while let Some(row) = rows.next()? {
-        let (sn, alias): (String, String) = (row.get(0)?, row.get(1)?);
-        let point = json!([number(row.get(2)?), row.get::<_, String>(3)?, row.get::<_, String>(4)?]);
-        let device = data.entry(sn).or_insert_with(|| json!({}));
-        if let Some(points) = device.as_object_mut().map(|aliases| aliases.entry(alias).or_insert_with(|| json!([]))) {
-            points.as_array_mut().into_iter().for_each(|points| points.push(point.clone()));
-        }
+        let (ts, value, kind): (f64, String, String) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        let aliases = data.entry(row.get(0)?).or_default();
+        aliases.entry(row.get(1)?).or_default().push(json!([number(ts), value, kind]));
     }
-    Ok(Value::Object(data))
+    Ok(data)
 }
 
 /// A time as JSON: whole seconds without a fraction.
