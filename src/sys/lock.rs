@@ -13,7 +13,7 @@ pub struct Lock {
     _file: File,
 }
 
-const STEP: Duration = Duration::from_millis(100);
+const STEP: Duration = Duration::from_millis(10);
 
 /// Takes the lock at `path`, waiting `patience` at the most; `Ok(None)` where another process still holds it.
 ///

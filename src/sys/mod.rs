@@ -13,4 +13,5 @@ pub mod process;
 pub mod process_memory;
 pub mod random;
 pub mod signal;
+pub mod socket;
 pub mod unix_socket;

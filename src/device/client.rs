@@ -1,0 +1,327 @@
+//! The calls of the Device API (spec: device-api.md, the table). Each is one request, bounded in time and size.
+
+use std::io;
+use std::time::Duration;
+
+use super::download::{self, Sink};
+use super::error::{DeviceError, TransportError};
+use super::reply::{self, ContentInfo};
+use super::settings::Settings;
+use super::transport::{Head, Receiver, Request, Transport};
+use super::watchdog::Limits;
+use crate::config::Cik;
+use crate::format::form;
+
+/// The longest long poll (spec: device-api.md).
+pub const MAX_WAIT: Duration = Duration::from_secs(300);
+/// What is waited for after a `Retry-After`, at the most.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
+const ALIAS: &str = "/onep:v1/stack/alias";
+const RECORD: &str = "/onep:v1/stack/record";
+const ACTIVATE: &str = "/provision/activate";
+const DOWNLOAD: &str = "/provision/download";
+
+/// A client of one server.
+pub struct Client {
+    transport: Transport,
+}
+
+/// What a long poll brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waited {
+    /// Alias and value of what was written.
+    pub values: Vec<(String, String)>,
+    /// When, as the platform says it; for the next call's `since`.
+    pub last_modified: Option<String>,
+}
+
+/// A whole answer of bounded size.
+pub(crate) struct Answer {
+    pub head: Head,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The error of an answer whose status is no success.
+    pub(crate) fn refusal(&self, call: &'static str) -> DeviceError {
+        let retry_after = self.head.header("retry-after").and_then(reply::number);
+        DeviceError::Status {
+            call,
+            status: self.head.status,
+            text: reply::excerpt(&self.body),
+            retry_after: retry_after.map(|s| Duration::from_secs(s).min(MAX_RETRY_AFTER)),
+        }
+    }
+}
+
+impl Client {
+    /// A client for these settings. The first client of a process that speaks TLS points it at its CA roots, by the environment:
+    /// make it before starting a thread.
+    ///
+    /// # Errors
+    /// The settings cannot work: the server's URL, the User-Agent, the CA bundle, no TLS in this build.
+    pub fn new(settings: Settings) -> Result<Client, DeviceError> {
+        Ok(Client { transport: Transport::new(settings)? })
+    }
+
+    /// Activates a serial number and returns the CIK that the platform gives it.
+    ///
+    /// # Errors
+    /// 404: not on the system; 409: not enabled, or already activated.
+    pub fn activate(&self, vendor: &str, model: &str, sn: &str) -> Result<Cik, DeviceError> {
+        let mut body = String::new();
+        form::push_pair(&mut body, "vendor", vendor);
+        form::push_pair(&mut body, "model", model);
+        form::push_pair(&mut body, "sn", sn);
+        let answer = self.send("activate", ACTIVATE, None, Some(&body), &[])?;
+        // Forty characters and nothing else; a line end, which some proxies add, cannot be meant.
+        Cik::parse(answer.text().trim_end_matches(['\r', '\n'])).ok_or_else(|| {
+            let length = answer.body.len();
+            DeviceError::Reply("activate", format!("{length} bytes that are no CIK of 40 letters and digits"))
+        })
+    }
+
+    /// Writes values, all of them or none.
+    ///
+    /// # Errors
+    /// 401: see [`DeviceError::unauthorized`].
+    pub fn write(&self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), DeviceError> {
+        self.send("write", ALIAS, Some(cik), Some(&form_of(values)), &[]).map(|_| ())
+    }
+
+    /// Reads the latest values. An alias that does not exist or is empty is not in the answer.
+    ///
+    /// # Errors
+    /// 401: see [`DeviceError::unauthorized`].
+    pub fn read(&self, cik: &Cik, aliases: &[&str]) -> Result<Vec<(String, String)>, DeviceError> {
+        let answer = self.send("read", &read_path(aliases), Some(cik), None, &[("Accept", FORM)])?;
+        Ok(form::pairs(&answer.text()).collect())
+    }
+
+    /// Writes, then reads, in one request: the hybrid call.
+    ///
+    /// # Errors
+    /// As [`Client::write`]; nothing was read then.
+    pub fn write_read(
+        &self,
+        cik: &Cik,
+        values: &[(&str, &str)],
+        aliases: &[&str],
+    ) -> Result<Vec<(String, String)>, DeviceError> {
+        let (path, body) = (read_path(aliases), form_of(values));
+        let answer = self.send("write and read", &path, Some(cik), Some(&body), &[("Accept", FORM)])?;
+        Ok(form::pairs(&answer.text()).collect())
+    }
+
+    /// Waits until one of the aliases is written, at most [`MAX_WAIT`]; `None`: it was not. `since` is unix seconds or the
+    /// [`Waited::last_modified`] of the call before, so that nothing in between is missed.
+    ///
+    /// # Errors
+    /// 401: see [`DeviceError::unauthorized`].
+    pub fn wait(
+        &self,
+        cik: &Cik,
+        aliases: &[&str],
+        time: Duration,
+        since: Option<&str>,
+    ) -> Result<Option<Waited>, DeviceError> {
+        let time = time.min(MAX_WAIT);
+        let milliseconds = time.as_millis().to_string();
+        let mut headers = vec![("Accept", FORM), ("Request-Timeout", milliseconds.as_str())];
+        headers.extend(since.map(|since| ("If-Modified-Since", since)));
+        let settings = self.transport.settings();
+        let limits = Limits { stall: time + settings.stall_limit, total: Some(time + settings.total_limit) };
+        let answer = self.ask(&read_path(aliases), Some(cik), None, &headers, limits)?;
+        match answer.head.status {
+            200 | 204 => {}
+            304 => return Ok(None),
+            _ => return Err(answer.refusal("wait")),
+        }
+        let values: Vec<_> = form::pairs(&answer.text()).collect();
+        let last_modified = answer.head.header("last-modified").map(str::to_string);
+        Ok((!values.is_empty()).then_some(Waited { values, last_modified }))
+    }
+
+    /// Records points at their own times: per alias, unix seconds and values.
+    ///
+    /// # Errors
+    /// [`DeviceError::Conflict`] names the points that lie less than a second from another.
+    pub fn record(&self, cik: &Cik, points: &[(&str, &[(i64, &str)])]) -> Result<(), DeviceError> {
+        let mut body = String::new();
+        for (alias, values) in points {
+            form::push_pair(&mut body, "alias", alias);
+            values.iter().for_each(|(ts, value)| form::push_pair(&mut body, &ts.to_string(), value));
+        }
+        let answer = self.ask(RECORD, Some(cik), Some(&body), &[], self.limits(body.len()))?;
+        match answer.head.status {
+            200..=299 => Ok(()),
+            409 => match reply::conflicts(&answer.text()) {
+                conflicts if conflicts.is_empty() => Err(answer.refusal("record")),
+                conflicts => Err(DeviceError::Conflict(conflicts)),
+            },
+            _ => Err(answer.refusal("record")),
+        }
+    }
+
+    /// The ids of the content that the product offers.
+    ///
+    /// # Errors
+    /// 403: wrong vendor or model.
+    pub fn content_list(&self, vendor: &str, model: &str) -> Result<Vec<String>, DeviceError> {
+        let answer = self.send("content list", &content_path(vendor, model, None), None, None, &[])?;
+        Ok(answer.text().lines().map(str::trim).filter(|id| !id.is_empty()).map(str::to_string).collect())
+    }
+
+    /// What the platform knows about a piece of content.
+    ///
+    /// # Errors
+    /// 400: there is none of that id.
+    pub fn content_info(&self, vendor: &str, model: &str, id: &str) -> Result<ContentInfo, DeviceError> {
+        let path = content_path(vendor, model, Some(id)) + "&info=true";
+        let answer = self.send("content info", &path, None, None, &[])?;
+        let text = answer.text();
+        ContentInfo::parse(&text).ok_or_else(|| {
+            DeviceError::Reply("content info", format!("'{}' is no type, size, time", reply::excerpt(text.as_bytes())))
+        })
+    }
+
+    /// The platform's time in unix seconds.
+    ///
+    /// # Errors
+    /// As any call.
+    pub fn timestamp(&self) -> Result<u64, DeviceError> {
+        let text = self.send("timestamp", "/timestamp", None, None, &[])?.text();
+        reply::number(&text).ok_or_else(|| {
+            DeviceError::Reply("timestamp", format!("'{}' is no number of seconds", reply::excerpt(text.as_bytes())))
+        })
+    }
+
+    /// Downloads a piece of content from byte `from` on, into `sink`. Where the content is no longer than `from`, it is
+    /// downloaded whole.
+    ///
+    /// # Errors
+    /// 403, 404: there is none of that id. After an error of the transport, what the sink has got is good, and the download
+    /// can go on behind it.
+    pub fn download(
+        &self,
+        vendor: &str,
+        model: &str,
+        id: &str,
+        from: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<(), DeviceError> {
+        let path = content_path(vendor, model, Some(id));
+        download::download(&self.transport, &path, from, sink)
+    }
+
+    /// One request whose answer is a success, or an error.
+    fn send(
+        &self,
+        call: &'static str,
+        path: &str,
+        cik: Option<&Cik>,
+        body: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, DeviceError> {
+        let answer = self.ask(path, cik, body, headers, self.limits(body.map_or(0, str::len)))?;
+        match answer.head.status {
+            200..=299 => Ok(answer),
+            _ => Err(answer.refusal(call)),
+        }
+    }
+
+    /// One request, whatever the status of its answer.
+    fn ask(
+        &self,
+        path: &str,
+        cik: Option<&Cik>,
+        body: Option<&str>,
+        headers: &[(&str, &str)],
+        limits: Limits,
+    ) -> Result<Answer, DeviceError> {
+        let mut all = headers.to_vec();
+        all.extend(cik.map(|cik| ("X-Exosite-CIK", cik.secret())));
+        all.extend(body.map(|_| ("Content-Type", FORM)));
+        let max = self.transport.settings().max_body;
+        let mut collector = Collector { max, host: self.transport.host(), body: Vec::new() };
+        let head = self.transport.exchange(&Request { path, headers: &all, body, limits }, &mut collector)?;
+        Ok(Answer { head, body: collector.body })
+    }
+
+    /// The limits of a call that sends so many bytes.
+    fn limits(&self, sends: usize) -> Limits {
+        let settings = self.transport.settings();
+        let sending = Duration::from_secs(sends as u64 / 1024);
+        Limits { stall: settings.stall_limit, total: Some(settings.total_limit + sending) }
+    }
+}
+
+/// Keeps a body in memory.
+struct Collector {
+    max: u64,
+    host: String,
+    body: Vec<u8>,
+}
+
+impl Receiver for Collector {
+    fn head(&mut self, head: &Head, _length: Option<u64>) -> Result<u64, TransportError> {
+        match head.header("content-encoding") {
+            Some(coding) if !coding.eq_ignore_ascii_case("identity") => {
+                let how = "its Content-Encoding was not asked for".to_string();
+                Err(TransportError::Malformed(self.host.clone(), how))
+            }
+            _ => Ok(self.max),
+        }
+    }
+
+    fn body(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.body.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+fn form_of(values: &[(&str, &str)]) -> String {
+    let mut body = String::new();
+    values.iter().for_each(|(alias, value)| form::push_pair(&mut body, alias, value));
+    body
+}
+
+fn read_path(aliases: &[&str]) -> String {
+    let mut path = ALIAS.to_string();
+    for (index, alias) in aliases.iter().enumerate() {
+        path.push(if index == 0 { '?' } else { '&' });
+        form::encode_into(&mut path, alias);
+    }
+    path
+}
+
+fn content_path(vendor: &str, model: &str, id: Option<&str>) -> String {
+    let mut query = String::new();
+    form::push_pair(&mut query, "vendor", vendor);
+    form::push_pair(&mut query, "model", model);
+    if let Some(id) = id {
+        form::push_pair(&mut query, "id", id);
+    }
+    [DOWNLOAD, "?", &query].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_bodies_are_encoded_on_both_sides() {
+        assert_eq!(read_path(&["a", "b&c d"]), "/onep:v1/stack/alias?a&b%26c%20d");
+        assert_eq!(read_path(&[]), "/onep:v1/stack/alias");
+        assert_eq!(form_of(&[("a", "1&2"), ("b=", "\r\n")]), "a=1%262&b%3D=%0D%0A");
+        let path = content_path("v", "m", Some("app.v1 2.tar.gz"));
+        assert_eq!(path, "/provision/download?vendor=v&model=m&id=app.v1%202.tar.gz");
+        assert_eq!(content_path("v", "m", None), "/provision/download?vendor=v&model=m");
+    }
+}

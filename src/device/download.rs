@@ -1,0 +1,133 @@
+//! A download into a [`Sink`], from where the last one ended (rauc#1517; spec: failures.md, row 4).
+
+use std::io;
+
+use super::client::Answer;
+use super::error::{DeviceError, TransportError};
+use super::reply::{self, Range};
+use super::transport::{Head, Receiver, Request, Transport};
+use super::watchdog::Limits;
+
+/// So much of the body of a refusal is read, to be told; in bytes.
+const MAX_REFUSAL: u64 = 64 * 1024;
+
+/// Takes a download in.
+pub trait Sink {
+    /// Called once, before any byte: from which offset of the content the bytes come (0 where the server does not resume),
+    /// and the content's size where the server tells.
+    ///
+    /// # Errors
+    /// Ends the download.
+    fn start(&mut self, offset: u64, total: Option<u64>) -> io::Result<()>;
+
+    /// The next bytes.
+    ///
+    /// # Errors
+    /// Ends the download.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// Downloads what is at `path`, from byte `from` on.
+pub(crate) fn download(transport: &Transport, path: &str, from: u64, sink: &mut dyn Sink) -> Result<(), DeviceError> {
+    let answer = attempt(transport, path, from, sink)?;
+    match answer.head.status {
+        200 | 206 => Ok(()),
+        // Nothing lies behind `from`: all is there already, or what is there belongs to other content.
+        416 if from > 0 => {
+            let total = answer.head.header("content-range").and_then(reply::unsatisfied_total);
+            if total == Some(from) {
+                return sink.start(from, total).map_err(|e| TransportError::Sink(e).into());
+            }
+            match attempt(transport, path, 0, sink)? {
+                answer if matches!(answer.head.status, 200 | 206) => Ok(()),
+                answer => Err(answer.refusal("download")),
+            }
+        }
+        _ => Err(answer.refusal("download")),
+    }
+}
+
+fn attempt(transport: &Transport, path: &str, from: u64, sink: &mut dyn Sink) -> Result<Answer, DeviceError> {
+    let range = format!("bytes={from}-");
+    let ranged = [("Range", range.as_str())];
+    let headers = if from > 0 { &ranged[..] } else { &[] };
+    // No total: a large download on a slow link takes hours. The relay ends one that brings nothing.
+    let limits = Limits { stall: transport.settings().stall_limit, total: None };
+    let mut download =
+        Download { host: transport.host(), from, sink, refusal: None, expected: None, got: 0, rest: None };
+    let head = transport.exchange(&Request { path, headers, body: None, limits }, &mut download)?;
+    download.check()?;
+    Ok(Answer { head, body: download.refusal.unwrap_or_default() })
+}
+
+struct Download<'a> {
+    host: String,
+    from: u64,
+    sink: &'a mut dyn Sink,
+    /// The body of an answer that is no content.
+    refusal: Option<Vec<u8>>,
+    /// The bytes that the answer must bring, where it says so.
+    expected: Option<u64>,
+    got: u64,
+    /// Where the content goes on behind the answer's range.
+    rest: Option<u64>,
+}
+
+impl Download<'_> {
+    /// What of the content an answer brings: first byte, how many, the content's size.
+    fn promised(&mut self, head: &Head, length: Option<u64>) -> Result<(u64, Option<u64>, Option<u64>), &'static str> {
+        // A ranged answer may come as 200 with a Content-Range (spec: device-api.md).
+        let Some(text) = head.header("content-range") else {
+            return if head.status == 206 {
+                Err("it is a part and does not say which")
+            } else {
+                Ok((0, length, length))
+            };
+        };
+        let range = Range::parse(text).ok_or("its Content-Range cannot be read")?;
+        if range.first > self.from {
+            return Err("it begins behind the byte that was asked for");
+        }
+        if length.is_some_and(|length| length != range.length()) {
+            return Err("its length is not that of its range");
+        }
+        self.rest = range.total.filter(|total| range.last + 1 < *total).map(|_| range.last + 1);
+        Ok((range.first, Some(range.length()), range.total))
+    }
+
+    /// The end of an answer that the transport takes for whole.
+    fn check(&self) -> Result<(), TransportError> {
+        let truncated = |what| Err(TransportError::Truncated(self.host.clone(), what));
+        match (self.expected, self.rest) {
+            (Some(expected), _) if self.got < expected => truncated(format!("{} of {expected} bytes came", self.got)),
+            (_, Some(rest)) => truncated(format!("it goes on at byte {rest}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Receiver for Download<'_> {
+    fn head(&mut self, head: &Head, length: Option<u64>) -> Result<u64, TransportError> {
+        if !matches!(head.status, 200 | 206) {
+            self.refusal = Some(Vec::new());
+            return Ok(MAX_REFUSAL);
+        }
+        let promised = self.promised(head, length);
+        let (first, expected, total) =
+            promised.map_err(|how| TransportError::Malformed(self.host.clone(), how.to_string()))?;
+        self.sink.start(first, total).map_err(TransportError::Sink)?;
+        self.expected = expected;
+        Ok(expected.unwrap_or(u64::MAX))
+    }
+
+    fn body(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.got += bytes.len() as u64;
+        match &mut self.refusal {
+            Some(refusal) => {
+                refusal.extend_from_slice(bytes);
+                Ok(())
+            }
+            None => self.sink.write(bytes),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Whether a plain HTTP answer came whole, judged from the bytes on the wire.
+//!
+//! minreq takes the end of the connection for the end of whatever it was reading: a line, the headers, a chunk, the body
+//! (spec: device-api.md, "What minreq 3.0.0 does"). This follower is shown the same bytes and believes none of that. It
+//! keeps nothing but the headers, and never changes a byte. It cannot look into TLS; there the library reports a cut.
+
+/// The longest head that is followed; the relay holds back more until minreq has read the head.
+pub(crate) const MAX_HEAD: usize = 64 * 1024;
+/// The longest line that names a chunk's length, extensions included; minreq has the same limit.
+const MAX_CHUNK_LINE: usize = 1024;
+
+/// Follows one answer.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    at: At,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum At {
+    /// In the head: what came of it.
+    Head(Vec<u8>),
+    /// In a body of known length: bytes still to come.
+    Length(u64),
+    /// In a chunked body.
+    Chunked(Chunk),
+    /// In a body that ends with the connection.
+    UntilClose,
+    /// Behind the end of a whole answer.
+    Done,
+    /// These bytes are no HTTP/1 answer.
+    Garbage,
+    /// The head is longer than [`MAX_HEAD`].
+    LongHead,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Chunk {
+    /// In the line with the length.
+    Size(Vec<u8>),
+    /// In the data: bytes still to come.
+    Data(u64),
+    /// Behind the data: the bytes of its line end still to come.
+    End,
+    /// In the trailers: the length of the current line so far.
+    Trailer(usize),
+}
+
+/// What the follower says at the end of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The whole answer came.
+    Whole,
+    /// The head came, and a body that ends only with the connection: how much of it there was is for others to judge.
+    Unframed,
+    /// It was cut short.
+    Cut,
+    /// It was no HTTP/1 answer.
+    Garbage,
+    /// Its head is longer than [`MAX_HEAD`].
+    LongHead,
+}
+
+impl Follower {
+    pub(crate) fn new() -> Follower {
+        Follower { at: At::Head(Vec::new()) }
+    }
+
+    /// Shows it the next bytes from the server.
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = match &mut self.at {
+                At::Head(head) => {
+                    let rest = take_head(head, bytes);
+                    if let Some(next) = after_head(head) {
+                        self.at = next;
+                    }
+                    rest
+                }
+                At::Length(left) => {
+                    let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= taken as u64;
+                    if *left == 0 {
+                        self.at = At::Done;
+                    }
+                    &bytes[taken..]
+                }
+                At::Chunked(chunk) => {
+                    let (rest, next) = follow_chunk(chunk, bytes);
+                    if let Some(next) = next {
+                        self.at = next;
+                    }
+                    rest
+                }
+                At::UntilClose | At::Done | At::Garbage | At::LongHead => return,
+            };
+        }
+    }
+
+    /// What came, the connection being at its end.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.at {
+            At::Done => Verdict::Whole,
+            At::UntilClose => Verdict::Unframed,
+            At::Garbage => Verdict::Garbage,
+            At::LongHead => Verdict::LongHead,
+            At::Head(_) | At::Length(_) | At::Chunked(_) => Verdict::Cut,
+        }
+    }
+}
+
+/// Takes bytes up to and with the end of the current line into the head; returns the rest.
+fn take_head<'a>(head: &mut Vec<u8>, bytes: &'a [u8]) -> &'a [u8] {
+    let end = bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |i| i + 1);
+    let (line, rest) = bytes.split_at(end);
+    head.extend_from_slice(line);
+    rest
+}
+
+/// What follows the head; `None` while it is not complete.
+fn after_head(head: &[u8]) -> Option<At> {
+    const START: &[u8] = b"HTTP/1.";
+    let shown = head.len().min(START.len());
+    if head[..shown] != START[..shown] {
+        return Some(At::Garbage);
+    }
+    if head.len() > MAX_HEAD {
+        return Some(At::LongHead);
+    }
+    if !(head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n")) {
+        return None;
+    }
+    let Ok(text) = std::str::from_utf8(head) else { return Some(At::Garbage) };
+    let mut lines = text.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("");
+    let (mut chunked, mut length) = (false, None);
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        if name.trim().eq_ignore_ascii_case("transfer-encoding") {
+            chunked |= value.trim().eq_ignore_ascii_case("chunked");
+        } else if name.trim().eq_ignore_ascii_case("content-length") {
+            length = Some(value.trim().parse::<u64>());
+        }
+    }
+    Some(match length {
+        _ if matches!(status, "204" | "304") => At::Done,
+        // Where both are there, chunked wins (spec: device-api.md).
+        _ if chunked => At::Chunked(Chunk::Size(Vec::new())),
+        Some(Ok(0)) => At::Done,
+        Some(Ok(length)) => At::Length(length),
+        Some(Err(_)) => At::Garbage,
+        None => At::UntilClose,
+    })
+}
+
+/// Follows a chunked body by one step: the rest of the bytes, and where that leads when it leaves the current part.
+fn follow_chunk<'a>(chunk: &mut Chunk, bytes: &'a [u8]) -> (&'a [u8], Option<At>) {
+    match chunk {
+        Chunk::Size(line) => {
+            let rest = take_head(line, bytes);
+            if line.len() > MAX_CHUNK_LINE {
+                return (rest, Some(At::Garbage));
+            }
+            (rest, line.ends_with(b"\n").then(|| after_size(line)))
+        }
+        Chunk::Data(left) => {
+            let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= taken as u64;
+            (&bytes[taken..], (*left == 0).then_some(At::Chunked(Chunk::End)))
+        }
+        Chunk::End => match bytes {
+            [b'\r', rest @ ..] => (rest, None),
+            [b'\n', rest @ ..] => (rest, Some(At::Chunked(Chunk::Size(Vec::new())))),
+            _ => (&[], Some(At::Garbage)),
+        },
+        Chunk::Trailer(length) => match bytes {
+            [b'\n', rest @ ..] if *length == 0 => (rest, Some(At::Done)),
+            [b'\n', rest @ ..] => (rest, Some(At::Chunked(Chunk::Trailer(0)))),
+            [b'\r', rest @ ..] => (rest, None),
+            [_, rest @ ..] => {
+                *length = length.saturating_add(1);
+                (rest, None)
+            }
+            [] => (&[], None),
+        },
+    }
+}
+
+fn after_size(line: &[u8]) -> At {
+    let text = std::str::from_utf8(line).unwrap_or("");
+    let digits = text.split(';').next().unwrap_or("").trim();
+    // `from_str_radix` would take a sign.
+    match u64::from_str_radix(digits, 16) {
+        Ok(_) if digits.starts_with('+') => At::Garbage,
+        Ok(0) => At::Chunked(Chunk::Trailer(0)),
+        Ok(length) => At::Chunked(Chunk::Data(length)),
+        Err(_) => At::Garbage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &[&str] = &[
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-LENGTH : 5 \r\nDate: x\r\n\r\n12345",
+        "HTTP/1.0 200 OK\nContent-Length: 2\n\nab",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n5;x=y\r\n0\r\n\r\n\r\n1\r\nb\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n",
+    ];
+
+    fn verdict(bytes: &[u8], step: usize) -> Verdict {
+        let mut follower = Follower::new();
+        bytes.chunks(step).for_each(|part| follower.feed(part));
+        follower.verdict()
+    }
+
+    #[test]
+    fn every_cut_of_a_whole_answer_is_seen_at_every_offset() {
+        // psf/requests#4956: a truncated body came back as success.
+        for text in WHOLE {
+            for step in [1, 2, 7, 10_000] {
+                assert_eq!(verdict(text.as_bytes(), step), Verdict::Whole, "{text:?} by {step}");
+                for cut in 0..text.len() {
+                    let got = verdict(&text.as_bytes()[..cut], step);
+                    assert_eq!(got, Verdict::Cut, "{text:?} cut at {cut}, by {step}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_without_framing_is_left_to_others() {
+        assert_eq!(verdict(b"HTTP/1.1 200 OK\r\n\r\nabc", 4), Verdict::Unframed);
+        assert_eq!(verdict(b"HTTP/1.1 200 OK\r\n\r", 4), Verdict::Cut);
+    }
+
+    #[test]
+    fn what_is_no_http_answer_is_garbage() {
+        for text in [
+            "SSH-2.0-OpenSSH 200 OK\r\n\r\n",
+            "HTTP/2 200\r\n\r\n",
+            "\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\na",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc",
+        ] {
+            assert_eq!(verdict(text.as_bytes(), 3), Verdict::Garbage, "{text:?}");
+        }
+        let flood = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"a: b\r\n".repeat(MAX_HEAD)].concat();
+        assert_eq!(verdict(&flood, 4096), Verdict::LongHead);
+        let endless = ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &"1".repeat(5000)].concat();
+        assert_eq!(verdict(endless.as_bytes(), 4096), Verdict::Garbage);
+    }
+
+    #[test]
+    fn bytes_behind_the_end_change_nothing() {
+        let text = [WHOLE[5], "junk"].concat();
+        assert_eq!(verdict(text.as_bytes(), 3), Verdict::Whole);
+    }
+}

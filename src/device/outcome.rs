@@ -1,0 +1,152 @@
+//! What minreq and the relay say of a request, put together: whether the answer is whole, and if not, why.
+
+use super::error::TransportError;
+use super::framing::{Verdict, MAX_HEAD};
+use super::proxy::TunnelError;
+use super::relay::{Account, End};
+use super::resolve::ResolveError;
+use super::transport::{Fault, Head, Received};
+use super::url::Base;
+use super::watchdog::Expired;
+use crate::sys::clock;
+
+/// No gateway ran this program before it was built: a clock below this is wrong.
+const BUILT: u64 = match option_env!("SOURCE_DATE_EPOCH") {
+    Some(text) => parse_epoch(text.as_bytes()),
+    None => RELEASED,
+};
+/// 2026-01-01, for builds that do not say when they were made.
+const RELEASED: u64 = 1_767_225_600;
+
+const fn parse_epoch(digits: &[u8]) -> u64 {
+    let mut value = 0;
+    let mut i = 0;
+    while i < digits.len() && digits[i].is_ascii_digit() && i < 12 {
+        value = value * 10 + (digits[i] - b'0') as u64;
+        i += 1;
+    }
+    value
+}
+
+/// The answer's head if the answer is whole.
+pub(crate) fn judge(base: &Base, result: Result<Received, Fault>, account: &Account) -> Result<Head, TransportError> {
+    let host = base.authority();
+    match result {
+        Ok(received) => match missing(&received, account) {
+            None => Ok(received.head),
+            Some(what) => Err(TransportError::Truncated(host, what)),
+        },
+        Err(Fault::Known(error)) => Err(error),
+        Err(fault) => Err(relayed(&host, account).unwrap_or_else(|| from_minreq(base, host, fault, account))),
+    }
+}
+
+/// What an answer that minreq takes for whole lacks.
+fn missing(received: &Received, account: &Account) -> Option<String> {
+    let is_empty = received.bytes == 0 && !matches!(received.head.status, 204 | 304);
+    let is_unframed = !received.is_chunked && !received.has_length;
+    match account.verdict {
+        Some(Verdict::Whole) => None,
+        Some(Verdict::Cut) => Some(came(received.bytes)),
+        // Only the end of the connection ends such a body, and an error is no end.
+        Some(Verdict::Unframed) if account.end == End::Server => None,
+        Some(_) => Some(came(received.bytes)),
+        // TLS: the library tells a cut connection from a closed one. What is left is a server (or the balancer before it)
+        // that closes properly in the middle of its answer: in the head, where an empty body without a length shows it,
+        None if is_unframed && is_empty => Some("it ends with its head, which gives no length".to_string()),
+        // or between two chunks. One that means to close says so; this one closed as its upstream died.
+        None if received.is_chunked && account.server_closed && !says_close(&received.head) => {
+            Some(came(received.bytes))
+        }
+        None => None,
+    }
+}
+
+fn came(bytes: u64) -> String {
+    format!("{bytes} bytes of its body came")
+}
+
+fn says_close(head: &Head) -> bool {
+    head.header("connection").is_some_and(|value| value.to_ascii_lowercase().contains("close"))
+}
+
+/// The relay's reason, where it ended the request.
+fn relayed(host: &str, account: &Account) -> Option<TransportError> {
+    let host = host.to_string();
+    Some(match account.end {
+        End::Client | End::Server | End::Broken(_) => return None,
+        End::Expired(Expired::Stalled(time)) => TransportError::Stalled(host, time),
+        End::Expired(Expired::TimedOut(time)) => TransportError::TimedOut(host, time),
+        End::Expired(Expired::TooSlow) => TransportError::TooSlow(host),
+        End::Garbage => TransportError::Malformed(host, "it is no HTTP".to_string()),
+        End::LongHead => TransportError::TooLarge(host, "head", MAX_HEAD as u64),
+        End::Flood => TransportError::Malformed(host, "it is mostly framing".to_string()),
+        End::OldTls => {
+            let why = "it offers only TLS 1.1 or older, and TLS 1.2 is the least".to_string();
+            TransportError::Tls { host, why, is_clock: false }
+        }
+        End::Loopback(kind) => TransportError::Local(kind.to_string()),
+    })
+}
+
+/// minreq's reason, where the server or minreq ended the request.
+fn from_minreq(base: &Base, host: String, fault: Fault, account: &Account) -> TransportError {
+    let text = match fault {
+        Fault::Known(error) => return error,
+        Fault::Short(came, announced) => {
+            return TransportError::Truncated(host, format!("{came} of {announced} bytes came"));
+        }
+        Fault::Nothing => return TransportError::Truncated(host, "the server closed without an answer".to_string()),
+        Fault::Minreq(e) => e.to_string(),
+        Fault::Read(e) => e.to_string(),
+    };
+    let lower = text.to_lowercase();
+    let is_verification = ["certificate", "not valid for name", "issuer"].iter().any(|word| lower.contains(word));
+    if !is_verification && account.server_closed {
+        return TransportError::Truncated(host, "the server closed the connection".to_string());
+    }
+    if base.https {
+        return tls(host, text);
+    }
+    TransportError::Malformed(host, text)
+}
+
+fn tls(host: String, why: String) -> TransportError {
+    let lower = why.to_lowercase();
+    let now = clock::unix_seconds();
+    let is_clock = now < BUILT
+        || ["expired", "not yet valid", "not valid yet", "notvalidyet"].iter().any(|word| lower.contains(word));
+    let why = if is_clock { format!("{why} (the system clock says {now} s since 1970)") } else { why };
+    TransportError::Tls { host, why, is_clock }
+}
+
+pub(crate) fn unresolved(host: &str, error: ResolveError) -> TransportError {
+    let why = match error {
+        ResolveError::Silent(limit) => format!("the resolver did not answer within {} s", limit.as_secs()),
+        ResolveError::StillSilent => "the resolver has not answered an earlier question yet".to_string(),
+        ResolveError::Failed(e) => e.to_string(),
+        ResolveError::NoAddress => "it has no address".to_string(),
+    };
+    TransportError::Resolve(host.to_string(), why)
+}
+
+pub(crate) fn cannot_be_reached(error: &TransportError) -> String {
+    match error {
+        TransportError::Resolve(_, why) => format!("cannot be resolved: {why}"),
+        TransportError::Connect(_, e) => format!("cannot be connected to: {e}"),
+        other => other.to_string(),
+    }
+}
+
+pub(crate) fn no_way_through(error: &TunnelError, port: u16) -> String {
+    match error {
+        TunnelError::WantsCredentials => {
+            "wants credentials: give them in the variable, as http://user:password@host:port".to_string()
+        }
+        TunnelError::Refused(line) => format!("answered '{line}': it must allow CONNECT to port {port}"),
+        TunnelError::Closed => "closed the connection before it had answered".to_string(),
+        TunnelError::Garbage => "answered with something that is no HTTP".to_string(),
+        TunnelError::Silent => "did not answer in time".to_string(),
+        TunnelError::Broken(kind) => format!("cannot be talked to: {kind}"),
+    }
+}

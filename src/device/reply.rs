@@ -1,0 +1,136 @@
+//! Answers of the Device API that are more than a form: text in, values out.
+
+use crate::format::form;
+
+/// What the platform knows about a piece of content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentInfo {
+    /// The media type that it was uploaded with.
+    pub content_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was uploaded, in unix seconds.
+    pub time: u64,
+    /// What was noted at the upload; mostly empty. It may hold commas.
+    pub meta: String,
+}
+
+impl ContentInfo {
+    /// Reads `<content-type>,<byte size>,<unix time>,<meta>`; the last may be missing.
+    pub(crate) fn parse(text: &str) -> Option<ContentInfo> {
+        let line = text.trim_end_matches(['\r', '\n']);
+        let mut fields = line.splitn(4, ',');
+        let content_type = fields.next()?.trim().to_string();
+        let size = fields.next()?.trim().parse().ok()?;
+        let time = fields.next()?.trim().parse().ok()?;
+        let meta = fields.next().unwrap_or("").to_string();
+        Some(ContentInfo { content_type, size, time, meta })
+    }
+}
+
+/// `Content-Range: bytes a-b/total`; the total may be `*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub first: u64,
+    pub last: u64,
+    pub total: Option<u64>,
+}
+
+impl Range {
+    pub(crate) fn parse(text: &str) -> Option<Range> {
+        let (unit, rest) = text.trim().split_once(' ')?;
+        let (range, total) = rest.trim().split_once('/')?;
+        let (first, last) = range.trim().split_once('-')?;
+        let (first, last) = (number(first)?, number(last)?);
+        let total = match total.trim() {
+            "*" => None,
+            digits => Some(number(digits)?),
+        };
+        let is_sound = unit.eq_ignore_ascii_case("bytes") && first <= last && total.map_or(true, |total| last < total);
+        is_sound.then_some(Range { first, last, total })
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        (self.last - self.first).saturating_add(1)
+    }
+}
+
+/// The total of `Content-Range: bytes */total`, which comes with a 416.
+pub(crate) fn unsatisfied_total(text: &str) -> Option<u64> {
+    number(text.trim().strip_prefix("bytes */")?)
+}
+
+/// Digits alone: `parse` would take a sign.
+pub(crate) fn number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// The points that a 409 to a record names: `<alias>=<ts>&…`. What is no such pair is left out.
+pub(crate) fn conflicts(body: &str) -> Vec<(String, i64)> {
+    form::pairs(body.trim()).filter_map(|(alias, ts)| Some((alias, ts.trim().parse().ok()?))).collect()
+}
+
+/// The first line or so of a body, for people: bounded, without control characters.
+pub(crate) fn excerpt(body: &[u8]) -> String {
+    const MAX: usize = 200;
+    let text = String::from_utf8_lossy(body.get(..body.len().min(MAX)).unwrap_or(&[]));
+    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_info_with_and_without_meta() {
+        for (text, want) in [
+            ("text/plain,12,1700000000,", Some(("text/plain", 12, 1_700_000_000, ""))),
+            (
+                "text/plain; charset=utf-8,12,1700000000,a, b,c\r\n",
+                Some(("text/plain; charset=utf-8", 12, 1_700_000_000, "a, b,c")),
+            ),
+            ("application/gzip,0,0", Some(("application/gzip", 0, 0, ""))),
+            ("application/gzip,12", None),
+            ("x,-1,0,", None),
+            ("x,1,soon,", None),
+            ("", None),
+        ] {
+            let want = want.map(|(content_type, size, time, meta): (&str, u64, u64, &str)| ContentInfo {
+                content_type: content_type.to_string(),
+                size,
+                time,
+                meta: meta.to_string(),
+            });
+            assert_eq!(ContentInfo::parse(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_sound_or_refused() {
+        for (text, want) in [
+            ("bytes 0-0/1", Some((0, 0, Some(1)))),
+            ("Bytes 5-9/*", Some((5, 9, None))),
+            (" bytes  5 - 9 / 10 ", Some((5, 9, Some(10)))),
+            ("bytes 9-5/10", None),
+            ("bytes 0-10/10", None),
+            ("bytes +1-2/10", None),
+            ("bytes 1-2", None),
+            ("items 1-2/3", None),
+            ("bytes -/3", None),
+            ("bytes 1-99999999999999999999/3", None),
+        ] {
+            assert_eq!(Range::parse(text), want.map(|(first, last, total)| Range { first, last, total }), "{text:?}");
+        }
+        assert_eq!(Range { first: 0, last: u64::MAX, total: None }.length(), u64::MAX);
+        assert_eq!(unsatisfied_total("bytes */12"), Some(12));
+        assert_eq!(unsatisfied_total("bytes 1-2/12"), None);
+    }
+
+    #[test]
+    fn conflicts_and_excerpts_survive_any_body() {
+        assert_eq!(conflicts("a=1&b=x&c%20d=-5\n"), [("a".to_string(), 1), ("c d".to_string(), -5)]);
+        assert_eq!(excerpt(b" no\r\nway \x1b[1m "), "no  way  [1m");
+        assert_eq!(excerpt(&[0xff; 500]).chars().count(), 200);
+    }
+}

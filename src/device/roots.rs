@@ -1,0 +1,98 @@
+//! Where the TLS library finds its roots: set once per process, by the environment, which is the only way minreq leaves.
+//!
+//! Without a `cacert` setting, OpenSSL reads the system's whole bundle at each request (37 ms of CPU for 145 CAs; spec:
+//! device-api.md). Where the system's folder has hash links it looks up only the one that it needs, if it is not told of
+//! the bundle. rustls reads everything in either case, so it is left alone.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::error::TransportError;
+
+/// What TLS libraries look at.
+const FILE: &str = "SSL_CERT_FILE";
+const FOLDER: &str = "SSL_CERT_DIR";
+/// minreq's own deadline, which leaks threads.
+const MINREQ_TIMEOUT: &str = "MINREQ_TIMEOUT";
+
+/// The system's roots, one file a root and hash links to them.
+const SYSTEM_FOLDER: &str = "/etc/ssl/certs";
+/// So many entries of that folder are looked at: a folder with links has them in between.
+const MAX_ENTRIES: usize = 2000;
+
+/// The environment as it was.
+static BEFORE: OnceLock<[(&str, Option<OsString>); 2]> = OnceLock::new();
+
+/// Points the TLS library at its roots. Call it before the process has a second thread: `Client::new` does. The first call
+/// in a process counts.
+pub(crate) fn prepare(cacert: Option<&Path>, https: bool) -> Result<(), TransportError> {
+    if env::var_os(MINREQ_TIMEOUT).is_some() {
+        env::remove_var(MINREQ_TIMEOUT);
+    }
+    if !https {
+        return Ok(());
+    }
+    if let Some(path) = cacert {
+        // Said here, with its name: the libraries would only say that the server's issuer is unknown.
+        fs::File::open(path).map_err(|source| TransportError::Roots { path: path.to_path_buf(), source })?;
+    }
+    if BEFORE.get().is_some() {
+        return Ok(());
+    }
+    let before = BEFORE.get_or_init(|| [FILE, FOLDER].map(|name| (name, env::var_os(name))));
+    let is_set_by_user = before.iter().any(|(_, value)| value.is_some());
+    match cacert {
+        // No folder: what is not in the bundle is not trusted.
+        Some(path) => set(path.as_os_str(), OsStr::new("")),
+        None if cfg!(feature = "tls-rustls") || is_set_by_user || !has_hash_links(Path::new(SYSTEM_FOLDER)) => {}
+        None => set(OsStr::new("/dev/null"), OsStr::new(SYSTEM_FOLDER)),
+    }
+    Ok(())
+}
+
+fn set(file: &OsStr, folder: &OsStr) {
+    env::set_var(FILE, file);
+    env::set_var(FOLDER, folder);
+}
+
+/// Gives a program that this process starts the environment that this process was given: its TLS is its own affair.
+pub fn restore_environment(command: &mut Command) {
+    for (name, value) in BEFORE.get().into_iter().flatten() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
+/// Whether the folder has names such as `5ad8a5d6.0`.
+fn has_hash_links(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    entries.take(MAX_ENTRIES).flatten().any(|entry| {
+        let name = entry.file_name();
+        let (hash, number) = name.to_str().and_then(|n| n.split_once('.')).unwrap_or_default();
+        hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && number == "0"
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_links_are_told_from_other_files() {
+        let dir = env::temp_dir().join(format!("gwe-roots-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("ca-certificates.crt"), "").unwrap();
+        fs::write(dir.join("notahash.0"), "").unwrap();
+        assert!(!has_hash_links(&dir));
+        fs::write(dir.join("5ad8a5d6.0"), "").unwrap();
+        assert!(has_hash_links(&dir));
+        assert!(!has_hash_links(&dir.join("none")));
+        fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,287 @@
+//! One HTTP request, whole or an error: the only use of minreq.
+//!
+//! minreq speaks HTTP and TLS over a connection that is ours ([`relay`](super::relay)). What it does not see to is seen to
+//! here (spec: device-api.md, "What minreq 3.0.0 does"): no redirects, bounded heads and bodies, bodies counted against
+//! their length, a cut told from an end, no control characters in what is sent.
+
+use std::io::{self, Read};
+use std::net::IpAddr;
+
+use super::connect;
+use super::error::TransportError;
+use super::framing::MAX_HEAD;
+use super::outcome;
+use super::proxy::{self, Proxy};
+use super::relay::{Account, Plan, Relay};
+use super::resolve;
+use super::roots;
+use super::url::Base;
+use super::usage;
+use super::watchdog::Limits;
+use super::Settings;
+
+/// Bytes read from minreq at a time; above its own buffer, so that they are not copied twice.
+const PART: usize = 64 * 1024;
+/// What may be on its way between the server and us, in the buffers of sockets; see [`Plan::slack`].
+const SLACK: u64 = 32 * 1024 * 1024;
+/// The longest request body, in bytes.
+pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
+
+/// A request to the server.
+pub(crate) struct Request<'a> {
+    /// Path and query, encoded.
+    pub path: &'a str,
+    pub headers: &'a [(&'a str, &'a str)],
+    /// A POST; without one it is a GET.
+    pub body: Option<&'a str>,
+    pub limits: Limits,
+}
+
+/// The head of an answer.
+pub(crate) struct Head {
+    pub status: u16,
+    headers: Vec<(String, String)>,
+}
+
+impl Head {
+    /// The first value of a header, matched in any case, without white space around it.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
+    /// The length that the head gives the body; `None` where it gives none or where it is chunked, which counts for more.
+    fn length(&self) -> Result<Option<u64>, String> {
+        if self.is_chunked()? {
+            return Ok(None);
+        }
+        let mut length = None;
+        for (_, value) in self.headers.iter().filter(|(key, _)| key.trim().eq_ignore_ascii_case("content-length")) {
+            let this = value.trim().parse::<u64>().map_err(|_| "its Content-Length is no number")?;
+            if length.replace(this).is_some_and(|other| other != this) {
+                return Err("it has two lengths".to_string());
+            }
+        }
+        Ok(length)
+    }
+
+    fn is_chunked(&self) -> Result<bool, String> {
+        match self.header("transfer-encoding") {
+            None => Ok(false),
+            Some(coding) if coding.eq_ignore_ascii_case("chunked") => Ok(true),
+            Some(_) => Err("its Transfer-Encoding is unknown".to_string()),
+        }
+    }
+}
+
+/// Takes an answer in as it comes.
+pub(crate) trait Receiver {
+    /// Sees the head, and says how long the body may be in bytes.
+    fn head(&mut self, head: &Head, length: Option<u64>) -> Result<u64, TransportError>;
+    /// Takes the next bytes of the body.
+    fn body(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// Talks to one server.
+pub(crate) struct Transport {
+    base: Base,
+    settings: Settings,
+}
+
+/// Why minreq's part ended without a whole answer.
+pub(crate) enum Fault {
+    /// It is clear.
+    Known(TransportError),
+    /// minreq says so.
+    Minreq(minreq::Error),
+    /// Reading the body failed.
+    Read(io::Error),
+    /// The body ended early: bytes that came, bytes announced.
+    Short(u64, u64),
+    /// There was no status line.
+    Nothing,
+}
+
+impl From<TransportError> for Fault {
+    fn from(error: TransportError) -> Fault {
+        Fault::Known(error)
+    }
+}
+
+/// What is known of an answer that minreq takes for whole.
+pub(crate) struct Received {
+    pub head: Head,
+    pub is_chunked: bool,
+    pub has_length: bool,
+    pub bytes: u64,
+}
+
+impl Transport {
+    pub(crate) fn new(settings: Settings) -> Result<Transport, TransportError> {
+        let base = Base::parse(&settings.server).map_err(|why| TransportError::Server(settings.server.clone(), why))?;
+        if base.https && !cfg!(any(feature = "tls-openssl", feature = "tls-rustls")) {
+            return Err(TransportError::NoTls(base.authority()));
+        }
+        if !is_header_value(&settings.user_agent) {
+            return Err(TransportError::Request("User-Agent"));
+        }
+        if !base.https && !base.is_loopback() {
+            crate::warning!("{} is spoken to without TLS: anybody on the way can read and change it", base.authority());
+        }
+        roots::prepare(settings.cacert.as_deref(), base.https)?;
+        Ok(Transport { base, settings })
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn host(&self) -> String {
+        self.base.authority()
+    }
+
+    /// Sends a request and passes the whole answer to `receiver`, within the limits.
+    ///
+    /// # Errors
+    /// Whatever kept the whole answer from coming; the receiver may have got a part of it.
+    pub(crate) fn exchange(&self, request: &Request<'_>, receiver: &mut dyn Receiver) -> Result<Head, TransportError> {
+        check(request)?;
+        let (remote, before) = self.connect()?;
+        let local = remote.local_addr().map(|address| address.ip()).ok();
+        let plan = Plan { limits: request.limits, https: self.base.https, slack: SLACK };
+        let relay = Relay::start(remote, plan).map_err(|e| TransportError::Local(e.to_string()))?;
+        let result = self.speak(&relay, request, receiver);
+        let mut account = relay.finish();
+        account.rx += before.0;
+        account.tx += before.1;
+        self.account_for(local, &account);
+        outcome::judge(&self.base, result, &account)
+    }
+
+    /// A connection to the server, through the proxy where there is one; and the bytes received and sent on the way.
+    fn connect(&self) -> Result<(std::net::TcpStream, (u64, u64)), TransportError> {
+        let base = &self.base;
+        let variable = |name: &str| std::env::var(name).ok();
+        let proxy = proxy::choose(base.https, &base.host, &variable).map_err(|bad| {
+            TransportError::Proxy(format!("in the variable {}", bad.0), format!("cannot be used: {}", bad.1))
+        })?;
+        let (host, port) = proxy.as_ref().map_or((&base.host, base.port), |p| (&p.host, p.port));
+        let failed = |e: TransportError| match &proxy {
+            Some(proxy) => TransportError::Proxy(proxy.to_string(), outcome::cannot_be_reached(&e)),
+            None => e,
+        };
+        let addresses = resolve::resolve(host, port).map_err(|e| failed(outcome::unresolved(host, e)))?;
+        let mut stream = connect::connect(&addresses, self.settings.connect_limit)
+            .map_err(|e| failed(TransportError::Connect(base.authority(), e)))?;
+        let spent = match &proxy {
+            Some(proxy) => self.tunnel(&mut stream, proxy)?,
+            None => (0, 0),
+        };
+        Ok((stream, spent))
+    }
+
+    fn tunnel(&self, stream: &mut std::net::TcpStream, proxy: &Proxy) -> Result<(u64, u64), TransportError> {
+        let limit = self.settings.total_limit.min(proxy::LIMIT);
+        proxy::tunnel(stream, proxy, &self.base.host, self.base.port, limit)
+            .map_err(|e| TransportError::Proxy(proxy.to_string(), outcome::no_way_through(&e, self.base.port)))
+    }
+
+    /// minreq's part.
+    fn speak(&self, relay: &Relay, request: &Request<'_>, receiver: &mut dyn Receiver) -> Result<Received, Fault> {
+        let method = if request.body.is_some() { minreq::Method::Post } else { minreq::Method::Get };
+        let proxy = minreq::Proxy::new(relay.proxy_url()).map_err(Fault::Minreq)?;
+        // The relay bounds the head. minreq's own limit can be made to wrap around by a line of the right length.
+        let mut message = minreq::Request::new(method, self.base.url(request.path))
+            .with_proxy(proxy)
+            .with_follow_redirects(false)
+            .with_max_headers_size(None)
+            .with_max_status_line_length(None)
+            .with_header("User-Agent", self.settings.user_agent.as_str());
+        for (name, value) in request.headers {
+            message = message.with_header(*name, *value);
+        }
+        if let Some(body) = request.body {
+            message = message.with_body(body);
+        }
+        let response = message.send_lazy().map_err(Fault::Minreq)?;
+        relay.head_is_read();
+        self.read(relay, response, receiver)
+    }
+
+    fn read(
+        &self,
+        relay: &Relay,
+        mut response: minreq::ResponseLazy,
+        receiver: &mut dyn Receiver,
+    ) -> Result<Received, Fault> {
+        // minreq makes up a status 503 where there is none.
+        if response.headers.is_empty() && response.reason_phrase == "Server did not provide a status line" {
+            return Err(Fault::Nothing);
+        }
+        let headers = std::mem::take(&mut response.headers);
+        let head = Head { status: response.status_code, headers };
+        let malformed = |how: String| TransportError::Malformed(self.host(), how);
+        let length = head.length().map_err(malformed)?;
+        let is_chunked = head.is_chunked().map_err(malformed)?;
+        let has_body = match head.status {
+            200..=299 | 304 | 400..=599 => !matches!(head.status, 204 | 304),
+            status @ 300..=399 => {
+                let target = head.header("location").unwrap_or("nowhere").chars().take(200).collect();
+                return Err(TransportError::Redirect(self.host(), status, target).into());
+            }
+            status => return Err(malformed(format!("its status is {status}")).into()),
+        };
+        let limit = receiver.head(&head, length)?;
+        if length.is_some_and(|length| has_body && length > limit) {
+            return Err(TransportError::TooLarge(self.host(), "body", limit).into());
+        }
+        let mut bytes = 0;
+        let mut part = vec![0; if has_body { PART } else { 0 }];
+        while has_body && length != Some(bytes) {
+            relay.is_busy(false);
+            let n = match response.read(&mut part) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(Fault::Read(e)),
+            };
+            relay.is_busy(true);
+            bytes += n as u64;
+            if bytes > limit {
+                return Err(TransportError::TooLarge(self.host(), "body", limit).into());
+            }
+            receiver.body(part.get(..n).unwrap_or(&[])).map_err(TransportError::Sink)?;
+            relay.consumed(bytes);
+        }
+        match length {
+            Some(length) if has_body && bytes < length => Err(Fault::Short(bytes, length)),
+            _ => Ok(Received { head, is_chunked, has_length: length.is_some(), bytes }),
+        }
+    }
+
+    fn account_for(&self, local: Option<IpAddr>, account: &Account) {
+        if account.rx + account.tx > 0 {
+            usage::record(&self.settings.usage_log, &self.settings.consumer, local, account.rx, account.tx);
+        }
+    }
+}
+
+/// Nothing of a request may end its line early: it would become another request's.
+fn check(request: &Request<'_>) -> Result<(), TransportError> {
+    let is_path = request.path.starts_with('/') && request.path.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+    let is_header = |(name, value): &(&str, &str)| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && is_header_value(value)
+    };
+    if !is_path || request.path.len() > MAX_HEAD {
+        Err(TransportError::Request("path"))
+    } else if !request.headers.iter().all(is_header) {
+        Err(TransportError::Request("headers"))
+    } else if request.body.is_some_and(|body| body.len() > MAX_REQUEST) {
+        Err(TransportError::Request("body, of more than 1048576 bytes,"))
+    } else {
+        Ok(())
+    }
+}
+
+fn is_header_value(value: &str) -> bool {
+    value.len() <= MAX_HEAD / 8 && !value.bytes().any(|b| b.is_ascii_control())
+}

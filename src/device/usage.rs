@@ -1,0 +1,232 @@
+//! The account of every request that gwe, gmq and gdc make: what `usage_report` is made of.
+//!
+//! One file for all processes, under /run: volatile, bounded, a line a request. When it is full its lines are summed up. Who
+//! writes holds a lock. Accounting never fails a request: where the file cannot be written (a user without the right, a
+//! read-only or missing /run) it is left out.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::sys::file::{self, Context, FileError};
+use crate::sys::{clock, lock, net};
+
+/// The file's size, in bytes, at which its lines are summed up.
+pub const MAX_BYTES: u64 = 64 * 1024;
+/// So many pairs of interface and consumer are kept apart; what is beyond is not counted.
+pub const MAX_ROWS: usize = 64;
+/// The longest name of an interface or a consumer.
+const MAX_NAME: usize = 64;
+/// Another writer holds the lock for a millisecond or so.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What one consumer used of one interface since boot. Bytes are those of TCP's payload, TLS included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageRow {
+    /// The interface, or `unknown`.
+    pub iface: String,
+    /// `gwe`, `gmq`, `gdc` or an app.
+    pub consumer: String,
+    /// Bytes received.
+    pub tot_rx: u64,
+    /// Bytes received by the one request that received most.
+    pub max_rx: u64,
+    /// Bytes sent.
+    pub tot_tx: u64,
+    /// Bytes sent by the one request that sent most.
+    pub max_tx: u64,
+    /// Requests.
+    pub num: u64,
+}
+
+/// Adds a request to the account. `local` is the connection's own address.
+pub(crate) fn record(log: &Path, consumer: &str, local: Option<IpAddr>, rx: u64, tx: u64) {
+    let iface = local.and_then(net::interface_of).unwrap_or_else(|| "unknown".to_string());
+    let row = UsageRow {
+        iface: word(&iface),
+        consumer: word(consumer),
+        tot_rx: rx,
+        max_rx: rx,
+        tot_tx: tx,
+        max_tx: tx,
+        num: 1,
+    };
+    if let Err(e) = append(log, &row) {
+        crate::debug!("this request is not accounted for: {e}");
+    }
+}
+
+/// The account, by interface and consumer. A missing file is an empty account; lines that are none are skipped.
+///
+/// # Errors
+/// The file is there and cannot be read.
+pub fn read(log: &Path) -> Result<Vec<UsageRow>, FileError> {
+    // Twice the bound: the last line is written before the file is summed up.
+    let bytes = file::read(log, 2 * MAX_BYTES)?.unwrap_or_default();
+    let mut rows: Vec<UsageRow> = Vec::new();
+    for line in String::from_utf8_lossy(&bytes).split_inclusive('\n').filter_map(parse) {
+        add_to(&mut rows, line);
+    }
+    Ok(rows)
+}
+
+fn add_to(rows: &mut Vec<UsageRow>, line: UsageRow) {
+    let is_room = rows.len() < MAX_ROWS;
+    match rows.iter_mut().find(|row| row.iface == line.iface && row.consumer == line.consumer) {
+        Some(row) => row.add(&line),
+        None if is_room => rows.push(line),
+        None => {}
+    }
+}
+
+fn append(log: &Path, row: &UsageRow) -> Result<(), FileError> {
+    let Some(_lock) = lock::take(&beside(log, ".lock"), PATIENCE)? else {
+        return Err(FileError::new("lock", log, std::io::ErrorKind::TimedOut.into()));
+    };
+    let mut line = row.line();
+    line.push_str(&format!(" {}\n", clock::unix_seconds()));
+    let mut open = OpenOptions::new();
+    let mut file = open.append(true).create(true).mode(0o644).open(log).context("open", log)?;
+    let size = file.metadata().context("read", log)?.len();
+    if size + (line.len() as u64) < MAX_BYTES {
+        // One write: what a crash leaves is a line or a torn one, which a reader skips.
+        return file.write_all(line.as_bytes()).context("write", log);
+    }
+    let mut rows = if size > 2 * MAX_BYTES { Vec::new() } else { read(log)? };
+    add_to(&mut rows, row.clone());
+    let mut text = String::new();
+    for row in &rows {
+        text.push_str(&row.line());
+        text.push_str(" 0\n");
+    }
+    // Nothing to make durable: the folder is a tmpfs. The rename is what keeps a reader from half a file.
+    let new = beside(log, ".new");
+    std::fs::write(&new, text).context("write", &new)?;
+    std::fs::rename(&new, log).context("replace", log)
+}
+
+impl UsageRow {
+    fn add(&mut self, other: &UsageRow) {
+        self.tot_rx = self.tot_rx.saturating_add(other.tot_rx);
+        self.tot_tx = self.tot_tx.saturating_add(other.tot_tx);
+        self.max_rx = self.max_rx.max(other.max_rx);
+        self.max_tx = self.max_tx.max(other.max_tx);
+        self.num = self.num.saturating_add(other.num);
+    }
+
+    /// All but the time, which ends a line.
+    fn line(&self) -> String {
+        let UsageRow { iface, consumer, tot_rx, max_rx, tot_tx, max_tx, num } = self;
+        format!("{iface} {consumer} {tot_rx} {max_rx} {tot_tx} {max_tx} {num}")
+    }
+}
+
+/// Reads `iface consumer tot_rx max_rx tot_tx max_tx num time`, ended by a line feed: without it the line is torn.
+fn parse(line: &str) -> Option<UsageRow> {
+    let mut words = line.strip_suffix('\n')?.split(' ');
+    let mut name = || words.next().filter(|w| !w.is_empty() && w.len() <= MAX_NAME).map(str::to_string);
+    let (iface, consumer) = (name()?, name()?);
+    let mut number = || words.next()?.parse::<u64>().ok();
+    let (tot_rx, max_rx, tot_tx, max_tx, num) = (number()?, number()?, number()?, number()?, number()?);
+    number()?;
+    words.next().is_none().then_some(UsageRow { iface, consumer, tot_rx, max_rx, tot_tx, max_tx, num })
+}
+
+/// A name as one word.
+fn word(name: &str) -> String {
+    let word: String = name.chars().filter(|c| c.is_ascii_graphic()).take(MAX_NAME).collect();
+    if word.is_empty() {
+        "unknown".to_string()
+    } else {
+        word
+    }
+}
+
+fn beside(log: &Path, ending: &str) -> PathBuf {
+    let mut name = log.as_os_str().to_os_string();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::net::Ipv4Addr;
+
+    const LO: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+
+    fn scratch(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("gwe-usage-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        dir.join("run/usage")
+    }
+
+    fn row(iface: &str, consumer: &str, rest: [u64; 5]) -> UsageRow {
+        let [tot_rx, max_rx, tot_tx, max_tx, num] = rest;
+        UsageRow { iface: iface.to_string(), consumer: consumer.to_string(), tot_rx, max_rx, tot_tx, max_tx, num }
+    }
+
+    #[test]
+    fn requests_add_up_by_interface_and_consumer() {
+        let log = scratch("sums");
+        assert_eq!(read(&log).unwrap(), []);
+        record(&log, "gwe", LO, 10, 1);
+        record(&log, "gwe", LO, 5, 2);
+        record(&log, "gdc", None, 7, 7);
+        record(&log, "two words\n", LO, 1, 1);
+        let want = [
+            row("lo", "gwe", [15, 10, 3, 2, 2]),
+            row("unknown", "gdc", [7, 7, 7, 7, 1]),
+            row("lo", "twowords", [1, 1, 1, 1, 1]),
+        ];
+        assert_eq!(read(&log).unwrap(), want);
+    }
+
+    #[test]
+    fn torn_and_foreign_lines_are_skipped() {
+        let log = scratch("torn");
+        fs::create_dir_all(log.parent().unwrap()).unwrap();
+        let text = b"lo gwe 1 1 2 2 1 1700000000\n\0\0\0\0\njunk\nlo gwe 1 1 2 2 1\nlo  1 1 1 1 1 1\nlo gwe 5 5 5 5 x 1\nlo gwe 9 9 9 9 1 17";
+        fs::write(&log, text).unwrap();
+        assert_eq!(read(&log).unwrap(), [row("lo", "gwe", [1, 1, 2, 2, 1])]);
+    }
+
+    #[test]
+    fn the_file_stays_bounded_and_keeps_its_sums_with_several_writers() {
+        let log = scratch("bounded");
+        let writers: Vec<_> = ["gwe", "gmq", "gdc"]
+            .map(|consumer| {
+                let log = log.clone();
+                std::thread::spawn(move || {
+                    (0..1000).for_each(|_| append(&log, &row("lo", consumer, [3, 3, 2, 2, 1])).unwrap())
+                })
+            })
+            .into_iter()
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        assert!(fs::metadata(&log).unwrap().len() <= MAX_BYTES);
+        let mut rows = read(&log).unwrap();
+        rows.sort_by(|a, b| a.consumer.cmp(&b.consumer));
+        assert_eq!(rows, ["gdc", "gmq", "gwe"].map(|consumer| row("lo", consumer, [3000, 3, 2000, 2, 1000])));
+    }
+
+    #[test]
+    fn a_file_that_others_blew_up_is_started_anew() {
+        let log = scratch("foreign");
+        fs::create_dir_all(log.parent().unwrap()).unwrap();
+        fs::write(&log, vec![b'x'; 3 * MAX_BYTES as usize]).unwrap();
+        assert!(read(&log).is_err());
+        record(&log, "gwe", LO, 1, 1);
+        assert_eq!(read(&log).unwrap(), [row("lo", "gwe", [1, 1, 1, 1, 1])]);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_hurts_nobody() {
+        record(Path::new("/proc/none/usage"), "gwe", LO, 1, 1);
+        assert_eq!(read(Path::new("/proc/none/usage")).unwrap(), []);
+    }
+}
