@@ -65,6 +65,12 @@ impl Parser {
         Ok(None)
     }
 
+    /// What is left, whatever it looks like: for operands that may begin with a dash.
+    #[must_use]
+    pub fn rest(self) -> Vec<OsString> {
+        self.0.finish()
+    }
+
     /// What is left: the operands.
     ///
     /// # Errors

@@ -1,0 +1,114 @@
+//! What `gdc` prints: for people and scripts, or as JSON.
+
+use std::io::{self, Write};
+
+use miniserde::{json, Serialize};
+
+use crate::device::DeviceError;
+
+/// Why nothing was done, and the exit status.
+pub enum Failure {
+    /// Wrong usage.
+    Usage(String),
+    /// The gateway is not configured for this.
+    NotConfigured(String),
+    /// The call failed.
+    Device(DeviceError),
+    /// Something on this machine failed.
+    Here(String),
+}
+
+impl From<DeviceError> for Failure {
+    fn from(error: DeviceError) -> Failure {
+        Failure::Device(error)
+    }
+}
+
+impl Failure {
+    /// The exit status.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::NotConfigured(_) => 255,
+            Failure::Device(_) | Failure::Here(_) => 1,
+        }
+    }
+
+    /// As a sentence.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Failure::Usage(text) => format!("{text}; see gdc --help"),
+            Failure::NotConfigured(text) | Failure::Here(text) => text.clone(),
+            Failure::Device(error) => error.to_string(),
+        }
+    }
+}
+
+/// What a command prints: for people and scripts, and as JSON.
+pub struct Shown {
+    /// As text.
+    pub plain: String,
+    /// As JSON, one line.
+    pub json: String,
+    /// The exit status.
+    pub status: u8,
+}
+
+/// Values as lines of `alias=value`; one that was asked for `alone` as itself.
+#[must_use]
+pub fn of_values(values: &[(String, String)], alone: bool) -> Shown {
+    let plain = match values {
+        [(_, value)] if alone => format!("{value}\n"),
+        _ => values.iter().flat_map(|(alias, value)| [alias, "=", value, "\n"]).collect(),
+    };
+    let pairs: Vec<String> =
+        values.iter().map(|(alias, value)| json::to_string(alias) + ":" + &json::to_string(value)).collect();
+    done(plain, format!("{{{}}}", pairs.join(",")))
+}
+
+/// Something that went well.
+#[must_use]
+pub fn done(plain: String, json: String) -> Shown {
+    Shown { plain, json: json + "\n", status: 0 }
+}
+
+impl Failure {
+    /// As JSON: what went wrong, the platform's status, whether trying again is no use.
+    #[must_use]
+    pub fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct Error {
+            error: String,
+            status: Option<u16>,
+            permanent: bool,
+        }
+        let (status, permanent) = match self {
+            Failure::Device(error @ DeviceError::Status { status, .. }) => (Some(*status), error.is_permanent()),
+            Failure::Device(error @ DeviceError::Conflict(_)) => (Some(409), error.is_permanent()),
+            Failure::Device(error) => (None, error.is_permanent()),
+            _ => (None, true),
+        };
+        json::to_string(&Error { error: self.text(), status, permanent }) + "\n"
+    }
+}
+
+/// Prints data to stdout; returns the exit status.
+#[must_use]
+pub fn print(text: &str) -> u8 {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A closed pipe is the reader's choice, not a failure to tell about.
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write to stdout: {e}"));
+            1
+        }
+        _ => 0,
+    }
+}
+
+/// Prints a sentence to stderr.
+pub fn complain(sentence: &str) {
+    let _ = io::stderr().write_all(format!("gdc: {sentence}\n").as_bytes());
+}
