@@ -2,6 +2,8 @@
 
 use gwe_tests::harness::{raw, End, Murano, MuranoChild, RawReply};
 use gwe_tests::murano::client::read_reply;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -106,6 +108,22 @@ fn drop_breaks_the_answer_off() {
     }
     let past_the_end = download("drop=body+10001");
     assert_eq!((past_the_end.body().len(), past_the_end.end), (SIZE, End::Eof));
+}
+
+#[test]
+fn a_reset_takes_nothing_back_from_a_slow_reader() {
+    let murano = Murano::start();
+    murano.upload("large", &vec![b'x'; 8_000_000]);
+    murano.faults(&["download:drop=body+7000000,rst"]);
+    let mut stream = TcpStream::connect(murano.url().trim_start_matches("http://")).unwrap();
+    stream.write_all(b"GET /provision/download?id=large HTTP/1.1\r\n\r\n").unwrap();
+    let mut received = Vec::new();
+    let mut block = [0; 256 * 1024];
+    while let Ok(count @ 1..) = stream.read(&mut block) {
+        received.extend_from_slice(&block[..count]);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(received.iter().filter(|byte| **byte == b'x').count(), 7_000_000);
 }
 
 #[test]

@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// The project's folder.
+const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// How long a command of the agent may take, unless a test says otherwise.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The built agent: `GWE_BIN`, or the one that cargo built in the project's target folder.
+/// The built agent: `GWE_BIN`, or the newest that cargo built in the project's target folder (release or debug), so that a
+/// stale one is not tested by accident.
 #[track_caller]
 pub fn agent_binary() -> PathBuf {
     if let Some(path) = env::var_os("GWE_BIN") {
@@ -20,10 +23,10 @@ pub fn agent_binary() -> PathBuf {
         assert!(path.is_file(), "GWE_BIN is {}, and no such file is there", path.display());
         return path.canonicalize().expect("a file that is there has a path");
     }
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
-    let found = ["release/gwe", "debug/gwe"].map(|name| target.join(name));
-    let found = found.iter().find_map(|path| path.canonicalize().ok());
-    found.unwrap_or_else(|| {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(PROJECT).join("target"), PathBuf::from);
+    let built = ["release/gwe", "debug/gwe"].map(|name| target.join(name));
+    let newest = built.iter().filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path))).max();
+    newest.and_then(|(_, path)| path.canonicalize().ok()).unwrap_or_else(|| {
         panic!("no built agent: run `cargo build --release` in the project's folder, or set GWE_BIN")
     })
 }
