@@ -1,0 +1,9 @@
+# The list of targets; each family has its own file.
+
+.DEFAULT_GOAL := build
+.PHONY: build
+build:
+	cargo build --release
+
+include mk/install.mk
+include mk/check-images.mk

@@ -1,0 +1,152 @@
+# make install: the one list of what goes where. The Yocto recipe and the Buildroot package both call it.
+#
+#   make install DESTDIR=… PREFIX=/usr INIT=sysv|systemd|none [BINARY=…] [settings below]
+#
+# DESTDIR                the root of the image; empty installs on this machine
+# PREFIX                 /usr. Whatever it is, the agent reads /etc/gwe, /var/lib/gwe, /run/gwe and /usr/share/gwe/apps_to_install
+# INIT                   none installs no init script; start $(LIBEXECDIR)/gwe/supervise, or supervisord -n -c /etc/gwe/supervisord.conf
+# BINARY                 a gwe that was built already; without it cargo builds one
+# SYSV_NAME              the init script's name in /etc/init.d (BusyBox wants S99gwe)
+# SUPERVISORD            where the image has supervisord
+# GMQ                    no leaves the queue out of what is started
+# DOCS                   no leaves docs and man pages out
+#
+# The factory's settings, all optional:
+# PRODUCT_ID             the product id on the platform: vendor and model
+# IFACE                  the interface whose MAC is the serial number while none is set
+# SERIAL                 file:PATH or command:COMMAND that gives the serial number; then IFACE is empty unless given
+# SERVER                 base URL; empty is https://$(PRODUCT_ID).m2.exosite.io
+# UPDATE_INTERVAL, ACTIVATION_RETRY_INTERVAL   seconds
+# LOG_LEVEL              DEBUG INFO WARNING ERROR CRITICAL
+# CACERT                 a PEM file of this machine: the only roots that the agent then trusts
+# TRUSTED_KEYS           minisign public keys of this machine (*.pub): only signed tarballs are then installed
+# APPS                   tarballs of this machine that the gateway installs at first boot, in the order of their names
+# LOGDIR                 the logs of gwe, gmq and the applications: /var/log is a tmpfs on most images, /var/lib/gwe/log is on flash
+# DATA                   the block device for /var/lib/gwe; empty leaves mounting it to the image
+
+# Only these two may come from the environment: names such as DATA or SERVER mean other things there.
+DESTDIR ?=
+PREFIX ?= /usr
+BINDIR = $(PREFIX)/bin
+LIBEXECDIR = $(PREFIX)/libexec
+DATADIR = $(PREFIX)/share
+DOCDIR = $(DATADIR)/doc/gwe
+MANDIR = $(DATADIR)/man
+UNITDIR = /usr/lib/systemd/system
+INIT = none
+SYSV_NAME = gwe
+SUPERVISORD = /usr/bin/supervisord
+GMQ = yes
+DOCS = yes
+
+PRODUCT_ID =
+SERIAL =
+IFACE = $(if $(SERIAL),,eth0)
+SERVER =
+UPDATE_INTERVAL = 14400
+ACTIVATION_RETRY_INTERVAL = 60
+LOG_LEVEL = INFO
+CACERT =
+TRUSTED_KEYS =
+APPS =
+LOGDIR = /var/log
+DATA =
+
+# The agent's own paths, which no PREFIX moves.
+GWE_CONF := /etc/gwe
+GWE_STATE := /var/lib/gwe
+GWE_FRAGMENTS := $(GWE_STATE)/supervisor.d
+GWE_APPS := /usr/share/gwe/apps_to_install
+
+BINARY = target/release/gwe
+
+ifeq ($(filter $(INIT),sysv systemd none),)
+$(error INIT cannot be '$(INIT)': it must be sysv, systemd or none)
+endif
+
+# '' is how the agent writes an empty value.
+or_empty = $(if $(strip $(1)),$(1),'')
+
+# What stands for @NAME@ in the files below. It travels in the environment, so that no shell reads a value.
+install-%: export AT_BINDIR = $(BINDIR)
+install-%: export AT_LIBEXECDIR = $(LIBEXECDIR)
+install-%: export AT_UNITDIR = $(UNITDIR)
+install-%: export AT_SUPERVISORD = $(SUPERVISORD)
+install-%: export AT_FRAGMENTS = $(GWE_FRAGMENTS)
+install-%: export AT_LOGDIR = $(LOGDIR)
+install-%: export AT_PRODUCT_ID = $(call or_empty,$(PRODUCT_ID))
+install-%: export AT_IFACE = $(call or_empty,$(IFACE))
+install-%: export AT_SERVER = $(call or_empty,$(SERVER))
+install-%: export AT_CACERT_PATH = $(if $(strip $(CACERT)),$(GWE_CONF)/cacert.pem,'')
+install-%: export AT_UPDATE_INTERVAL = $(UPDATE_INTERVAL)
+install-%: export AT_ACTIVATION_RETRY_INTERVAL = $(ACTIVATION_RETRY_INTERVAL)
+install-%: export AT_LOG_LEVEL = $(LOG_LEVEL)
+install-%: export AT_DATA = $(DATA)
+install-%: export AT_SERIAL = $(SERIAL)
+
+# $(call put,MODE,SOURCE,TARGET): a file with every @NAME@ replaced.
+define put
+install -d "$(DESTDIR)$(dir $(3))"
+awk '{ while (match($$0, /@[A-Z_]+@/)) { printf "%s%s", substr($$0, 1, RSTART - 1), ENVIRON["AT_" substr($$0, RSTART + 1, RLENGTH - 2)]; \
+	$$0 = substr($$0, RSTART + RLENGTH) } print }' "$(2)" >"$(DESTDIR)$(3).new"
+chmod $(1) "$(DESTDIR)$(3).new"
+mv -f "$(DESTDIR)$(3).new" "$(DESTDIR)$(3)"
+endef
+
+.PHONY: install install-binary install-config install-init install-init-none install-init-sysv install-init-systemd install-docs
+install: install-binary install-config install-init install-docs
+
+# Whether the binary is up to date is cargo's to say; one that was given is taken as it is.
+install-binary:
+ifeq ($(origin BINARY),file)
+	cargo build --release $(CARGO_FLAGS)
+endif
+	install -d "$(DESTDIR)$(BINDIR)"
+	install -m 0755 "$(BINARY)" "$(DESTDIR)$(BINDIR)/gwe"
+	ln -sf gwe "$(DESTDIR)$(BINDIR)/gmq"
+	ln -sf gwe "$(DESTDIR)$(BINDIR)/gdc"
+
+install-config:
+	$(call put,0644,configs/factory/Gateway.cfg.in,$(GWE_CONF)/Gateway.cfg)
+	$(call put,0644,configs/factory/Engine.config.in,$(GWE_CONF)/Engine.config)
+	$(call put,0644,configs/supervisor/supervisord.conf.in,$(GWE_CONF)/supervisord.conf)
+	$(call put,0644,configs/supervisor/gwe.conf.in,$(GWE_CONF)/supervisor.d/gwe.conf)
+ifneq ($(GMQ),no)
+	$(call put,0644,configs/supervisor/gmq.conf.in,$(GWE_CONF)/supervisor.d/gmq.conf)
+	install -m 0644 configs/factory/gmq.cfg configs/factory/logging.cfg "$(DESTDIR)$(GWE_CONF)"
+endif
+	install -d "$(DESTDIR)$(GWE_CONF)/trusted" "$(DESTDIR)$(GWE_APPS)" "$(DESTDIR)$(GWE_STATE)"
+ifneq ($(strip $(CACERT)),)
+	install -m 0644 "$(CACERT)" "$(DESTDIR)$(GWE_CONF)/cacert.pem"
+endif
+ifneq ($(strip $(TRUSTED_KEYS)),)
+	install -m 0644 $(TRUSTED_KEYS) "$(DESTDIR)$(GWE_CONF)/trusted"
+endif
+ifneq ($(strip $(APPS)),)
+	install -m 0644 $(APPS) "$(DESTDIR)$(GWE_APPS)"
+endif
+	install -d "$(DESTDIR)$(DATADIR)/gwe"
+	install -m 0644 configs/product/gwe.spec "$(DESTDIR)$(DATADIR)/gwe/gwe.spec"
+
+install-init: install-init-$(INIT)
+
+install-init-none:
+	$(call put,0644,configs/init/default.in,/etc/default/gwe)
+	$(call put,0755,configs/init/prepare.in,$(LIBEXECDIR)/gwe/prepare)
+	$(call put,0755,configs/init/rescue.in,$(LIBEXECDIR)/gwe/rescue)
+	$(call put,0755,configs/init/supervise.in,$(LIBEXECDIR)/gwe/supervise)
+
+install-init-sysv: install-init-none
+	$(call put,0755,configs/init/gwe.init.in,/etc/init.d/$(SYSV_NAME))
+
+install-init-systemd: install-init-none
+	$(call put,0644,configs/init/gwe.service.in,$(UNITDIR)/gwe.service)
+	$(call put,0644,configs/init/beside-gwe.conf.in,$(UNITDIR)/supervisor.service.d/gwe.conf)
+	$(call put,0644,configs/init/beside-gwe.conf.in,$(UNITDIR)/supervisord.service.d/gwe.conf)
+
+install-docs:
+ifneq ($(DOCS),no)
+	install -d "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(MANDIR)/man8"
+	install -m 0644 LICENSE $(wildcard README.md docs/*.md) "$(DESTDIR)$(DOCDIR)"
+	install -m 0644 $(wildcard docs/man/*.8) "$(DESTDIR)$(MANDIR)/man8"
+endif

@@ -1,0 +1,159 @@
+"""`make install`: what lands where for each init system, and whether the tools that will read it accept it."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import sandbox
+
+EVERYWHERE = """
+/etc/default/gwe
+/etc/gwe/Engine.config
+/etc/gwe/Gateway.cfg
+/etc/gwe/gmq.cfg
+/etc/gwe/logging.cfg
+/etc/gwe/supervisor.d/gmq.conf
+/etc/gwe/supervisor.d/gwe.conf
+/etc/gwe/supervisord.conf
+/usr/bin/gdc -> gwe
+/usr/bin/gmq -> gwe
+/usr/bin/gwe
+/usr/libexec/gwe/prepare
+/usr/libexec/gwe/rescue
+/usr/libexec/gwe/supervise
+/usr/share/gwe/gwe.spec
+""".split("\n")[1:-1]
+
+OF_INIT = {
+    "none": [],
+    "sysv": ["/etc/init.d/gwe"],
+    "systemd": [
+        "/usr/lib/systemd/system/gwe.service",
+        "/usr/lib/systemd/system/supervisor.service.d/gwe.conf",
+        "/usr/lib/systemd/system/supervisord.service.d/gwe.conf",
+    ],
+}
+
+# Folders that an image needs even though nothing is in them: mount point, drop-in folders.
+EMPTY = ["/etc/gwe/trusted", "/usr/share/gwe/apps_to_install", "/var/lib/gwe"]
+
+PROGRAMS = {"/usr/bin/gwe", "/usr/libexec/gwe/prepare", "/usr/libexec/gwe/rescue", "/usr/libexec/gwe/supervise", "/etc/init.d/gwe"}
+
+
+class Installed(unittest.TestCase):
+    def setUp(self):
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="gwe-install-"))
+        self.addCleanup(shutil.rmtree, self.scratch)
+        self.binary = self.scratch / "stand-in"
+        self.binary.write_text("#!/bin/sh\n")
+
+    def install(self, *settings):
+        tree = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
+        sandbox.make_install(tree, f"BINARY={self.binary}", *settings)
+        return tree
+
+    def listing(self, tree):
+        """Every file but the documents, as absolute paths, links with their targets."""
+        found = []
+        for path in tree.rglob("*"):
+            name = "/" + str(path.relative_to(tree))
+            if path.is_symlink():
+                found.append(f"{name} -> {os.readlink(path)}")
+            elif path.is_file() and not name.startswith(("/usr/share/doc/", "/usr/share/man/")):
+                found.append(name)
+        return sorted(found)
+
+    def test_each_init_system_gets_what_it_needs_and_nothing_else(self):
+        for init, extra in OF_INIT.items():
+            with self.subTest(init=init):
+                tree = self.install(f"INIT={init}")
+                self.assertEqual(self.listing(tree), sorted(EVERYWHERE + extra))
+                for folder in EMPTY:
+                    self.assertEqual(list((tree / folder[1:]).iterdir()), [], folder)
+                for path in tree.rglob("*"):
+                    name = "/" + str(path.relative_to(tree))
+                    if path.is_symlink() or path.is_dir():
+                        continue
+                    self.assertEqual(path.stat().st_mode & 0o7777, 0o755 if name in PROGRAMS else 0o644, name)
+                    self.assertNotRegex(path.read_text(), r"@[A-Z_]+@", f"{name} has a placeholder left")
+
+    def test_another_init_system_is_refused(self):
+        done = subprocess.run(["make", "-C", str(sandbox.REPOSITORY), "install", "INIT=upstart"], capture_output=True, text=True)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("must be sysv, systemd or none", done.stderr)
+
+    def test_installing_twice_is_the_same_as_once(self):
+        tree = self.install("INIT=sysv")
+        before = self.listing(tree)
+        sandbox.make_install(tree, f"BINARY={self.binary}", "INIT=sysv")
+        self.assertEqual(self.listing(tree), before)
+
+    def test_the_factory_settings_reach_the_files_whatever_is_in_them(self):
+        key, ca, app = (self.scratch / name for name in ("oem.pub", "roots.pem", "hello.v1.tar.gz"))
+        for file in (key, ca, app):
+            file.write_text(file.name)
+        tree = self.install(
+            "PRODUCT_ID=p&1", "SERVER=https://iot.example/a|b", "UPDATE_INTERVAL=900", "ACTIVATION_RETRY_INTERVAL=30",
+            r"SERIAL=command:sed -n 's|\(.*\)|\1|p' /x".replace("'", '"'), "LOG_LEVEL=DEBUG", "LOGDIR=/var/lib/gwe/log", "DATA=/dev/mmcblk0p4",
+            f"CACERT={ca}", f"TRUSTED_KEYS={key}", f"APPS={app}")
+        gateway = (tree / "etc/gwe/Gateway.cfg").read_text()
+        self.assertEqual(gateway, "[device]\ncik = ''\nmodel = p&1\nvendor = p&1\nuuid = ''\niface = ''\n", "no second source of the serial number")
+        engine = (tree / "etc/gwe/Engine.config").read_text()
+        for line in ("server = https://iot.example/a|b", "cacert = /etc/gwe/cacert.pem", "update_interval = 900", "activation_retry_interval = 30",
+                     "log_level = DEBUG", "fragments = /var/lib/gwe/supervisor.d", "logs = /var/lib/gwe/log"):
+            self.assertIn(line + "\n", engine)
+        environment = subprocess.run(["sh", "-c", f'. {tree}/etc/default/gwe; printf "%s\\n" "$GWE_DATA" "$GWE_SERIAL"'], capture_output=True, text=True).stdout
+        self.assertEqual(environment, '/dev/mmcblk0p4\ncommand:sed -n "s|\\(.*\\)|\\1|p" /x\n')
+        self.assertEqual((tree / "etc/gwe/cacert.pem").read_text(), "roots.pem")
+        self.assertEqual((tree / "etc/gwe/trusted/oem.pub").read_text(), "oem.pub")
+        self.assertEqual((tree / "usr/share/gwe/apps_to_install/hello.v1.tar.gz").read_text(), "hello.v1.tar.gz")
+        for file in ("supervisord.conf", "supervisor.d/gwe.conf", "supervisor.d/gmq.conf"):
+            self.assertIn("logfile = /var/lib/gwe/log/", (tree / "etc/gwe" / file).read_text())
+
+    def test_nothing_in_it_is_unique_to_a_unit(self):
+        text = (self.install() / "etc/gwe/Gateway.cfg").read_text()
+        self.assertIn("cik = ''\n", text)
+        self.assertIn("uuid = ''\n", text)
+
+    def test_the_queue_can_be_left_out(self):
+        tree = self.install("GMQ=no")
+        self.assertFalse((tree / "etc/gwe/supervisor.d/gmq.conf").exists())
+
+    def test_shellcheck_accepts_every_script(self):
+        if not shutil.which("shellcheck"):
+            self.skipTest("skipped: needs shellcheck")
+        tree = self.install("INIT=sysv")
+        scripts = [str(tree / name[1:]) for name in PROGRAMS if name != "/usr/bin/gwe"]
+        done = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_busybox_runs_every_script(self):
+        if not shutil.which("busybox"):
+            self.skipTest("skipped: needs busybox")
+        tree = self.install("INIT=sysv")
+        for name in sorted(PROGRAMS - {"/usr/bin/gwe"}):
+            done = subprocess.run(["busybox", "sh", "-n", str(tree / name[1:])], capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), name)
+
+    def test_systemd_accepts_the_unit(self):
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("skipped: needs systemd-analyze")
+        # The unit names absolute paths; in a copy they point into the tree, so that the check looks at what is there.
+        tree = self.install("INIT=systemd")
+        (tree / "usr/bin/supervisord").write_text("#!/bin/sh\n")
+        (tree / "usr/bin/supervisord").chmod(0o755)
+        units = tree / "usr/lib/systemd/system"
+        text = (units / "gwe.service").read_text()
+        (units / "gwe.service").write_text(re.sub(r"(=-?)(/usr/)", rf"\1{tree}\2", text))
+        (units / "supervisor.service").write_text("[Service]\nExecStart=/bin/true\n")
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(units / "gwe.service"), str(units / "supervisor.service")],
+                              capture_output=True, text=True, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"})
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+
+if __name__ == "__main__":
+    unittest.main()
