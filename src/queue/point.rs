@@ -1,0 +1,30 @@
+//! A point: one value of one alias at one time; what the queue carries.
+
+/// One value of one alias at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// The dataport alias, decoded; at most [`MAX_ALIAS`] bytes.
+    pub alias: String,
+    /// The value, decoded.
+    pub value: String,
+    /// When it was measured.
+    pub time: Time,
+}
+
+/// An alias's longest form, in bytes: its length is stored in one byte.
+pub const MAX_ALIAS: usize = 255;
+
+/// When a point was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// Unix seconds.
+    Unix(u64),
+    /// Seconds since the start of a boot whose place in time was not known when the point arrived (see `stamp`). Negative:
+    /// before the kernel started.
+    SinceBoot {
+        /// Which boot.
+        boot: u32,
+        /// Seconds since its start.
+        seconds: i64,
+    },
+}

@@ -1,0 +1,406 @@
+//! The queue's store: a log of points on flash, bounded in bytes, durable when it says so.
+//!
+//! One log for all identities, so that everything that arrived together shares one write and one fdatasync. It is cut into
+//! [`segment`]s, which are prepared ahead of time and removed whole. The [`state`] of the points is part of the log.
+//!
+//! Invariants: what [`Store::commit`] returned `Ok` for survives power loss; the files never take more than `max_bytes`; memory
+//! does not grow with the backlog; damage costs the damaged records and nothing else.
+
+mod compact;
+pub mod load;
+pub mod reader;
+pub mod record;
+pub mod scan;
+pub mod segment;
+mod space;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::point::Point;
+use crate::sys::file::{self, Context, FileError};
+use crate::sys::random;
+use load::{load, Segment};
+use reader::Extent;
+use segment::{END, START};
+use state::{Boot, Cursor, State};
+
+/// What one segment holds beside the state at its head, at least.
+const FRESH_ROOM: usize = END - START - state::MAX_SIZE;
+/// The largest point, in bytes of alias and value: a segment must hold some.
+pub const MAX_POINT: usize = 128 * 1024;
+/// The fewest segments that the store works with: one that is written, one prepared, one with a backlog, one kept free to
+/// compact into.
+const MIN_SEGMENTS: usize = 4;
+/// The smallest `max_bytes`.
+pub const MIN_BYTES: u64 = (MIN_SEGMENTS * segment::SIZE) as u64;
+/// The largest `max_bytes`.
+pub const MAX_BYTES: u64 = (segment::MAX_SEGMENTS * segment::SIZE) as u64;
+/// After so many forwarded points, the note of them is flushed on its own. Until then it lies in the page cache, since all that
+/// its loss can do is to send a point twice, and flash wears.
+const FLUSH_STATE_AFTER: u32 = 1000;
+/// After a segment could not be prepared, the time until that is tried again ahead of need.
+const PREPARE_AGAIN: Duration = Duration::from_secs(10);
+
+/// What happens to a new point when the store is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It is refused, and the app told so.
+    Refuse,
+    /// The oldest segment goes, and what it held is counted.
+    DropOldest,
+}
+
+/// The store's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// What its files may take.
+    pub max_bytes: u64,
+    /// What then.
+    pub when_full: WhenFull,
+}
+
+/// Why points were not taken.
+#[derive(Debug)]
+pub enum Refused {
+    /// `max_bytes` are used up.
+    Full(u64),
+    /// One point is larger than [`MAX_POINT`].
+    TooLarge,
+    /// More identities than [`state::MAX_CURSORS`] have points waiting.
+    TooManyIdentities,
+    /// The disk refused.
+    Disk(FileError),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Full(max) => {
+                write!(f, "the queue is full: max_bytes = {max} are used by data that the platform has not taken yet")
+            }
+            Refused::TooLarge => f.write_str("an alias with its value is larger than 131072 bytes"),
+            Refused::TooManyIdentities => f.write_str("too many devices have data waiting"),
+            Refused::Disk(e) => write!(f, "{e}"),
+        }
+    }
+}
+
+/// The store, open for writing. One process at a time: the caller holds the folder's lock.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+    limits: Limits,
+    salt: u64,
+    /// Those with records; while `current` is open the last one is being written.
+    segments: Vec<Segment>,
+    ready: Vec<u32>,
+    current: Option<Current>,
+    next_number: u32,
+    next_sequence: u64,
+    state: State,
+    /// Records not yet written.
+    pending: Vec<u8>,
+    /// Points forwarded since the state was last flushed.
+    unflushed: u32,
+    /// The segment in which the last pass ends, if one began.
+    pass_last: u32,
+    /// Something staged since the last commit is already lost.
+    failed: Option<FileError>,
+    /// Per identity, the points appended since the last pass began.
+    since_pass: Vec<(u64, u32)>,
+    /// Compacting gained nothing until so many points have gone.
+    compact_at: u64,
+    prepare_at: Duration,
+}
+
+#[derive(Debug)]
+struct Current {
+    file: File,
+    /// Where the next record goes, in bytes from the segment's beginning.
+    end: usize,
+}
+
+impl Store {
+    /// Opens a store, or makes one. Damage never makes this fail: it is logged, skipped and counted.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read.
+    pub fn open(folder: &Path, limits: Limits) -> Result<Store, FileError> {
+        file::create_folder(folder)?;
+        let loaded = load(folder)?;
+        for number in loaded.useless {
+            let _ = std::fs::remove_file(segment::path(folder, number));
+        }
+        let mut store = Store {
+            folder: folder.to_path_buf(),
+            limits,
+            salt: loaded.salt.unwrap_or_else(|| random::bits() | 1),
+            segments: loaded.segments,
+            ready: loaded.ready,
+            current: None,
+            next_number: loaded.next_number,
+            next_sequence: loaded.next_sequence.max(1),
+            state: loaded.state,
+            pending: Vec::new(),
+            unflushed: 0,
+            pass_last: 0,
+            failed: None,
+            since_pass: Vec::new(),
+            compact_at: 0,
+            prepare_at: Duration::ZERO,
+        };
+        if let (Some(end), Some(last)) = (loaded.end, store.segments.last()) {
+            match segment::open(folder, last.number) {
+                Ok(file) => store.current = Some(Current { file, end }),
+                Err(e) => crate::error!("{e}; the queue can be forwarded, and not written"),
+            }
+        }
+        store.prepare_ahead(Duration::ZERO);
+        Ok(store)
+    }
+
+    /// Takes new bounds. Where the store is larger already, it shrinks as its points are forwarded.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.compact_at = 0;
+    }
+
+    /// The bounds in force.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What has become of the points.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What the files take, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        ((self.segments.len() + self.ready.len()) * segment::SIZE) as u64
+    }
+
+    /// Stages points of one identity, all or none. They are durable after the next [`Store::commit`].
+    ///
+    /// # Errors
+    /// Why none of them was taken.
+    pub fn stage(&mut self, identity: u64, points: &[Point]) -> Result<(), Refused> {
+        if self.state.cursor(identity).is_none() && self.state.cursors.len() >= state::MAX_CURSORS {
+            return Err(Refused::TooManyIdentities);
+        }
+        self.reserve(points)?;
+        for point in points {
+            if record::point_size(point) > self.room() {
+                self.begin_segment().map_err(Refused::Disk)?;
+            }
+            let sequence = self.take_sequence();
+            record::push_point(&mut self.pending, self.salt, sequence, identity, point);
+            self.state.appended(identity, sequence);
+            self.state.note_boot(point.time);
+            self.count_since_pass(identity);
+        }
+        Ok(())
+    }
+
+    /// Makes everything staged durable, with one write and one flush.
+    ///
+    /// # Errors
+    /// Nothing staged since the last commit may be acknowledged. (Some of it may still be forwarded.)
+    pub fn commit(&mut self) -> Result<(), FileError> {
+        if let Some(e) = self.failed.take() {
+            return Err(e);
+        }
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let result = self.write_pending().and_then(|()| self.flush());
+        if result.is_err() {
+            // Linux drops what it could not write, and forgets the error: nothing may be appended behind that.
+            self.current = None;
+            self.pending.clear();
+        }
+        // A large burst must not stay resident.
+        self.pending.shrink_to(4096);
+        result
+    }
+
+    /// Notes that the platform has taken `forwarded` points of an identity: all that waited before sequence number `from`.
+    pub fn forwarded(&mut self, identity: u64, from: u64, forwarded: u32) {
+        self.state.counters.forwarded += u64::from(forwarded);
+        self.gone(identity, from, forwarded);
+    }
+
+    /// Notes that `count` points of an identity wait no more: all that waited before sequence number `from`.
+    pub fn gone(&mut self, identity: u64, from: u64, count: u32) {
+        let Some(cursor) = self.state.cursor(identity) else { return };
+        let (from, queued) = (cursor.from.max(from), cursor.queued.saturating_sub(count));
+        let cursor = Cursor { from, queued, ..*cursor };
+        self.state.set(cursor);
+        self.note(vec![cursor], Vec::new());
+        self.unflushed = self.unflushed.saturating_add(count);
+        if self.unflushed >= FLUSH_STATE_AFTER {
+            self.flush_state();
+        }
+        self.reclaim();
+    }
+
+    /// Counts points that never waited, since the platform took them at once.
+    pub fn forwarded_at_once(&mut self, points: u32) {
+        self.state.counters.forwarded += u64::from(points);
+    }
+
+    /// Counts damaged records met in a segment; those already known there are not counted again.
+    pub fn damaged(&mut self, number: u32, lost: u32) {
+        if self.segments.iter().any(|s| s.number == number) {
+            self.state.count_damage(number, lost);
+        }
+    }
+
+    /// Places a boot in time, durably.
+    ///
+    /// # Errors
+    /// It is not on the disk. It counts until the power goes all the same.
+    pub fn set_boot(&mut self, boot: Boot) -> Result<(), FileError> {
+        self.state.set_boot(boot);
+        self.note(Vec::new(), vec![boot]);
+        self.flush()
+    }
+
+    /// Begins a pass of the forwarder: where it is to read, and the sequence number that all it will find is below. `None`:
+    /// nothing waits. Call it with nothing staged.
+    pub fn begin_pass(&mut self, identities: &mut dyn Iterator<Item = u64>) -> Option<(Extent, u64)> {
+        let from = identities.filter_map(|id| self.state.cursor(id)).map(|cursor| cursor.from).min()?;
+        let first = self.segments.iter().rev().find(|s| s.first <= from).or(self.segments.first())?;
+        let last = self.segments.last()?;
+        let end = self.current.as_ref().map_or(END, |current| current.end);
+        self.since_pass.clear();
+        self.pass_last = last.number;
+        Some((Extent { first: first.number, last: last.number, end, salt: self.salt }, self.next_sequence))
+    }
+
+    /// Ends a pass that has read an identity's points to the end: whatever of them it did not find is lost to damage, and must
+    /// not be waited for. `before`: as [`Store::begin_pass`] returned it.
+    pub fn end_pass(&mut self, identity: u64, before: u64) {
+        let Some(cursor) = self.state.cursor(identity) else { return };
+        if cursor.from < before {
+            let later = self.since_pass.iter().find(|(id, _)| *id == identity).map_or(0, |(_, count)| *count);
+            let missing = cursor.queued.saturating_sub(later);
+            if missing > 0 {
+                crate::warning!("{missing} queued points cannot be found any more");
+            }
+            self.gone(identity, before, missing);
+        }
+    }
+
+    /// Makes the notes of forwarded points durable: before the server ends.
+    pub fn flush_state(&mut self) {
+        if self.unflushed > 0 {
+            if let Err(e) = self.flush() {
+                crate::warning!("{e}; some points may be sent twice");
+            }
+            self.unflushed = 0;
+        }
+    }
+
+    fn take_sequence(&mut self) -> u64 {
+        self.next_sequence += 1;
+        self.next_sequence - 1
+    }
+
+    fn count_since_pass(&mut self, identity: u64) {
+        match self.since_pass.iter_mut().find(|(id, _)| *id == identity) {
+            Some((_, count)) => *count += 1,
+            None => self.since_pass.push((identity, 1)),
+        }
+    }
+
+    /// What still fits into the current segment.
+    fn room(&self) -> usize {
+        self.current.as_ref().map_or(0, |current| (END - current.end).saturating_sub(self.pending.len()))
+    }
+
+    /// Writes what is pending behind what is there.
+    fn write_pending(&mut self) -> Result<(), FileError> {
+        let (Some(current), Some(last)) = (&mut self.current, self.segments.last()) else { return self.no_segment() };
+        let path = || segment::path(&self.folder, last.number);
+        current
+            .file
+            .write_all_at(&self.pending, current.end as u64)
+            .map_err(|e| FileError::new("write", &path(), e))?;
+        current.end += self.pending.len();
+        self.pending.clear();
+        Ok(())
+    }
+
+    fn no_segment(&self) -> Result<(), FileError> {
+        Err(std::io::Error::from(std::io::ErrorKind::NotFound)).context("write a segment of", &self.folder)
+    }
+
+    fn flush(&mut self) -> Result<(), FileError> {
+        let (Some(current), Some(last)) = (&self.current, self.segments.last()) else { return Ok(()) };
+        let number = last.number;
+        current.file.sync_data().map_err(|e| FileError::new("sync", &segment::path(&self.folder, number), e))?;
+        self.unflushed = 0;
+        Ok(())
+    }
+
+    /// Appends a change of the state, unflushed. Where there is no room it is left to the head of the next segment.
+    fn note(&mut self, cursors: Vec<Cursor>, boots: Vec<Boot>) {
+        let is_alone = self.pending.is_empty();
+        let change = State { whole: false, cursors, boots, ..self.state_without_lists() };
+        let sequence = self.next_sequence;
+        let before = self.pending.len();
+        record::push_state(&mut self.pending, self.salt, sequence, &change);
+        if self.current.is_none() || self.pending.len() > self.current.as_ref().map_or(0, |c| END - c.end) {
+            self.pending.truncate(before);
+            return;
+        }
+        self.next_sequence += 1;
+        if is_alone {
+            if let Err(e) = self.write_pending() {
+                crate::warning!("{e}; some points may be sent twice");
+                self.current = None;
+                self.pending.clear();
+            }
+        }
+    }
+
+    fn state_without_lists(&self) -> State {
+        State {
+            whole: false,
+            counters: self.state.counters,
+            damage: self.state.damage.clone(),
+            cursors: Vec::new(),
+            boots: Vec::new(),
+        }
+    }
+
+    /// Closes the current segment, all in it durable, and begins the next prepared one with the whole state.
+    fn begin_segment(&mut self) -> Result<(), FileError> {
+        if let Err(e) = self.commit() {
+            self.failed = Some(FileError::new(e.action, &e.path, std::io::Error::from(e.source.kind())));
+            return Err(e);
+        }
+        if self.ready.is_empty() {
+            return self.no_segment();
+        }
+        let number = self.ready.remove(0);
+        let file = segment::open(&self.folder, number)?;
+        let sequence = self.take_sequence();
+        self.segments.push(Segment { number, first: sequence });
+        self.current = Some(Current { file, end: START });
+        self.state.whole = true;
+        record::push_state(&mut self.pending, self.salt, sequence, &self.state);
+        Ok(())
+    }
+}
