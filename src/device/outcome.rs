@@ -9,24 +9,7 @@ use super::transport::{Fault, Head, Received};
 use super::url::Base;
 use super::watchdog::Expired;
 use crate::sys::clock;
-
-/// No gateway ran this program before it was built: a clock below this is wrong.
-const BUILT: u64 = match option_env!("SOURCE_DATE_EPOCH") {
-    Some(text) => parse_epoch(text.as_bytes()),
-    None => RELEASED,
-};
-/// 2026-01-01, for builds that do not say when they were made.
-const RELEASED: u64 = 1_767_225_600;
-
-const fn parse_epoch(digits: &[u8]) -> u64 {
-    let mut value = 0;
-    let mut i = 0;
-    while i < digits.len() && digits[i].is_ascii_digit() && i < 12 {
-        value = value * 10 + (digits[i] - b'0') as u64;
-        i += 1;
-    }
-    value
-}
+use crate::sys::epoch::BUILD_EPOCH;
 
 /// The answer's head if the answer is whole.
 pub(crate) fn judge(base: &Base, result: Result<Received, Fault>, account: &Account) -> Result<Head, TransportError> {
@@ -114,7 +97,7 @@ fn from_minreq(base: &Base, host: String, fault: Fault, account: &Account) -> Tr
 fn tls(host: String, why: String) -> TransportError {
     let lower = why.to_lowercase();
     let now = clock::unix_seconds();
-    let is_clock = now < BUILT
+    let is_clock = now < BUILD_EPOCH
         || ["expired", "not yet valid", "not valid yet", "notvalidyet"].iter().any(|word| lower.contains(word));
     let why = if is_clock { format!("{why} (the system clock says {now} s since 1970)") } else { why };
     TransportError::Tls { host, why, is_clock }

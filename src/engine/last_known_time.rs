@@ -8,20 +8,12 @@
 use std::path::Path;
 
 use crate::sys::clock;
+use crate::sys::epoch::BUILD_EPOCH;
 use crate::sys::file::{self, FileError};
 
 /// The file's name in the state folder; its content is unix seconds, decimal.
 pub const FILE_NAME: &str = "last_known_time";
 
-/// No clock is right that stands before this: unix seconds of the source's date (`SOURCE_DATE_EPOCH` at build time, which image
-/// builders set), or of the year of the first release.
-pub const BUILD_EPOCH: u64 = match option_env!("SOURCE_DATE_EPOCH") {
-    Some(text) => later(decimal(text.as_bytes()), FIRST_RELEASE),
-    None => FIRST_RELEASE,
-};
-
-/// 2026-01-01
-const FIRST_RELEASE: u64 = 1_767_225_600;
 /// A time this long after the build, thirty years, is a clock that jumped, not a gateway that lasted.
 const PLAUSIBLE: u64 = 30 * 365 * 86_400;
 /// Kept again after a check-in once it is this far from the kept one, in seconds: what a power cut may cost.
@@ -106,28 +98,6 @@ fn load(path: &Path) -> Option<u64> {
     time
 }
 
-/// Unix seconds from decimal digits; 0 for anything else.
-const fn decimal(text: &[u8]) -> u64 {
-    let mut value = 0_u64;
-    let mut i = 0;
-    while i < text.len() {
-        if !text[i].is_ascii_digit() || value > 1 << 40 {
-            return 0;
-        }
-        value = value * 10 + (text[i] - b'0') as u64;
-        i += 1;
-    }
-    value
-}
-
-const fn later(a: u64, b: u64) -> u64 {
-    if a > b {
-        a
-    } else {
-        b
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,15 +161,6 @@ mod tests {
         for (now, kept, occasion, expected) in cases {
             assert_eq!(is_due(now, kept, BUILD, occasion), expected, "{now} {kept:?} {occasion:?}");
         }
-    }
-
-    #[test]
-    fn a_date_of_the_build_is_read_and_nonsense_is_not() {
-        assert_eq!(decimal(b"1800000000"), 1_800_000_000);
-        for nonsense in [&b""[..], b"x", b"-1", b"1 ", b"99999999999999999999999999"] {
-            assert_eq!(decimal(nonsense), 0);
-        }
-        assert_eq!((later(1, 2), later(2, 1)), (2, 2));
     }
 
     fn scratch(name: &str) -> PathBuf {

@@ -17,6 +17,16 @@ pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// Whether the kernel has been told, by an NTP client, that the wall clock is right. Where no such client runs it never is.
+#[must_use]
+pub fn is_synchronised() -> bool {
+    // SAFETY: a timex is integers only, so all zeros is a valid one; with no modes set the call only fills it in.
+    unsafe {
+        let mut time: libc::timex = std::mem::zeroed();
+        libc::adjtimex(&mut time) >= 0 && time.status & libc::STA_UNSYNC == 0
+    }
+}
+
 /// Sets the wall clock to `unix` seconds.
 ///
 /// # Errors

@@ -3,12 +3,14 @@
 //! Invariant: the only room with `unsafe`. It knows no other room.
 
 pub mod clock;
+pub mod epoch;
 pub mod file;
 pub mod host;
 pub mod lock;
 pub mod log;
 pub mod mounts;
 pub mod net;
+pub mod poll;
 pub mod process;
 pub mod process_memory;
 pub mod random;

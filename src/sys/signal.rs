@@ -1,6 +1,8 @@
 //! Signals as events: blocked, and waited for with a time limit, so that what idles needs no handler and no wakeup.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::FromRawFd;
 use std::time::Duration;
 
 /// What the engine's parent waits for.
@@ -73,6 +75,34 @@ pub fn terminate(pid: u32) -> io::Result<()> {
     send(i32::try_from(pid).unwrap_or(i32::MAX), libc::SIGTERM)
 }
 
+/// A descriptor that is ready to be read when an awaited signal has come, for a loop that waits for other things too. [`block`]
+/// comes first.
+///
+/// # Errors
+/// What the system said.
+pub fn descriptor() -> io::Result<File> {
+    let set = awaited_set();
+    // SAFETY: `set` is initialised; the new descriptor is ours alone.
+    unsafe {
+        match libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(File::from_raw_fd(fd)),
+        }
+    }
+}
+
+/// The next signal that has come to a [`descriptor`]; `None`: no more.
+pub fn read(mut descriptor: &File) -> Option<Signal> {
+    // A signalfd_siginfo, which begins with the signal's number.
+    let mut info = [0; 128];
+    let [a, b, c, d, ..] = match descriptor.read(&mut info) {
+        Ok(128) => info,
+        _ => return None,
+    };
+    let number = i32::try_from(u32::from_ne_bytes([a, b, c, d])).ok()?;
+    AWAITED.iter().find(|(n, _)| *n == number).map(|(_, signal)| *signal)
+}
+
 /// Sends a signal to a process, or to a process group where `pid` is negative.
 ///
 /// # Errors
@@ -97,6 +127,12 @@ mod tests {
         // SAFETY: signals this very thread.
         unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGHUP) };
         assert_eq!(wait(Duration::from_secs(5)), Some(Signal::Hurry));
+        let descriptor = descriptor().unwrap();
+        assert_eq!(read(&descriptor), None);
+        // SAFETY: signals this very thread.
+        unsafe { libc::pthread_kill(libc::pthread_self(), libc::SIGUSR1) };
+        assert_eq!(read(&descriptor), Some(Signal::Hurry));
+        assert_eq!(read(&descriptor), None);
         release();
     }
 }
