@@ -22,6 +22,7 @@ use crate::sys::clock;
 pub use error::{SupervisorError, Unreadable};
 pub use process::{Process, State};
 pub use settle::Settled;
+use transport::CALL_TIMEOUT;
 
 /// supervisord is asked so often whether it is up, while it is waited for.
 const UP_POLL: Duration = Duration::from_millis(500);
@@ -207,7 +208,7 @@ impl<'a> Supervisor<'a> {
     }
 
     fn call(&self, method: &'static str, params: &[Param<'_>]) -> Result<Value, SupervisorError> {
-        let body = transport::post(&self.socket, method, &method_call(method, params))?;
+        let body = transport::post(&self.socket, method, &method_call(method, params), CALL_TIMEOUT)?;
         match method_response(&body) {
             Ok(Answer::Value(value)) => Ok(value),
             Ok(Answer::Fault { code, text }) => Err(SupervisorError::fault(method, code, &text)),

@@ -121,6 +121,33 @@ fn bad_answers() {
     }
 }
 
+/// A supervisord that is stuck (a stopped process, a dead card), and one that drips: the deadline is for the whole call.
+#[test]
+fn a_call_ends_in_time_whatever_comes() {
+    let socket = scratch("stuck");
+    let listener = UnixListener::bind(&socket).unwrap();
+    for dripping in [false, true] {
+        let begun = clock::since_boot();
+        let caller = socket.clone();
+        let call = std::thread::spawn(move || transport::post(&caller, "m", "x", Duration::from_millis(300)));
+        let (mut stream, _) = listener.accept().unwrap();
+        while !call.is_finished() && clock::since_boot() - begun < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(20));
+            if dripping {
+                // Refused as soon as the caller has gone.
+                let _ = stream.write_all(b"H");
+            }
+        }
+        let error = call.join().unwrap().unwrap_err();
+        assert!(
+            matches!(&error, SupervisorError::Broken { source, .. } if source.kind() == std::io::ErrorKind::TimedOut),
+            "{error}"
+        );
+        assert!(clock::since_boot() - begun < Duration::from_secs(10));
+    }
+    std::fs::remove_file(socket).unwrap();
+}
+
 #[test]
 fn an_answer_longer_than_declared_is_read_whole() {
     // supervisord declares the number of characters where it answers later (its DeferredXMLRPCResponse), not of bytes.

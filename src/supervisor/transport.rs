@@ -20,13 +20,18 @@ const MAX_HEAD: usize = 4096;
 /// So much is read at a time, in bytes.
 const CHUNK: usize = 8192;
 
-/// Posts a call and returns the body of its answer.
+/// Posts a call and returns the body of its answer, all within `timeout`, which must not be zero.
 ///
 /// # Errors
 /// [`SupervisorError::Down`] where nobody takes the call; otherwise what was wrong with the answer.
-pub(super) fn post(socket: &Path, method: &'static str, body: &str) -> Result<Vec<u8>, SupervisorError> {
-    let deadline = since_boot() + CALL_TIMEOUT;
-    let mut stream = unix_socket::connect(socket, CALL_TIMEOUT)
+pub(super) fn post(
+    socket: &Path,
+    method: &'static str,
+    body: &str,
+    timeout: Duration,
+) -> Result<Vec<u8>, SupervisorError> {
+    let deadline = since_boot() + timeout;
+    let mut stream = unix_socket::connect(socket, timeout)
         .map_err(|source| SupervisorError::Down { socket: socket.to_path_buf(), source })?;
     let broken = |source| SupervisorError::Broken { method, source };
     let mut request = String::from("POST /RPC2 HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: ");
