@@ -1,3 +1,27 @@
 //! A Custom Gateway Application as a file: name, tarball, check, buildfile, build, signature, fragment.
 //!
 //! Invariant: knows no cloud and runs nothing on the gateway.
+
+mod entry;
+pub mod fault;
+pub mod gzip;
+mod member;
+mod meter;
+pub mod name;
+mod parts;
+pub mod program_conf;
+pub mod signature;
+pub mod tarball;
+mod target;
+pub mod unpack;
+
+pub use fault::{Fault, Reason};
+pub use name::{NameError, TarballName};
+pub use parts::Installer;
+pub use program_conf::{fragment, FragmentDefaults, ThisGateway};
+pub use signature::{Signed, TrustedKeys};
+pub use tarball::Limits;
+pub use unpack::{check, unpack, Contents, UnpackError};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
-//! INI files as Python's `ConfigParser` reads them where supervisord does (spec: supervisord.md, "The fragment of a hosted
-//! app"): `=` or `:`, continuation lines, `#` and `;` comments, inline ` ;` comments, case-insensitive keys, the last of two
-//! equal keys wins, a section that appears twice is merged.
+//! INI files as supervisord's parser reads them (spec: supervisord.md, "The fragment of a hosted app"). That is Python's
+//! `RawConfigParser(inline_comment_prefixes=(';', '#'), strict=False)`, in 4.2.5 and 4.3.0 alike: `=` or `:`; continuation lines
+//! are those indented deeper than their option, with blank lines between them; `#` and `;` begin a comment at the start of a
+//! line and behind white space; keys in any case; the last of two equal keys wins; a section that appears twice is merged.
+//!
+//! Two things differ on purpose: a byte order mark is skipped, and `[DEFAULT]` is a section like any other.
 
 use std::fmt;
 
@@ -47,41 +50,50 @@ impl Ini {
     /// The first line that cannot be read.
     pub fn parse(text: &str) -> Result<Ini, IniError> {
         let mut ini = Ini::default();
-        let mut current: Option<usize> = None;
-        // The option that a continuation line would extend, and the indentation of the line it began on.
-        let mut open: Option<(String, usize)> = None;
-        for (index, raw) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let mut section: Option<usize> = None;
+        // The option that a continuation line would extend, with its lines so far.
+        let mut open: Option<(String, Vec<&str>)> = None;
+        // The indentation of the last line that was no continuation.
+        let mut level = 0;
+        for (index, raw) in lines(text.trim_start_matches('\u{feff}')).enumerate() {
             let number = index + 1;
-            let line = strip_comment(raw);
-            if line.trim().is_empty() {
-                continue;
-            }
-            let indent = line.len() - line.trim_start().len();
-            if let (Some(section), Some((key, opened_at))) = (current, &open) {
-                if indent > *opened_at {
-                    if let Some(value) = ini.sections[section].value_mut(key) {
-                        value.push('\n');
-                        value.push_str(line.trim());
-                    }
-                    continue;
+            let (line, commented) = strip_comment(raw);
+            if line.is_empty() {
+                if let (false, Some((_, value))) = (commented, &mut open) {
+                    value.push("");
                 }
-            }
-            let line = line.trim();
-            if let Some(name) = section_name(line) {
-                current = Some(ini.section_index(name));
-                open = None;
                 continue;
             }
-            let Some(section) = current else { return Err(IniError::NoSection(number)) };
-            let at = line.find(['=', ':']).ok_or(IniError::BadLine(number))?;
-            let key = line[..at].trim().to_lowercase();
+            let indent = raw.chars().take_while(|c| c.is_whitespace()).count();
+            if let (true, Some((_, value))) = (indent > level, &mut open) {
+                value.push(line);
+                continue;
+            }
+            level = indent;
+            ini.close(section, open.take());
+            if let Some(name) = section_name(line) {
+                section = Some(ini.section_index(name));
+                continue;
+            }
+            if section.is_none() {
+                return Err(IniError::NoSection(number));
+            }
+            let (key, value) = line.split_once(['=', ':']).ok_or(IniError::BadLine(number))?;
+            let key = key.trim().to_lowercase();
             if key.is_empty() {
                 return Err(IniError::BadLine(number));
             }
-            ini.sections[section].set(&key, line[at + 1..].trim());
-            open = Some((key, indent));
+            open = Some((key, vec![value.trim()]));
         }
+        ini.close(section, open);
         Ok(ini)
+    }
+
+    /// Takes in an option whose last line has been read.
+    fn close(&mut self, section: Option<usize>, option: Option<(String, Vec<&str>)>) {
+        if let (Some(section), Some((key, lines))) = (section.and_then(|at| self.sections.get_mut(at)), option) {
+            section.set(&key, lines.join("\n").trim_end());
+        }
     }
 
     /// The section of that name, case-sensitive as in Python.
@@ -147,23 +159,30 @@ impl fmt::Display for Ini {
             }
             writeln!(f, "[{}]", section.name)?;
             for (key, value) in &section.options {
-                writeln!(f, "{key} = {}", value.replace('\n', "\n\t"))?;
+                // Behind a space, a value that begins so would be a comment.
+                let space = if value.starts_with(['#', ';']) { "" } else { " " };
+                writeln!(f, "{key} ={space}{}", value.replace('\n', "\n\t"))?;
             }
         }
         Ok(())
     }
 }
 
-/// The line without its comment: a whole-line `#` or `;`, or an inline one behind white space.
-fn strip_comment(line: &str) -> &str {
+/// The lines as Python's universal newlines divide them: at `\n`, `\r\n` and a lone `\r`.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+}
+
+/// The line without its comment and without white space around it, and whether it had a comment.
+fn strip_comment(line: &str) -> (&str, bool) {
     let mut after_space = true;
     for (at, c) in line.char_indices() {
         if after_space && (c == ';' || c == '#') {
-            return &line[..at];
+            return (line[..at].trim(), true);
         }
         after_space = c.is_whitespace();
     }
-    line
+    (line.trim(), false)
 }
 
 fn section_name(line: &str) -> Option<&str> {
@@ -185,6 +204,30 @@ mod tests {
         assert_eq!(ini.get("supervisord", "empty"), Some(""));
         assert_eq!(ini.get("x", "k"), Some("v"));
         assert_eq!(Ini::parse(&ini.to_string()).unwrap(), ini);
+    }
+
+    #[test]
+    fn values_over_several_lines() {
+        for (text, want) in [
+            ("[a]\nk = 1\n  2\n\n  3\n\n\n[b]\n", "1\n2\n\n3"),
+            ("[a]\nk =\n  1\n  # comment\n ; comment\n  2", "\n1\n2"),
+            // Deeper than the option, not deeper than the line before.
+            ("[a]\n  k = 1\n    2\n   3\n", "1\n2\n3"),
+            ("[a]\nk = 1\n\t[b]\n\tx = y\n", "1\n[b]\nx = y"),
+            ("[a]\rk = 1\r\n  2\r", "1\n2"),
+            ("[a]\nk =#1;2 ;3\n", "#1;2"),
+            ("[a]\nk: x = y\n", "x = y"),
+            ("[a]\nk = 1\n[b]\n[a]\nK : 2\n", "2"),
+        ] {
+            let ini = Ini::parse(text).unwrap();
+            assert_eq!(ini.get("a", "k"), Some(want), "{text:?}");
+            assert_eq!(Ini::parse(&ini.to_string()).unwrap(), ini, "{text:?}");
+        }
+        // An indented line extends nothing where no option stands before it.
+        assert_eq!(Ini::parse("[a]\n  k = 1\n").unwrap().get("a", "k"), Some("1"));
+        assert_eq!(Ini::parse("[a]\nk = 1\n[b]\n   l = 2\n").unwrap().get("b", "l"), Some("2"));
+        assert_eq!(Ini::parse("[]\n"), Err(IniError::NoSection(1)));
+        assert_eq!(Ini::parse("[a] ] x\nk=1").unwrap().get("a] ", "k"), Some("1"));
     }
 
     #[test]

@@ -1,0 +1,167 @@
+//! What a tarball must hold: `install.sh` or `setup.py`, and for a long-running app `supervisor.conf` (spec:
+//! gateway-engine.md, "A Custom Gateway Application").
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::fault::{Fault, Reason};
+use super::program_conf;
+use super::tarball::MAX_CONF;
+
+/// What the kernel reads of a script's first line, in bytes.
+const MAX_SHEBANG: usize = 255;
+
+const INSTALL_SH: &str = "install.sh";
+const SETUP_PY: &str = "setup.py";
+const SUPERVISOR_CONF: &str = "supervisor.conf";
+
+/// How an app is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installer {
+    /// Its `install.sh`.
+    InstallSh,
+    /// `setup.py install`, where there is no `install.sh`.
+    SetupPy,
+}
+
+/// What stands at one of the names that matter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    File {
+        mode: u32,
+    },
+    /// A folder or a link.
+    Other,
+}
+
+/// The parts seen in a pass.
+#[derive(Default)]
+pub(super) struct Parts {
+    install_sh: Option<Part>,
+    setup_py: Option<Part>,
+    supervisor_conf: Option<Part>,
+    /// The first bytes of `install.sh`.
+    first_line: Vec<u8>,
+    /// The whole of `supervisor.conf`, or one byte more than is allowed.
+    conf: Vec<u8>,
+}
+
+impl Parts {
+    /// An entry stands at `path`.
+    pub(super) fn note(&mut self, path: &Path, part: Part) {
+        match path.as_os_str().as_bytes() {
+            b"install.sh" => self.install_sh = Some(part),
+            b"setup.py" => self.setup_py = Some(part),
+            b"supervisor.conf" => self.supervisor_conf = Some(part),
+            _ => {}
+        }
+    }
+
+    /// The next bytes of the file at `path`.
+    pub(super) fn content(&mut self, path: &Path, bytes: &[u8]) {
+        let (kept, limit) = match path.as_os_str().as_bytes() {
+            b"install.sh" => (&mut self.first_line, MAX_SHEBANG + 1),
+            b"supervisor.conf" => (&mut self.conf, MAX_CONF + 1),
+            _ => return,
+        };
+        let room = limit.saturating_sub(kept.len()).min(bytes.len());
+        kept.extend_from_slice(&bytes[..room]);
+    }
+
+    /// What the app is, or what it lacks.
+    pub(super) fn judge(&self, faults: &mut Vec<Fault>) -> (Installer, Option<String>) {
+        let mut fault = |file: &str, reason| faults.push(Fault::of(file.as_bytes(), reason));
+        let installer = match (self.install_sh, self.setup_py) {
+            (Some(Part::File { mode }), _) => {
+                if mode & 0o100 == 0 {
+                    fault(INSTALL_SH, Reason::NotExecutable);
+                }
+                if let Err(reason) = shebang(&self.first_line) {
+                    fault(INSTALL_SH, reason);
+                }
+                Installer::InstallSh
+            }
+            (Some(Part::Other), _) => {
+                fault(INSTALL_SH, Reason::NotRegular);
+                Installer::InstallSh
+            }
+            (None, Some(part)) => {
+                if part == Part::Other {
+                    fault(SETUP_PY, Reason::NotRegular);
+                }
+                Installer::SetupPy
+            }
+            (None, None) => {
+                fault("", Reason::NoInstaller);
+                Installer::InstallSh
+            }
+        };
+        let conf = match self.supervisor_conf {
+            None => None,
+            Some(Part::Other) => {
+                fault(SUPERVISOR_CONF, Reason::NotRegular);
+                None
+            }
+            Some(Part::File { .. }) if self.conf.len() > MAX_CONF => {
+                fault(SUPERVISOR_CONF, Reason::ConfTooLarge);
+                None
+            }
+            Some(Part::File { .. }) => match String::from_utf8(self.conf.clone()) {
+                Ok(text) => {
+                    for conf_fault in program_conf::check(&text) {
+                        fault(SUPERVISOR_CONF, Reason::Conf(conf_fault));
+                    }
+                    Some(text)
+                }
+                Err(_) => {
+                    fault(SUPERVISOR_CONF, Reason::ConfNotUtf8);
+                    None
+                }
+            },
+        };
+        (installer, conf)
+    }
+}
+
+/// Whether a script's first bytes are a line that the kernel can run.
+fn shebang(start: &[u8]) -> Result<(), Reason> {
+    let line = start.strip_prefix(b"#!").ok_or(Reason::NoShebang)?;
+    let line = match line.iter().position(|b| *b == b'\n') {
+        Some(end) => &line[..end],
+        None if start.len() > MAX_SHEBANG => return Err(Reason::ShebangTooLong),
+        None => line,
+    };
+    if line.ends_with(b"\r") {
+        return Err(Reason::ShebangCarriageReturn);
+    }
+    let interpreter = line.iter().position(|b| !matches!(b, b' ' | b'\t')).map(|at| line[at]);
+    if interpreter != Some(b'/') {
+        return Err(Reason::ShebangRelative);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shebang_is_what_the_kernel_would_run() {
+        for good in ["#!/bin/sh\n", "#! /usr/bin/env python3\nx\r\n", "#!/bin/sh", "#!\t/bin/sh -e\n"] {
+            assert_eq!(shebang(good.as_bytes()), Ok(()), "{good:?}");
+        }
+        let long = format!("#!/{}", "x".repeat(300));
+        for (bad, reason) in [
+            ("", Reason::NoShebang),
+            ("echo hello\n", Reason::NoShebang),
+            ("\u{feff}#!/bin/sh\n", Reason::NoShebang),
+            ("\n#!/bin/sh\n", Reason::NoShebang),
+            ("#!\n", Reason::ShebangRelative),
+            ("#!sh\n", Reason::ShebangRelative),
+            ("#!/bin/sh\r\necho\r\n", Reason::ShebangCarriageReturn),
+            (&long, Reason::ShebangTooLong),
+        ] {
+            assert_eq!(shebang(&bad.as_bytes()[..bad.len().min(256)]), Err(reason), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! `%(name)s` in option values, as supervisord expands it with Python's `%` operator.
+//!
+//! Stricter than Python on purpose, where what Python does cannot have been meant: a `%s` without a name prints supervisord's
+//! whole environment; `r`, `a`, `c` and the float formats; widths that fill the memory.
+
+use super::fault::Why;
+
+/// The widest field that is accepted, in characters.
+const MAX_WIDTH: usize = 200;
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Text(String),
+    Number(i64),
+    /// It exists on the gateway, and only there: the value cannot be told here.
+    Elsewhere,
+}
+
+/// Expands `text`; `Ok(None)` where it holds a value that cannot be told here.
+///
+/// # Errors
+/// A name that `lookup` does not know, or a bad format.
+pub(super) fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<Option<String>, Why> {
+    let mut out = String::with_capacity(text.len());
+    let mut known = true;
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('%') {
+            out.push('%');
+            rest = after;
+            continue;
+        }
+        let (name, after) = name(rest)?;
+        let (format, after) = Format::read(after)?;
+        match lookup(name).ok_or_else(|| Why::UnknownName(name.to_string()))? {
+            Value::Text(text) => format.text(&text, &mut out)?,
+            Value::Number(number) => format.number(number, &mut out)?,
+            Value::Elsewhere if format.conversion == 's' => known = false,
+            Value::Elsewhere => return Err(Why::BadFormat),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(known.then_some(out))
+}
+
+/// Writes `text` so that expanding it gives it back.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+/// `(name)`, whose parentheses may nest.
+fn name(text: &str) -> Result<(&str, &str), Why> {
+    let inner = text.strip_prefix('(').ok_or(Why::LonePercent)?;
+    let mut depth = 1;
+    for (at, c) in inner.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Ok((&inner[..at], &inner[at + 1..]));
+        }
+    }
+    Err(Why::BadFormat)
+}
+
+/// What follows the name: `02d`, `s`, `-10s`.
+struct Format {
+    left: bool,
+    zeros: bool,
+    sign: Option<char>,
+    alternate: bool,
+    width: usize,
+    conversion: char,
+}
+
+impl Format {
+    fn read(text: &str) -> Result<(Format, &str), Why> {
+        let mut format = Format { left: false, zeros: false, sign: None, alternate: false, width: 0, conversion: 's' };
+        let mut flags = true;
+        for (at, c) in text.char_indices() {
+            match c {
+                '-' if flags => format.left = true,
+                '0' if flags => format.zeros = true,
+                '#' if flags => format.alternate = true,
+                '+' if flags => format.sign = Some('+'),
+                ' ' if flags => format.sign = format.sign.or(Some(' ')),
+                '0'..='9' => {
+                    flags = false;
+                    format.width = format.width * 10 + (c as usize - '0' as usize);
+                    if format.width > MAX_WIDTH {
+                        return Err(Why::BadFormat);
+                    }
+                }
+                's' | 'd' | 'i' | 'u' | 'x' | 'X' | 'o' => {
+                    format.conversion = c;
+                    return Ok((format, &text[at + 1..]));
+                }
+                _ => break,
+            }
+        }
+        Err(Why::BadFormat)
+    }
+
+    fn text(&self, text: &str, out: &mut String) -> Result<(), Why> {
+        if self.conversion != 's' {
+            return Err(Why::BadFormat);
+        }
+        self.pad("", text, false, out);
+        Ok(())
+    }
+
+    fn number(&self, number: i64, out: &mut String) -> Result<(), Why> {
+        let size = number.unsigned_abs();
+        let (prefix, digits) = match self.conversion {
+            's' => {
+                self.pad("", &number.to_string(), false, out);
+                return Ok(());
+            }
+            'x' => ("0x", format!("{size:x}")),
+            'X' => ("0X", format!("{size:X}")),
+            'o' => ("0o", format!("{size:o}")),
+            _ => ("", size.to_string()),
+        };
+        let mut lead = String::new();
+        lead.extend(if number < 0 { Some('-') } else { self.sign });
+        if self.alternate {
+            lead.push_str(prefix);
+        }
+        self.pad(&lead, &digits, self.zeros, out);
+        Ok(())
+    }
+
+    fn pad(&self, lead: &str, body: &str, zeros: bool, out: &mut String) {
+        let missing = self.width.saturating_sub(lead.chars().count() + body.chars().count());
+        let fill = |out: &mut String, c| out.extend(std::iter::repeat(c).take(missing));
+        if self.left {
+            out.push_str(lead);
+            out.push_str(body);
+            fill(out, ' ');
+        } else if zeros {
+            out.push_str(lead);
+            fill(out, '0');
+            out.push_str(body);
+        } else {
+            fill(out, ' ');
+            out.push_str(lead);
+            out.push_str(body);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(name: &str) -> Option<Value> {
+        match name {
+            "app" => Some(Value::Text("my_app".into())),
+            "num" => Some(Value::Number(7)),
+            "neg" => Some(Value::Number(-7)),
+            "a(b)" => Some(Value::Text("nested".into())),
+            "ENV_X" => Some(Value::Elsewhere),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn formats_as_python_does() {
+        // The right-hand sides are what Python 3.11 prints.
+        for (text, want) in [
+            ("plain", "plain"),
+            ("%(app)s", "my_app"),
+            ("100%% %(app)s_%(num)02d", "100% my_app_07"),
+            ("%(app)10s|%(app)-10s|", "    my_app|my_app    |"),
+            ("%(app)010s", "    my_app"),
+            ("%(num)s %(num)5s %(num)d %(num)i %(num)u", "7     7 7 7 7"),
+            ("%(num)+d % %(num)x", ""),
+            ("%(neg)05d %(num)#x %(num)#o %(num)#06x %(num)X", "-0007 0x7 0o7 0x0007 7"),
+            ("%(num)-4d|", "7   |"),
+            ("%(a(b))s", "nested"),
+        ] {
+            if want.is_empty() {
+                assert!(expand(text, &lookup).is_err(), "{text}");
+            } else {
+                assert_eq!(expand(text, &lookup).unwrap().unwrap(), want, "{text}");
+            }
+        }
+        assert_eq!(expand("%(ENV_X)s", &lookup), Ok(None));
+        assert_eq!(expand(&escape("50% of %(app)s"), &lookup).unwrap().unwrap(), "50% of %(app)s");
+    }
+
+    #[test]
+    fn refuses_what_python_refuses() {
+        for (text, want) in [
+            ("%(nope)s", Why::UnknownName("nope".into())),
+            ("50%", Why::LonePercent),
+            ("date +%s", Why::LonePercent),
+            ("%(app", Why::BadFormat),
+            ("%(app)", Why::BadFormat),
+            ("%(app)d", Why::BadFormat),
+            ("%(app)q", Why::BadFormat),
+            ("%(app)99999999999s", Why::BadFormat),
+            ("%(ENV_X)d", Why::BadFormat),
+        ] {
+            assert_eq!(expand(text, &lookup), Err(want), "{text}");
+        }
+    }
+}

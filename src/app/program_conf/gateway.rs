@@ -1,0 +1,164 @@
+//! What a `supervisor.conf` may name of the gateway that it will run on.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::sys::{file, host};
+
+/// The largest user database that is read, in bytes.
+const MAX_PASSWD: u64 = 1 << 20;
+
+/// Folders that every boot makes anew before supervisord starts, where an image keeps them in memory.
+const MADE_AT_BOOT: [&str; 6] = ["/var/log", "/var/tmp", "/tmp", "/run", "/var/run", "/dev/shm"];
+
+/// A variable of supervisord's environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Variable {
+    /// Its value.
+    Is(String),
+    /// It may be there or not: nobody can tell here.
+    Unknown,
+    /// It is not there.
+    Missing,
+}
+
+/// A folder that a log file lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folder {
+    /// It is there, and after a reboot too.
+    Stays,
+    /// It is there, in memory: after a reboot supervisord would miss it, and not start at all.
+    GoesAtReboot,
+    /// It is not there.
+    Missing,
+}
+
+/// The gateway as far as supervisord looks at it when it reads a section.
+pub trait Gateway {
+    /// Its name: `%(host_node_name)s`.
+    fn host(&self) -> Variable;
+    /// A variable of supervisord's environment.
+    fn variable(&self, name: &str) -> Variable;
+    /// A log file's folder.
+    fn folder(&self, path: &Path) -> Folder;
+    /// Whether there is this user, by name or number.
+    fn has_user(&self, user: &str) -> bool;
+}
+
+/// Some gateway that has everything: for checks on a developer's machine.
+pub struct AnyGateway;
+
+impl Gateway for AnyGateway {
+    fn host(&self) -> Variable {
+        Variable::Unknown
+    }
+    fn variable(&self, _: &str) -> Variable {
+        Variable::Unknown
+    }
+    fn folder(&self, _: &Path) -> Folder {
+        Folder::Stays
+    }
+    fn has_user(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// The machine that this program runs on, after an app's `install.sh` has run. This program is supervisord's child, so it has
+/// supervisord's environment.
+pub struct ThisGateway {
+    /// The image's folder for the logs of apps.
+    logs: PathBuf,
+}
+
+impl ThisGateway {
+    /// `logs` is the folder that the image makes at every boot for the logs of apps.
+    pub fn new(logs: impl Into<PathBuf>) -> ThisGateway {
+        ThisGateway { logs: logs.into() }
+    }
+}
+
+impl Gateway for ThisGateway {
+    fn host(&self) -> Variable {
+        host::uname().map_or(Variable::Unknown, |names| Variable::Is(names.nodename))
+    }
+
+    fn variable(&self, name: &str) -> Variable {
+        match std::env::var(name) {
+            Ok(value) => Variable::Is(value),
+            Err(std::env::VarError::NotUnicode(_)) => Variable::Unknown,
+            Err(std::env::VarError::NotPresent) => Variable::Missing,
+        }
+    }
+
+    fn folder(&self, path: &Path) -> Folder {
+        let Ok(real) = fs::canonicalize(path) else { return Folder::Missing };
+        if !real.is_dir() {
+            return Folder::Missing;
+        }
+        let made_at_boot = MADE_AT_BOOT.iter().map(Path::new).chain([self.logs.as_path()]);
+        let is_mounted = || match (fs::metadata(&real), fs::metadata(real.join(".."))) {
+            (Ok(this), Ok(parent)) => this.dev() != parent.dev() || real == Path::new("/"),
+            _ => false,
+        };
+        let stays = made_at_boot.filter_map(|folder| fs::canonicalize(folder).ok()).any(|folder| folder == real)
+            || is_mounted()
+            || !file::is_volatile(&real);
+        if stays {
+            Folder::Stays
+        } else {
+            Folder::GoesAtReboot
+        }
+    }
+
+    fn has_user(&self, user: &str) -> bool {
+        let Ok(Some(bytes)) = file::read(Path::new("/etc/passwd"), MAX_PASSWD) else { return false };
+        knows_user(&String::from_utf8_lossy(&bytes), user)
+    }
+}
+
+/// Whether a user database has this name, or this number.
+fn knows_user(passwd: &str, user: &str) -> bool {
+    let number = user.trim().parse::<u32>().ok();
+    passwd.lines().any(|line| {
+        let mut fields = line.split(':');
+        let (name, id) = (fields.next().unwrap_or_default(), fields.nth(1).unwrap_or_default());
+        match number {
+            Some(number) => id.parse() == Ok(number),
+            None => !name.is_empty() && name == user,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_by_name_and_number() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\n# comment\napp:x:1000:1000::/:/bin/false\n";
+        for (user, known) in
+            [("root", true), ("0", true), ("app", true), (" 1000 ", true), ("x", false), ("1", false), ("", false)]
+        {
+            assert_eq!(knows_user(passwd, user), known, "{user:?}");
+        }
+    }
+
+    #[test]
+    fn folders_of_this_machine() {
+        let gateway = ThisGateway::new("/none");
+        assert_eq!(gateway.folder(Path::new("/")), Folder::Stays);
+        assert_eq!(gateway.folder(Path::new("/tmp")), Folder::Stays);
+        assert_eq!(gateway.folder(Path::new("/no/such/folder")), Folder::Missing);
+        assert_eq!(gateway.folder(Path::new("/etc/passwd")), Folder::Missing);
+        // /dev/shm is a mounted memory file system nearly everywhere; what lies in it is gone after a reboot.
+        let inside = format!("/dev/shm/gwe-conf-{}", std::process::id());
+        if file::is_volatile(Path::new("/dev/shm")) && fs::create_dir(&inside).is_ok() {
+            let verdicts = [gateway.folder(Path::new(&inside)), ThisGateway::new(&inside).folder(Path::new(&inside))];
+            fs::remove_dir(&inside).unwrap();
+            assert_eq!(verdicts, [Folder::GoesAtReboot, Folder::Stays]);
+        } else {
+            eprintln!("skipped: no memory file system at /dev/shm");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The options of a `[program:x]` section, as supervisord's `processes_from_section` reads them: in two steps, since a value
+//! that is read before the processes are numbered cannot name their number.
+
+use std::path::Path;
+
+use super::environment;
+use super::expand::{expand, Value};
+use super::fault::{ConfFault, Why};
+use super::gateway::{Folder, Gateway, Variable};
+use super::values;
+use crate::format::ini::Section;
+
+/// So many processes one app may have; supervisord itself has no bound.
+pub(super) const MAX_PROCESSES: i64 = 100;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Integer,
+    Boolean,
+    Autorestart,
+    Signal,
+    ExitCodes,
+    Size,
+    Octal,
+    User,
+}
+
+/// Read once for the program.
+const OF_PROGRAM: [(&str, Kind); 18] = [
+    ("autostart", Kind::Boolean),
+    ("autorestart", Kind::Autorestart),
+    ("startsecs", Kind::Integer),
+    ("startretries", Kind::Integer),
+    ("stopsignal", Kind::Signal),
+    ("stopwaitsecs", Kind::Integer),
+    ("stopasgroup", Kind::Boolean),
+    ("killasgroup", Kind::Boolean),
+    ("exitcodes", Kind::ExitCodes),
+    ("redirect_stderr", Kind::Boolean),
+    ("stdout_capture_maxbytes", Kind::Size),
+    ("stdout_events_enabled", Kind::Boolean),
+    ("stderr_capture_maxbytes", Kind::Size),
+    ("stderr_events_enabled", Kind::Boolean),
+    ("serverurl", Kind::Text),
+    ("user", Kind::User),
+    ("umask", Kind::Octal),
+    ("numprocs_start", Kind::Integer),
+];
+
+/// Read for each process.
+const OF_PROCESS: [(&str, Kind); 8] = [
+    ("directory", Kind::Text),
+    ("command", Kind::Text),
+    ("stdout_logfile_backups", Kind::Integer),
+    ("stderr_logfile_backups", Kind::Integer),
+    ("stdout_logfile_maxbytes", Kind::Size),
+    ("stderr_logfile_maxbytes", Kind::Size),
+    ("stdout_syslog", Kind::Boolean),
+    ("stderr_syslog", Kind::Boolean),
+];
+
+const LOG_FILES: [&str; 2] = ["stdout_logfile", "stderr_logfile"];
+
+/// What a value may name.
+enum Names<'a> {
+    /// Only the environment: where the group is made.
+    Group,
+    Program,
+    Process {
+        number: i64,
+        count: i64,
+        environment: &'a [(String, String)],
+    },
+}
+
+/// Adds what supervisord would refuse in this section to `faults`.
+pub(super) fn check(section: &Section, program: &str, gateway: &dyn Gateway, faults: &mut Vec<ConfFault>) {
+    let mut check = Check { section, program, gateway, faults };
+    check.value("priority", Kind::Integer, &Names::Group);
+    for (key, kind) in OF_PROGRAM {
+        check.value(key, kind, &Names::Program);
+    }
+    check.groups_of_signals();
+    let count = check.count();
+    let start = check.integer("numprocs_start", 0);
+    let before = check.faults.len();
+    for number in 0..count {
+        check.process(start.saturating_add(number), count);
+        if check.faults.len() > before {
+            break; // the other processes would repeat it
+        }
+    }
+}
+
+fn told(variable: Variable) -> Option<Value> {
+    match variable {
+        Variable::Is(value) => Some(Value::Text(value)),
+        Variable::Unknown => Some(Value::Elsewhere),
+        Variable::Missing => None,
+    }
+}
+
+struct Check<'a> {
+    section: &'a Section,
+    program: &'a str,
+    gateway: &'a dyn Gateway,
+    faults: &'a mut Vec<ConfFault>,
+}
+
+impl Check<'_> {
+    fn process(&mut self, number: i64, count: i64) {
+        let names = Names::Process { number, count, environment: &[] };
+        let environment = match self.expanded("environment", &names) {
+            Some(text) => self.note("environment", environment::pairs(&text)).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let names = Names::Process { number, count, environment: &environment };
+        let _ = self.expanded("process_name", &names);
+        for (key, kind) in OF_PROCESS {
+            self.value(key, kind, &names);
+        }
+        for key in LOG_FILES {
+            // supervisord expands these twice.
+            let Some(once) = self.expanded(key, &names) else { continue };
+            let twice = expand(&once, &|name| self.lookup(name, &names));
+            if let Some(Some(path)) = self.note(key, twice) {
+                let verdict = values::log_folder(&path).and_then(|folder| self.folder(folder));
+                self.note(key, verdict);
+            }
+        }
+    }
+
+    /// How many processes, and whether their name tells them apart.
+    fn count(&mut self) -> i64 {
+        let count = self.integer("numprocs", 1);
+        let name = self.section.get("process_name").unwrap_or("%(program_name)s");
+        self.note("process_name", values::process_name(name));
+        if count > 1 && !name.contains("%(process_num)") {
+            self.note::<()>("process_name", Err(Why::NoProcessNumber));
+        }
+        if !(1..=MAX_PROCESSES).contains(&count) {
+            self.note::<()>("numprocs", Err(Why::Range(1, MAX_PROCESSES)));
+        }
+        count.clamp(1, MAX_PROCESSES)
+    }
+
+    fn groups_of_signals(&mut self) {
+        let stop = self.expanded_boolean("stopasgroup").unwrap_or(false);
+        let kill = self.expanded_boolean("killasgroup").unwrap_or(stop);
+        if stop && !kill {
+            self.note::<()>("killasgroup", Err(Why::KillAsGroup));
+        }
+    }
+
+    /// Its value where it can be told here and is good; faults are noted elsewhere.
+    fn expanded_boolean(&self, key: &str) -> Option<bool> {
+        let text = self.section.get(key)?;
+        let text = expand(text, &|name| self.lookup(name, &Names::Program)).ok()??;
+        values::boolean(&text).ok()
+    }
+
+    fn integer(&mut self, key: &'static str, default: i64) -> i64 {
+        match self.expanded(key, &Names::Program) {
+            Some(text) => self.note(key, values::integer(&text)).unwrap_or(default),
+            None => default,
+        }
+    }
+
+    /// Checks one option, where it is set and its value can be told here.
+    fn value(&mut self, key: &'static str, kind: Kind, names: &Names<'_>) {
+        let Some(text) = self.expanded(key, names) else { return };
+        let verdict = match kind {
+            Kind::Text => Ok(()),
+            Kind::Integer => values::integer(&text).map(|_| ()),
+            Kind::Boolean => values::boolean(&text).map(|_| ()),
+            Kind::Autorestart => values::autorestart(&text),
+            Kind::Signal => values::signal(&text),
+            Kind::ExitCodes => values::exit_codes(&text),
+            Kind::Size => values::size(&text),
+            Kind::Octal => values::octal(&text).map(|_| ()),
+            Kind::User if self.gateway.has_user(&text) => Ok(()),
+            Kind::User => Err(Why::NoUser(text)),
+        };
+        self.note(key, verdict);
+    }
+
+    fn folder(&self, folder: Option<&str>) -> Result<(), Why> {
+        let Some(folder) = folder else { return Ok(()) };
+        match self.gateway.folder(Path::new(folder)) {
+            Folder::Stays => Ok(()),
+            Folder::Missing => Err(Why::NoFolder(folder.to_string())),
+            Folder::GoesAtReboot => Err(Why::FolderGoes(folder.to_string())),
+        }
+    }
+
+    fn expanded(&mut self, key: &'static str, names: &Names<'_>) -> Option<String> {
+        let text = self.section.get(key)?;
+        let result = expand(text, &|name| self.lookup(name, names));
+        self.note(key, result).flatten()
+    }
+
+    fn lookup(&self, name: &str, names: &Names<'_>) -> Option<Value> {
+        if let Some(variable) = name.strip_prefix("ENV_") {
+            if let Names::Process { environment, .. } = names {
+                if let Some((_, value)) = environment.iter().rev().find(|(key, _)| key == variable) {
+                    return Some(Value::Text(value.clone()));
+                }
+            }
+            return told(self.gateway.variable(variable));
+        }
+        match (name, names) {
+            ("here", _) => Some(Value::Elsewhere),
+            ("program_name" | "group_name", Names::Program | Names::Process { .. }) => {
+                Some(Value::Text(self.program.to_string()))
+            }
+            ("host_node_name", Names::Program | Names::Process { .. }) => told(self.gateway.host()),
+            ("process_num", Names::Process { number, .. }) => Some(Value::Number(*number)),
+            ("numprocs", Names::Process { count, .. }) => Some(Value::Number(*count)),
+            _ => None,
+        }
+    }
+
+    /// Keeps a fault, once.
+    fn note<T>(&mut self, key: &'static str, result: Result<T, Why>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(why) => {
+                let fault = ConfFault::Option(key, why);
+                if !self.faults.contains(&fault) {
+                    self.faults.push(fault);
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! The one pass over a tarball: every entry is judged, and handed to a [`Target`] that writes it or drops it, so that
+//! checking and unpacking cannot differ.
+//!
+//! Invariants: the `tar` crate only reads headers here, nothing of it writes; an entry reaches the target only when its path
+//! lies inside, its folders are real folders that this pass made, and nothing stands there yet; memory does not grow with the
+//! tarball but by some 30 bytes an entry; the gzip trailer is always read and checked, although the archive ends before it.
+
+use std::collections::hash_map::RandomState;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::hash::BuildHasher;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use tar::{Archive, EntryType};
+
+use super::entry::{extensions_are_sound, Item, Kind};
+use super::fault::{self, Fault, Reason, MAX_FAULTS};
+use super::gzip::{self, GzipError};
+use super::member::{self, Top};
+use super::meter::{Bound, Meter, MAX_METADATA};
+use super::name::TarballName;
+use super::parts::{Part, Parts};
+use super::target::Target;
+use crate::sys::file::FileError;
+
+/// The longest path of an entry, and the longest target of a link, in bytes.
+pub const MAX_PATH: usize = 1024;
+/// The deepest folder.
+pub const MAX_DEPTH: usize = 64;
+/// The largest `supervisor.conf`, in bytes.
+pub const MAX_CONF: usize = 64 * 1024;
+/// Bytes moved at a time.
+const CHUNK: usize = 64 * 1024;
+/// What is passed on of the tar parser's own words, in characters.
+const MAX_PARSER_WORDS: usize = 200;
+
+/// What a tarball may grow to. Without such a bound, 1 MB unpacks to 1 GB.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The whole unpacked archive, headers and padding included, in bytes.
+    pub bytes: u64,
+    /// Files, folders and links, folders that are only implied included: each takes an inode.
+    pub entries: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { bytes: 1 << 30, entries: 20_000 }
+    }
+}
+
+/// Why a pass ended early.
+pub(super) enum Stop {
+    /// The tarball: a fault behind which nothing can be read.
+    Fault(Fault),
+    /// The target could not be written: no fault of the tarball.
+    Target(FileError),
+    /// The source could not be read: no fault of the tarball.
+    Source(io::Error),
+}
+
+/// Why an entry was not taken: it alone is bad, or the pass cannot go on.
+enum Refusal {
+    Entry(Reason),
+    Stop(Stop),
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Refusal {
+        Refusal::Entry(reason)
+    }
+}
+
+impl From<Stop> for Refusal {
+    fn from(stop: Stop) -> Refusal {
+        Refusal::Stop(stop)
+    }
+}
+
+impl From<FileError> for Refusal {
+    fn from(e: FileError) -> Refusal {
+        Refusal::Stop(Stop::Target(e))
+    }
+}
+
+/// What stands at a path that the archive has brought.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Node {
+    /// A folder, named by an entry or (so far) only implied by one.
+    Folder {
+        named: bool,
+    },
+    File,
+    SymbolicLink,
+}
+
+/// The state of a pass.
+pub(super) struct Pass<'a> {
+    target: &'a mut dyn Target,
+    limits: Limits,
+    folder: String,
+    top: Top,
+    /// By a keyed hash of the path: 64 random bits keep two paths apart, and no path has to be kept.
+    nodes: BTreeMap<u64, Node>,
+    keys: RandomState,
+    entries: u32,
+    pub(super) bytes: u64,
+    pub(super) faults: Vec<Fault>,
+    pub(super) parts: Parts,
+    buffer: Box<[u8]>,
+    /// Not yet read of the entry at hand.
+    left: u64,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(name: &TarballName, target: &'a mut dyn Target, limits: Limits) -> Pass<'a> {
+        Pass {
+            target,
+            limits,
+            folder: name.folder(),
+            top: Top::Undecided,
+            nodes: BTreeMap::new(),
+            keys: RandomState::new(),
+            entries: 0,
+            bytes: 0,
+            faults: Vec::new(),
+            parts: Parts::default(),
+            buffer: vec![0; CHUNK].into_boxed_slice(),
+            left: 0,
+        }
+    }
+
+    /// Reads the whole tarball.
+    pub(super) fn run(&mut self, source: &mut dyn Read) -> Result<(), Stop> {
+        let meter = Meter::new(self.limits.bytes);
+        let mut archive = Archive::new(meter.around(gzip::Reader::new(source)));
+        let mut entries = archive.entries().map_err(|e| self.stop(e, &[]))?;
+        loop {
+            // Between two entries the parser gathers long names and extended headers in memory, as large as they claim.
+            meter.allow(MAX_METADATA);
+            match entries.next() {
+                Some(Ok(mut entry)) => {
+                    meter.allow(u64::MAX);
+                    self.entry(&mut entry, &meter)?;
+                }
+                Some(Err(e)) => return Err(self.stop(e, &[])),
+                None => break,
+            }
+        }
+        let end_mark = !meter.ended();
+        meter.allow(u64::MAX);
+        self.tail(&mut archive.into_inner(), end_mark)
+    }
+
+    /// Behind the end mark only zeros may stand; reading them to the end is what checks the gzip trailer.
+    fn tail(&mut self, rest: &mut dyn Read, end_mark: bool) -> Result<(), Stop> {
+        let mut clean = true;
+        loop {
+            let count = match rest.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(e) => return Err(self.stop(e, &[])),
+            };
+            clean = clean && self.buffer[..count].iter().all(|b| *b == 0);
+        }
+        if !end_mark {
+            return Err(Stop::Fault(Fault::whole(Reason::NoEndMark)));
+        }
+        if !clean {
+            return Err(Stop::Fault(Fault::whole(Reason::BytesAfterEnd)));
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &mut Item<'_, '_, '_>, meter: &Meter) -> Result<(), Stop> {
+        let raw = entry.path_bytes().into_owned();
+        self.left = entry.size();
+        let kind = entry.header().entry_type();
+        if meter.exceeds(self.left) {
+            return Err(Stop::Fault(Fault::of(&raw, Reason::TooLarge(self.limits.bytes))));
+        }
+        if kind == EntryType::GNUSparse {
+            // Reading it over would make its holes, as large as it claims, for nothing.
+            return Err(Stop::Fault(Fault::of(&raw, Reason::Sparse)));
+        }
+        if kind == EntryType::XGlobalHeader && self.left > MAX_METADATA {
+            return Err(Stop::Fault(Fault::whole(Reason::TooMuchMetadata)));
+        }
+        if kind != EntryType::XGlobalHeader {
+            match self.place(entry, &raw) {
+                Ok(()) => {}
+                Err(Refusal::Entry(reason)) => self.fault(Fault::of(&raw, reason)),
+                Err(Refusal::Stop(stop)) => return Err(stop),
+            }
+        }
+        // What was refused is read over here; the parser itself would do so without noticing a cut.
+        while self.piece(entry, &raw)? > 0 {}
+        Ok(())
+    }
+
+    /// Judges one entry and hands it to the target.
+    fn place(&mut self, entry: &mut Item<'_, '_, '_>, raw: &[u8]) -> Result<(), Refusal> {
+        let kind = Kind::of(entry, raw)?;
+        let path = self.path(raw, kind == Kind::Folder)?;
+        extensions_are_sound(entry)?;
+        if path.as_os_str().is_empty() {
+            return Ok(()); // the root itself
+        }
+        self.parents(&path)?;
+        let mode = entry.header().mode().map_err(|_| Reason::BadMode);
+        match (kind, self.node(&path)) {
+            (Kind::Folder, node) => self.folder(&path, node, mode?),
+            (_, Some(_)) => Err(Reason::Twice.into()),
+            (Kind::File, None) => self.file(entry, raw, &path, mode),
+            (Kind::SymbolicLink, None) => self.symbolic_link(&path, &entry.link_name_bytes().unwrap_or_default()),
+            (Kind::HardLink, None) => self.hard_link(&path, &entry.link_name_bytes().unwrap_or_default()),
+        }
+    }
+
+    fn path(&mut self, raw: &[u8], is_folder: bool) -> Result<PathBuf, Reason> {
+        let path = member::below_top(&member::path(raw)?, is_folder, &mut self.top, &self.folder)?;
+        if path.as_os_str().is_empty() && !is_folder {
+            return Err(Reason::NoName);
+        }
+        Ok(path)
+    }
+
+    /// Makes the folders above `path` that no entry has named so far.
+    fn parents(&mut self, path: &Path) -> Result<(), Refusal> {
+        let Some(parent) = path.parent() else { return Ok(()) };
+        if parent.as_os_str().is_empty() || matches!(self.node(parent), Some(Node::Folder { .. })) {
+            return Ok(());
+        }
+        let mut folder = PathBuf::with_capacity(parent.as_os_str().len());
+        for name in parent {
+            folder.push(name);
+            match self.node(&folder) {
+                Some(Node::Folder { .. }) => {}
+                Some(Node::SymbolicLink) => return Err(Reason::ThroughLink.into()),
+                Some(Node::File) => return Err(Reason::ParentIsFile.into()),
+                None => {
+                    self.add(&folder, Node::Folder { named: false })?;
+                    self.write(|target| target.folder(&folder, 0o755))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn folder(&mut self, path: &Path, node: Option<Node>, mode: u32) -> Result<(), Refusal> {
+        // Special bits of a folder are dropped: a developer's shared folder hands setgid down without being asked.
+        let mode = mode & 0o755 | 0o700;
+        match node {
+            None => {
+                self.add(path, Node::Folder { named: true })?;
+                self.write(|target| target.folder(path, mode))?;
+            }
+            Some(Node::Folder { named: false }) => {
+                self.nodes.insert(self.key(path), Node::Folder { named: true });
+                self.write(|target| target.folder_mode(path, mode))?;
+            }
+            // `tar -r` names a folder again; it changes nothing.
+            Some(Node::Folder { named: true }) => {}
+            Some(_) => return Err(Reason::Twice.into()),
+        }
+        self.parts.note(path, Part::Other);
+        Ok(())
+    }
+
+    fn file(
+        &mut self,
+        entry: &mut Item<'_, '_, '_>,
+        raw: &[u8],
+        path: &Path,
+        mode: Result<u32, Reason>,
+    ) -> Result<(), Refusal> {
+        self.add(path, Node::File)?;
+        let mode = mode?;
+        if mode & 0o6000 != 0 {
+            return Err(Reason::SetId(mode & 0o7777).into());
+        }
+        // Nobody but the owner may change what root runs.
+        let mode = mode & 0o755 | 0o600;
+        self.parts.note(path, Part::File { mode });
+        self.write(|target| target.open_file(path, mode))?;
+        loop {
+            let count = self.piece(entry, raw)?;
+            if count == 0 {
+                break;
+            }
+            self.parts.content(path, &self.buffer[..count]);
+            if self.faults.is_empty() {
+                self.target.write(&self.buffer[..count])?;
+            }
+            self.bytes += count as u64;
+        }
+        let modified = entry.header().mtime().unwrap_or(0);
+        self.write(|target| target.close_file(modified))
+    }
+
+    fn symbolic_link(&mut self, path: &Path, to: &[u8]) -> Result<(), Refusal> {
+        self.add(path, Node::SymbolicLink)?;
+        self.parts.note(path, Part::Other);
+        member::symlink_target(path, to)?;
+        self.write(|target| target.symbolic_link(path, Path::new(OsStr::from_bytes(to))))
+    }
+
+    /// A second name of a file that the archive has brought already, and of nothing else.
+    fn hard_link(&mut self, path: &Path, to: &[u8]) -> Result<(), Refusal> {
+        let existing = match self.path(to, false) {
+            Ok(existing) if self.node(&existing) == Some(Node::File) => existing,
+            _ => return Err(Reason::HardLinkTarget(fault::shown(to)).into()),
+        };
+        self.add(path, Node::File)?;
+        self.parts.note(path, Part::Other);
+        self.write(|target| target.hard_link(path, &existing))
+    }
+
+    /// Reads the next piece of an entry into the buffer. 0 at its end, which must be where its header says.
+    fn piece(&mut self, entry: &mut Item<'_, '_, '_>, raw: &[u8]) -> Result<usize, Stop> {
+        let count = entry.read(&mut self.buffer).map_err(|e| self.stop(e, raw))?;
+        if count == 0 && self.left > 0 {
+            return Err(Stop::Fault(Fault::of(raw, Reason::CutShort)));
+        }
+        self.left = self.left.saturating_sub(count as u64);
+        Ok(count)
+    }
+
+    /// Calls the target unless a fault has been found: what is bad is not written any further.
+    fn write(&mut self, action: impl FnOnce(&mut dyn Target) -> Result<(), FileError>) -> Result<(), Refusal> {
+        if self.faults.is_empty() {
+            action(self.target)?;
+        }
+        Ok(())
+    }
+
+    fn key(&self, path: &Path) -> u64 {
+        self.keys.hash_one(path.as_os_str().as_bytes())
+    }
+
+    fn node(&self, path: &Path) -> Option<Node> {
+        self.nodes.get(&self.key(path)).copied()
+    }
+
+    fn add(&mut self, path: &Path, node: Node) -> Result<(), Stop> {
+        self.entries += 1;
+        if self.entries > self.limits.entries {
+            return Err(Stop::Fault(Fault::whole(Reason::TooManyEntries(self.limits.entries))));
+        }
+        self.nodes.insert(self.key(path), node);
+        Ok(())
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        match self.faults.len() {
+            n if n < MAX_FAULTS => self.faults.push(fault),
+            MAX_FAULTS => self.faults.push(Fault::whole(Reason::More)),
+            _ => {}
+        }
+    }
+
+    /// Sorts out whose fault an I/O error is.
+    fn stop(&self, error: io::Error, raw: &[u8]) -> Stop {
+        if error.raw_os_error().is_some() {
+            return Stop::Source(error);
+        }
+        if let Some(fault) = GzipError::of(&error) {
+            return Stop::Fault(Fault::whole(Reason::Gzip(fault)));
+        }
+        let reason = match Bound::of(&error) {
+            Some(Bound::Total) => Reason::TooLarge(self.limits.bytes),
+            Some(Bound::Metadata) => Reason::TooMuchMetadata,
+            None => Reason::Tar(error.to_string().chars().take(MAX_PARSER_WORDS).collect()),
+        };
+        Stop::Fault(Fault::of(raw, reason))
+    }
+}

@@ -1,0 +1,228 @@
+//! Archives that must be taken, and what comes of them.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+use super::archive::*;
+use super::{listing, Scratch};
+use crate::app::unpack::check_bytes;
+use crate::app::{check, unpack, Contents, Installer, Limits, TarballName, UnpackError};
+
+fn unpacked(scratch: &Scratch, bytes: &[u8]) -> (Contents, Vec<String>) {
+    let tarball = scratch.file("a.v1.tar.gz", bytes);
+    let into = scratch.folder("into");
+    let contents = unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, Limits::default(), true).unwrap();
+    assert_eq!(check(&tarball), []);
+    let lines = listing(&into);
+    fs::remove_dir_all(into).unwrap();
+    (contents, lines)
+}
+
+const SCRIPT: &str = "install.sh 755 \"#!/bin/sh\\nexit 0\\n\"";
+
+#[test]
+fn modes_owners_links_and_times() {
+    let scratch = Scratch::new("good-modes");
+    let entries = [
+        folder("./").mode(0o700),
+        install_sh(),
+        file("world", "w").mode(0o666),
+        file("secret", "s").mode(0o400),
+        file("none", "n").mode(0),
+        folder("shared").mode(0o2777),
+        file("shared/f", "f"),
+        file("implied/deep/f", "f"),
+        folder("implied").mode(0o700),
+        folder("shared").mode(0o777),
+        symlink("shared/up", "../world"),
+        symlink("dangling", "nowhere/at/all"),
+        hard_link("again", "./world"),
+        Entry::new(b'0', "old-style-folder/", b"").mode(0o755).magic([0; 8]),
+        Entry::new(0, "old-style-file", b"o").magic([0; 8]),
+        Entry::new(b'7', "contiguous", b"c"),
+        Entry::new(b'g', "pax_global_header", b"52 comment=0123456789012345678901234567890123456789\n"),
+        file("b/\u{e4} b", "umlaut and space"),
+    ];
+    let (contents, lines) = unpacked(&scratch, &tar_gz(&entries));
+    assert_eq!(
+        lines,
+        [
+            "again 644 \"w\"",
+            "b/ 755",
+            "b/\u{e4} b 644 \"umlaut and space\"",
+            "contiguous 644 \"c\"",
+            "dangling -> nowhere/at/all",
+            "implied/ 700",
+            "implied/deep/ 755",
+            "implied/deep/f 644 \"f\"",
+            SCRIPT,
+            "none 600 \"n\"",
+            "old-style-file 644 \"o\"",
+            "old-style-folder/ 755",
+            "secret 600 \"s\"",
+            "shared/ 755",
+            "shared/f 644 \"f\"",
+            "shared/up -> ../world",
+            "world 644 \"w\"",
+        ]
+    );
+    assert_eq!(contents.installer, Installer::InstallSh);
+    assert_eq!(contents.supervisor_conf, None);
+    assert_eq!(contents.bytes, 17 + 3 + 2 + 2 + 16);
+}
+
+#[test]
+fn times_are_kept_and_owners_are_not() {
+    let scratch = Scratch::new("good-times");
+    let tarball = scratch.file("a.v1.tar.gz", tar_gz(&[install_sh()]));
+    let into = scratch.folder("into");
+    unpack(&tarball, &TarballName::parse("a.v1.tar.gz").unwrap(), &into, Limits::default(), false).unwrap();
+    let script = fs::metadata(into.join("install.sh")).unwrap();
+    assert_eq!(script.mtime(), 1_500_000_000);
+    assert_eq!(script.uid(), fs::metadata(&into).unwrap().uid());
+}
+
+#[test]
+fn the_leading_folder_is_taken_off() {
+    let scratch = Scratch::new("good-top");
+    let inside = |name: &str| format!("a.v1/{name}");
+    let mut script = install_sh();
+    script.name = inside("install.sh").into();
+    let entries = [
+        folder("a.v1/"),
+        script.clone(),
+        file(&inside("d/f"), "f"),
+        hard_link(&inside("h"), &inside("d/f")),
+        symlink(&inside("d/s"), "../h"),
+    ];
+    let want = ["d/ 755", "d/f 644 \"f\"", "d/s -> ../h", "h 644 \"f\"", SCRIPT];
+    assert_eq!(unpacked(&scratch, &tar_gz(&entries)).1, want);
+    // Without an entry for the folder itself, and behind `./`.
+    assert_eq!(unpacked(&scratch, &tar_gz(&entries[1..])).1, want);
+    // Another folder is a folder like any other.
+    assert_eq!(
+        unpacked(&scratch, &tar_gz(&[install_sh(), file("a.v2/f", "f")])).1,
+        ["a.v2/ 755", "a.v2/f 644 \"f\"", SCRIPT]
+    );
+}
+
+#[test]
+fn long_names_of_both_kinds() {
+    let scratch = Scratch::new("good-long");
+    let deep = "d".repeat(90) + "/" + &"e".repeat(90) + "/f";
+    let gnu = [install_sh(), long(b'L', &deep), file(&deep, "x").magic(GNU), long(b'K', &deep), long(b'L', "link"), {
+        symlink("link", &deep).magic(GNU)
+    }];
+    let posix =
+        [install_sh(), pax(&[("path", &deep), ("mtime", "1.5")]), file("short", "x"), pax(&[("linkpath", &deep)]), {
+            symlink("link", "short")
+        }];
+    let (gnu, posix) = (unpacked(&scratch, &tar_gz(&gnu)).1, unpacked(&scratch, &tar_gz(&posix)).1);
+    assert_eq!(gnu, posix);
+    assert!(gnu.contains(&format!("{deep} 644 \"x\"")) && gnu.contains(&format!("link -> {deep}")));
+}
+
+#[test]
+fn a_pax_size_counts_over_the_header() {
+    // CVE-2026-33055: the header's own size was believed where it was not zero.
+    let scratch = Scratch::new("good-pax-size");
+    let entries = [install_sh(), pax(&[("size", "3")]), file("f", "abc").size(0), file("g", "g")];
+    let lines = unpacked(&scratch, &tar_gz(&entries)).1;
+    assert_eq!(lines, ["f 644 \"abc\"", "g 644 \"g\"", SCRIPT]);
+}
+
+#[test]
+fn what_the_system_tar_makes_is_taken_as_the_system_tar_takes_it() {
+    let scratch = Scratch::new("good-tar");
+    let tree = scratch.folder("tree");
+    fs::create_dir_all(tree.join("lib/deep")).unwrap();
+    fs::write(tree.join("install.sh"), "#!/bin/sh\n").unwrap();
+    fs::write(tree.join("supervisor.conf"), "[supervisord]\ncommand = sleep 1\n").unwrap();
+    fs::write(tree.join("lib/deep").join("n".repeat(200)), vec![b'x'; 100_000]).unwrap();
+    fs::write(tree.join("lib/empty"), "").unwrap();
+    fs::hard_link(tree.join("lib/empty"), tree.join("lib/same")).unwrap();
+    std::os::unix::fs::symlink("../lib/deep", tree.join("lib/link")).unwrap();
+    let sh = |script: &str| {
+        let done = Command::new("sh").args(["-ec", script]).current_dir(scratch.path()).status().unwrap();
+        assert!(done.success(), "{script}");
+    };
+    sh("chmod 755 tree/install.sh");
+    for format in ["gnu", "pax", "ustar", "posix"] {
+        // ustar cannot hold a name of 200 bytes.
+        let skip = if format == "ustar" { "--exclude=nnnn*" } else { "--exclude=none" };
+        sh(&format!("tar -C tree --format={format} '{skip}' -czf a.v1.tar.gz . && mkdir theirs && tar -xzf a.v1.tar.gz -C theirs"));
+        let tarball = scratch.path().join("a.v1.tar.gz");
+        let (contents, ours) = unpacked(&scratch, &fs::read(&tarball).unwrap());
+        assert_eq!(ours, listing(&scratch.path().join("theirs")), "{format}");
+        assert_eq!(contents.supervisor_conf.as_deref(), Some("[supervisord]\ncommand = sleep 1\n"));
+        sh("rm -r theirs");
+    }
+}
+
+#[test]
+fn setup_py_serves_where_there_is_no_install_sh() {
+    let scratch = Scratch::new("good-setup");
+    let (contents, _) = unpacked(&scratch, &tar_gz(&[file("setup.py", "from setuptools import setup\n")]));
+    assert_eq!(contents.installer, Installer::SetupPy);
+    let (contents, _) = unpacked(&scratch, &tar_gz(&[file("setup.py", ""), install_sh()]));
+    assert_eq!(contents.installer, Installer::InstallSh);
+}
+
+#[test]
+fn an_archive_of_exactly_the_limit_is_taken() {
+    let name = TarballName::parse("a.v1.tar.gz").unwrap();
+    let bytes = tar_gz(&[install_sh(), file("f", vec![1; 10_000])]);
+    let size = tar(&[install_sh(), file("f", vec![1; 10_000])]).len() as u64;
+    let at = |bytes_limit, entries| check_bytes(&bytes, &name, Limits { bytes: bytes_limit, entries });
+    assert!(at(size, 2).is_ok());
+    assert!(matches!(at(size - 1, 2), Err(UnpackError::Bad(_))));
+    assert!(matches!(at(size, 1), Err(UnpackError::Bad(_))));
+}
+
+#[test]
+fn what_this_machine_cannot_do_is_no_fault_of_the_tarball() {
+    let scratch = Scratch::new("good-machine");
+    let name = TarballName::parse("a.v1.tar.gz").unwrap();
+    let tarball = scratch.file("a.v1.tar.gz", tar_gz(&[install_sh()]));
+    let run =
+        |tarball: &std::path::Path, into: &std::path::Path| unpack(tarball, &name, into, Limits::default(), false);
+    // Nothing to read, something that is no file, nowhere to write, a folder in use.
+    assert!(matches!(run(&scratch.path().join("none"), &scratch.folder("x")), Err(UnpackError::Failed(_))));
+    assert!(matches!(run(&scratch.folder("d"), &scratch.folder("x")), Err(UnpackError::Failed(_))));
+    assert!(matches!(run(&tarball, &scratch.path().join("missing")), Err(UnpackError::Failed(_))));
+    scratch.file("x/there", "already");
+    assert!(matches!(run(&tarball, &scratch.folder("x")), Err(UnpackError::Failed(_))));
+    assert_eq!(listing(&scratch.folder("x")), ["there 644 \"already\""]);
+    // The command line's check puts it in words.
+    assert_eq!(check(&scratch.folder("e.v1.tar.gz"))[0].to_string(), "cannot be read: Is a directory (os error 21)");
+}
+
+#[test]
+fn a_full_disk_is_told_apart() {
+    // aktualizr#1520, streborn#239: ENOSPC is survived, and is no reason to refuse the artifact.
+    let scratch = Scratch::new("good-full");
+    let into = scratch.folder("small");
+    let mount = |arguments: &[&str]| Command::new(arguments[0]).args(&arguments[1..]).arg(&into).output();
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=10", "tmpfs"]).is_ok_and(|o| o.status.success()) {
+        eprintln!("skipped: a_full_disk_is_told_apart needs root, to mount a small file system");
+        return;
+    }
+    let name = TarballName::parse("a.v1.tar.gz").unwrap();
+    let many: Vec<Entry> = std::iter::once(install_sh()).chain((0..20).map(|i| file(&format!("f{i}"), ""))).collect();
+    let mut results = Vec::new();
+    for entries in [vec![install_sh(), file("f", vec![1; 200_000])], many] {
+        let tarball = scratch.file("a.v1.tar.gz", tar_gz(&entries));
+        results.push(unpack(&tarball, &name, &into, Limits::default(), true));
+        for left in fs::read_dir(&into).unwrap() {
+            fs::remove_file(left.unwrap().path()).unwrap();
+        }
+    }
+    assert!(mount(&["umount"]).unwrap().status.success());
+    for result in results {
+        match result {
+            Err(UnpackError::Failed(e)) => assert!(e.is_full(), "{e}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Checks a tarball, and unpacks it into a folder in the same pass.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::fault::{Fault, Reason};
+use super::name::TarballName;
+use super::parts::Installer;
+use super::tarball::{Limits, Pass, Stop};
+use super::target::{Folder, Nowhere, Target};
+use crate::sys::file::{Context, FileError};
+
+/// What a good tarball holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// How the app is installed.
+    pub installer: Installer,
+    /// The text of `supervisor.conf`; `None` for an app that runs once, or a library.
+    pub supervisor_conf: Option<String>,
+    /// The sizes of all its files together, in bytes.
+    pub bytes: u64,
+}
+
+/// Why a tarball was not unpacked.
+#[derive(Debug)]
+pub enum UnpackError {
+    /// The tarball is bad, and stays so: every fault that was found, at least one.
+    Bad(Vec<Fault>),
+    /// This machine could not read or write ([`FileError::is_full`] tells a full disk): no word about the tarball.
+    Failed(FileError),
+}
+
+impl fmt::Display for UnpackError {
+    /// The faults in one line, divided by `; `.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UnpackError::Failed(e) => e.fmt(f),
+            UnpackError::Bad(faults) => {
+                for (index, fault) in faults.iter().enumerate() {
+                    if index > 0 {
+                        f.write_str("; ")?;
+                    }
+                    fault.fmt(f)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for UnpackError {}
+
+/// Unpacks the tarball into `into`, a folder that exists and is empty. With `durable`, all that was written survives power
+/// loss once this returns `Ok` (the folder's own entry in its parent is the caller's). Owners are not restored, modes are
+/// reduced to `rwxr-xr-x`, times of files are kept.
+///
+/// # Errors
+/// After an error `into` holds some part of the tarball, which the caller removes.
+pub fn unpack(
+    tarball: &Path,
+    name: &TarballName,
+    into: &Path,
+    limits: Limits,
+    durable: bool,
+) -> Result<Contents, UnpackError> {
+    let mut source = File::open(tarball).context("open", tarball).map_err(UnpackError::Failed)?;
+    let mut folder = Folder::new(into).map_err(UnpackError::Failed)?;
+    let contents = pass(&mut source, tarball, name, &mut folder, limits)?;
+    if durable {
+        folder.sync().map_err(UnpackError::Failed)?;
+    }
+    Ok(contents)
+}
+
+/// All that is wrong with a tarball on disk, its name included; nothing where it is good. Writes nothing.
+#[must_use]
+pub fn check(tarball: &Path) -> Vec<Fault> {
+    let name = match TarballName::of_path(tarball) {
+        Ok(name) => name,
+        Err(e) => return vec![Fault::whole(Reason::Name(e))],
+    };
+    match check_as(tarball, &name, Limits::default()) {
+        Ok(_) => Vec::new(),
+        Err(UnpackError::Bad(faults)) => faults,
+        Err(UnpackError::Failed(e)) => vec![Fault::whole(Reason::Unreadable(e.source.to_string()))],
+    }
+}
+
+/// Checks a tarball that is kept under another name than its own. Writes nothing.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn check_as(tarball: &Path, name: &TarballName, limits: Limits) -> Result<Contents, UnpackError> {
+    let mut source = File::open(tarball).context("open", tarball).map_err(UnpackError::Failed)?;
+    pass(&mut source, tarball, name, &mut Nowhere, limits)
+}
+
+/// Checks any bytes: what fuzzers call.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn check_bytes(bytes: &[u8], name: &TarballName, limits: Limits) -> Result<Contents, UnpackError> {
+    pass(&mut &bytes[..], Path::new("memory"), name, &mut Nowhere, limits)
+}
+
+fn pass(
+    source: &mut dyn Read,
+    tarball: &Path,
+    name: &TarballName,
+    target: &mut dyn Target,
+    limits: Limits,
+) -> Result<Contents, UnpackError> {
+    let mut pass = Pass::new(name, target, limits);
+    match pass.run(source) {
+        Ok(()) => {}
+        // What else is missing cannot be known behind this point.
+        Err(Stop::Fault(fault)) => {
+            pass.faults.push(fault);
+            return Err(UnpackError::Bad(pass.faults));
+        }
+        Err(Stop::Target(e)) => return Err(UnpackError::Failed(e)),
+        Err(Stop::Source(e)) => return Err(UnpackError::Failed(FileError::new("read", tarball, e))),
+    }
+    let (installer, supervisor_conf) = pass.parts.judge(&mut pass.faults);
+    if !pass.faults.is_empty() {
+        return Err(UnpackError::Bad(pass.faults));
+    }
+    Ok(Contents { installer, supervisor_conf, bytes: pass.bytes })
+}
