@@ -1,6 +1,9 @@
 //! Arguments in, text out; no logic. Data goes to stdout, the log to stderr.
 
+pub mod developer;
 pub mod flags;
 pub mod gdc;
 pub mod gmq;
 pub mod gwe;
+pub mod operator;
+pub mod status;

@@ -224,6 +224,12 @@ impl Config {
         self.paths.below_root(self.engine("fragments"))
     }
 
+    /// The folder of the hosted apps' logs.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.paths.below_root(self.engine("logs"))
+    }
+
     fn gateway(&self, key: &str) -> &str {
         self.effective(Which::Gateway, key)
     }

@@ -51,6 +51,7 @@ pub static ENGINE: &[Opt] = &[
     opt("engine", "check_in_limit", "21600", interval),
     opt("supervisor", "socket", "/var/run/supervisor.sock", path),
     opt("supervisor", "fragments", "/var/lib/gwe/supervisor.d", path),
+    opt("supervisor", "logs", "/var/log", path),
     opt("install", "timeout", "900", interval),
     opt("install", "settle", "10", interval),
 ];

@@ -86,12 +86,6 @@ impl Paths {
         self.below_root("/var/run/supervisor.sock")
     }
 
-    /// Logs of hosted apps.
-    #[must_use]
-    pub fn logs(&self) -> PathBuf {
-        self.below_root("/var/log")
-    }
-
     /// The account of every request made by gwe, gmq and gdc; volatile and bounded.
     #[must_use]
     pub fn usage_log(&self) -> PathBuf {
@@ -120,6 +114,6 @@ mod tests {
         let paths = Paths::new("/scratch");
         assert_eq!(paths.state(), Path::new("/scratch/var/lib/gwe"));
         assert_eq!(paths.supervisor_socket(), Path::new("/scratch/var/run/supervisor.sock"));
-        assert_eq!(Paths::new("/").logs(), Path::new("/var/log"));
+        assert_eq!(Paths::new("/").run(), Path::new("/run/gwe"));
     }
 }

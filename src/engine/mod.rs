@@ -3,7 +3,10 @@
 //! Invariants: what stays resident opens no connection, starts no thread, and writes nothing to flash on a quiet day;
 //! intervals run on the monotonic clock; no failure of a check-in ends the loop.
 
+pub mod check_in;
 pub mod child;
+pub mod cloud;
+pub mod facts;
 pub mod last;
 pub mod last_known_time;
 pub mod schedule;
@@ -31,6 +34,7 @@ const TRIAL_DELAY: Duration = Duration::from_secs(1);
 #[must_use]
 pub fn run(paths: &Paths) -> u8 {
     signal::block();
+    let last_time = paths.state().join(last_known_time::FILE_NAME);
     let mut config = Config::load(paths.clone());
     log::set_level(config.log_level());
     match Identity::of(&config) {
@@ -45,24 +49,34 @@ pub fn run(paths: &Paths) -> u8 {
             return NOT_CONFIGURED;
         }
     }
-    let mut engine = Engine { paths, failures: 0 };
+    if config.keep_clock() {
+        last_known_time::set_forward(&last_time);
+    }
+    let mut engine = Engine { paths, failures: 0, completed: false };
     let mut delay = engine.first_delay(&config);
     drop(config);
     loop {
-        if sleep(delay) == Some(Signal::Stop) {
-            return 0;
-        }
-        match engine.check_in() {
-            None => return 0,
+        let next = if sleep(delay) == Some(Signal::Stop) { None } else { engine.check_in() };
+        match next {
             Some(next) => delay = next,
+            None => break,
         }
     }
+    // Only a time that the server has seen is worth keeping.
+    if engine.completed && Config::load(paths.clone()).keep_clock() {
+        if let Err(e) = last_known_time::keep(&last_time, last_known_time::Occasion::Shutdown) {
+            crate::warning!("{e}");
+        }
+    }
+    0
 }
 
 struct Engine<'a> {
     paths: &'a Paths,
     /// Check-ins in a row that did not complete.
     failures: u32,
+    /// Whether one completed since the start.
+    completed: bool,
 }
 
 impl Engine<'_> {
@@ -90,11 +104,14 @@ impl Engine<'_> {
             return None;
         }
         // The check-in may have changed both: read them as they are now.
-        let agents = self.judge(Agents::load(self.paths), ended);
+        let now = Agents::load(self.paths);
+        // An install in this very check-in put another version on trial: what ended is no word on that one.
+        let agents = if now.current == agents.current { self.judge(now, ended) } else { now };
         let config = Config::load(self.paths.clone());
         log::set_level(config.log_level());
         if ended == Ended::Completed {
             self.failures = 0;
+            self.completed = true;
             self.become_resident(&agents);
         } else {
             self.failures = self.failures.saturating_add(1);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use miniserde::{json, Deserialize, Serialize};
 
-use super::request::Entry;
+use super::request::{self, Entry};
 use super::state::{after_crash, State};
 use crate::sys::file::{self, FileError};
 
@@ -37,16 +37,24 @@ pub struct Job {
     pub attempts: u32,
     /// How often the download was tried in a row without getting anywhere.
     pub misses: u32,
+    /// Whether the tarball came in more than one part, so that a part may be torn.
+    pub resumed: bool,
+    /// Whether it was fetched anew for that.
+    pub restarted: bool,
     /// Bytes received for it so far, every try included.
     pub received: u64,
     /// The content's size and upload time, as the platform gave them when the download began: a part on disk belongs to this.
     pub content: Option<Content>,
+    /// The slot that it is unpacked in; empty before.
+    pub slot: String,
     /// The time stamp of its signature, unix seconds.
     pub signed_at: Option<u64>,
     /// Milliseconds of work spent on it.
     pub spent_ms: u64,
     /// What `install.sh` printed, bounded.
     pub output: String,
+    /// Why it did not become what was asked for, as the end of a sentence.
+    pub reason: String,
     /// The line that ends its part of `fetch_status`, once it is terminal.
     pub verdict: String,
     /// Further lines before the verdict.
@@ -86,11 +94,15 @@ impl Job {
             state: State::Requested,
             attempts: 0,
             misses: 0,
+            resumed: false,
+            restarted: false,
             received: 0,
             content: None,
+            slot: String::new(),
             signed_at: None,
             spent_ms: 0,
             output: String::new(),
+            reason: String::new(),
             verdict: String::new(),
             remarks: Vec::new(),
         }
@@ -150,6 +162,29 @@ impl Journal {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.jobs.is_empty() && self.remarks.is_empty() && self.uncleared.is_none()
+    }
+
+    /// Takes up the text of `engine_fetch`; `true` where the journal has changed. The text of a request whose clearing is not
+    /// known to have arrived is the same request.
+    pub fn take_request(&mut self, text: &str) -> bool {
+        if text.is_empty() {
+            return self.uncleared.take().is_some();
+        }
+        if self.uncleared.as_deref() == Some(text) {
+            return false;
+        }
+        match request::parse(text) {
+            Ok(None) => return self.uncleared.take().is_some(),
+            Ok(Some(entries)) => {
+                self.add(entries.into_iter().map(Job::new).collect());
+            }
+            Err(e) => {
+                crate::error!("{e}");
+                self.remark(&format!("[gwe] failed: {e}"));
+            }
+        }
+        self.uncleared = Some(text.chars().take(request::MAX_REQUEST).collect());
+        true
     }
 
     /// Takes up a request's jobs. A waiting job for the same app gives way to the newer one; one that is beyond the
@@ -278,5 +313,29 @@ mod tests {
         assert!(!journal.add(vec![job("z.v1.tar.gz", State::Requested)]));
         assert_eq!(journal.jobs.len(), MAX_JOBS);
         assert!(journal.remarks[0].contains("too many"));
+    }
+
+    const REQUEST: &str = r#"{"install":[{"name":"a.v1.tar.gz"}]}"#;
+
+    #[test]
+    fn the_same_request_read_twice_is_one_install() {
+        // hawkbit#381: the reply to the clearing was lost, and the alias is read again.
+        let mut journal = Journal::empty();
+        assert!(journal.take_request(REQUEST));
+        assert!(!journal.take_request(REQUEST));
+        assert_eq!(journal.jobs.len(), 1);
+        assert!(journal.take_request(""), "the alias is seen empty: the request is known to be taken");
+        assert!(journal.uncleared.is_none());
+        assert!(journal.take_request(REQUEST), "from now on the same text is a new request");
+    }
+
+    #[test]
+    fn what_is_no_request_is_told_once() {
+        let mut journal = Journal::empty();
+        assert!(journal.take_request("{"));
+        assert!(!journal.take_request("{"));
+        assert_eq!(journal.remarks.len(), 1);
+        assert!(journal.is_reportable());
+        assert!(!Journal::empty().take_request(" null "));
     }
 }

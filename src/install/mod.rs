@@ -3,9 +3,57 @@
 //! The same code serves `engine_fetch`, the image's factory apps and `gwe --install-apps`.
 
 pub mod agent;
+mod digest;
 pub mod drive;
+pub mod fetch;
+mod hosting;
 pub mod journal;
+pub mod local;
 pub mod registry;
 pub mod request;
+pub mod script;
+mod self_update;
 pub mod state;
 pub mod status;
+pub mod steps;
+mod trust;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Paths;
+use crate::sys::file::FileError;
+use crate::sys::lock::{self, Lock};
+use drive::drive;
+use steps::Gateway;
+
+/// Keeps installs by the engine and by `gwe --install-apps` from each other. `Ok(None)`: another process still installs.
+///
+/// # Errors
+/// The lock file could not be made.
+pub fn lock(paths: &Paths, patience: Duration) -> Result<Option<Lock>, FileError> {
+    lock::take(&lock_path(paths), patience)
+}
+
+/// Where that lock is: volatile, since a lock ends with its holder.
+fn lock_path(paths: &Paths) -> PathBuf {
+    paths.run().join("install.lock")
+}
+
+impl Gateway<'_> {
+    /// Works on the pending jobs in order, until one has to wait: a later one may build on it.
+    ///
+    /// # Errors
+    /// The journal could not be written; nothing is lost that was there before.
+    pub fn work_off(&mut self) -> Result<(), FileError> {
+        while let Some(index) = self.journal.next_job(self.cloud.is_some()) {
+            let Some(mut job) = self.journal.jobs.get(index).cloned() else { return Ok(()) };
+            self.index = index;
+            drive(&mut job, self)?;
+            if !job.state.is_terminal() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use miniserde::{json, Deserialize, Serialize};
 
+use super::journal::Content;
 use crate::sys::file::{self, FileError};
 
 /// The registry's bound in bytes.
@@ -37,6 +38,8 @@ pub struct Refused {
     pub tarball: String,
     /// Its SHA-256, in hex.
     pub sha256: String,
+    /// Its size and upload time, by which it is known again without a download; `None`: it came from disk.
+    pub content: Option<Content>,
 }
 
 /// What is installed.
@@ -101,9 +104,10 @@ impl Registry {
     }
 
     /// Remembers that this content is not taken again.
-    pub fn refuse(&mut self, tarball: &str, sha256: String) {
-        if !self.is_refused(tarball, &sha256) {
-            self.refused.push(Refused { tarball: tarball.to_string(), sha256 });
+    pub fn refuse(&mut self, tarball: &str, sha256: String, content: Option<Content>) {
+        let refused = Refused { tarball: tarball.to_string(), sha256, content };
+        if !self.refused.contains(&refused) {
+            self.refused.push(refused);
             let excess = self.refused.len().saturating_sub(MAX_REFUSED);
             self.refused.drain(..excess);
         }
@@ -113,6 +117,12 @@ impl Registry {
     #[must_use]
     pub fn is_refused(&self, tarball: &str, sha256: &str) -> bool {
         self.refused.iter().any(|r| r.tarball == tarball && r.sha256 == sha256)
+    }
+
+    /// Whether the content area still holds that content.
+    #[must_use]
+    pub fn is_refused_content(&self, tarball: &str, content: Content) -> bool {
+        self.refused.iter().any(|r| r.tarball == tarball && r.content == Some(content))
     }
 
     /// Whether some content of that name was refused, so that a new one's hash is worth computing.
@@ -164,12 +174,12 @@ mod tests {
     #[test]
     fn refused_contents_are_remembered_by_hash_and_bounded() {
         let mut registry = Registry::empty();
-        registry.refuse("x.v1.tar.gz", "h1".into());
-        registry.refuse("x.v1.tar.gz", "h1".into());
+        registry.refuse("x.v1.tar.gz", "h1".into(), None);
+        registry.refuse("x.v1.tar.gz", "h1".into(), None);
         assert_eq!(registry.refused.len(), 1);
         assert!(registry.is_refused("x.v1.tar.gz", "h1") && !registry.is_refused("x.v1.tar.gz", "h2"));
         for n in 0..100 {
-            registry.refuse("y.v1.tar.gz", n.to_string());
+            registry.refuse("y.v1.tar.gz", n.to_string(), None);
         }
         assert_eq!(registry.refused.len(), MAX_REFUSED);
     }

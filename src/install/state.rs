@@ -1,7 +1,7 @@
 //! The install transaction as a table: which state follows on which event, and what a crash in a state comes back as.
 //!
 //! ```text
-//! requested → downloading → verified → staged → installing → settling → done
+//! requested → downloading ⇄ verified → staged → installing → settling → done
 //!                  │            │                    │           │
 //!                  └────────────┴──→ failed ←────────┘           └→ rolling back → rolled back | failed
 //! ```
@@ -55,6 +55,8 @@ pub enum Event {
     Restored,
     /// There was no previous version: the app is gone.
     Removed,
+    /// What came in parts is not whole: a part was torn, and all of it is fetched anew, once.
+    Torn,
     /// Something permanent: refused, bad, or out of tries.
     Refused,
 }
@@ -68,6 +70,7 @@ pub fn next(state: State, event: Event) -> Option<State> {
     match (state, event) {
         (S::Requested, E::Admitted) => Some(S::Downloading),
         (S::Downloading, E::Downloaded) => Some(S::Verified),
+        (S::Downloading | S::Verified, E::Torn) => Some(S::Downloading),
         (S::Verified, E::Unpacked) => Some(S::Staged),
         (S::Staged, E::ScriptBegins) => Some(S::Installing),
         (S::Installing, E::ScriptSucceeded) => Some(S::Settling),
@@ -156,7 +159,7 @@ mod tests {
         S::Failed,
         S::RolledBack,
     ];
-    const EVENTS: [Event; 10] = [
+    const EVENTS: [Event; 11] = [
         E::Admitted,
         E::Downloaded,
         E::Unpacked,
@@ -166,6 +169,7 @@ mod tests {
         E::NotSettled,
         E::Restored,
         E::Removed,
+        E::Torn,
         E::Refused,
     ];
 

@@ -1,0 +1,205 @@
+//! One check-in, start to end (spec: gateway-engine.md, "The loop").
+//!
+//! Invariant: one request where nothing is to be done; whatever is asked for is durable before its alias is cleared, and a
+//! report is dropped only when the cloud has acknowledged it.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::cloud::Cloud;
+use super::last::{self, Last};
+use super::{facts, last_known_time, NOT_CONFIGURED};
+use crate::config::{options, Config, ConfigError, Identity, Paths, Which};
+use crate::device::{Client, DeviceError, Settings};
+use crate::install::steps::Gateway;
+use crate::install::{self, status};
+use crate::supervisor::Supervisor;
+use crate::sys::clock;
+use crate::sys::file::FileError;
+use crate::sys::log::Level;
+
+/// How long a check-in waits for an install from the command line to end.
+const LOCK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Why a check-in did not complete.
+#[derive(Debug)]
+pub enum CheckInError {
+    /// The cloud did not do its part.
+    Device(DeviceError),
+    /// State could not be made durable.
+    File(FileError),
+    /// A setting could not be made durable.
+    Config(ConfigError),
+    /// An install from the command line is still running.
+    Busy,
+    /// A download has to go on later.
+    Unfinished(String),
+}
+
+impl fmt::Display for CheckInError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CheckInError::Device(e) => write!(f, "{e}"),
+            CheckInError::File(e) => write!(f, "{e}"),
+            CheckInError::Config(e) => write!(f, "{e}"),
+            CheckInError::Busy => f.write_str("an install from the command line is still running"),
+            CheckInError::Unfinished(name) => write!(f, "{name} is still to be downloaded"),
+        }
+    }
+}
+
+impl std::error::Error for CheckInError {}
+
+impl From<DeviceError> for CheckInError {
+    fn from(e: DeviceError) -> Self {
+        CheckInError::Device(e)
+    }
+}
+
+impl From<FileError> for CheckInError {
+    fn from(e: FileError) -> Self {
+        CheckInError::File(e)
+    }
+}
+
+impl From<ConfigError> for CheckInError {
+    fn from(e: ConfigError) -> Self {
+        CheckInError::Config(e)
+    }
+}
+
+/// Checks in once; returns the exit status: 0 done, 1 failed, 255 not configured.
+#[must_use]
+pub fn run(mut config: Config) -> u8 {
+    let paths = config.paths().clone();
+    let identity = match Identity::of(&config) {
+        Ok(identity) => identity,
+        Err(missing) => {
+            crate::log_at!(Level::Critical, "{missing}");
+            return NOT_CONFIGURED;
+        }
+    };
+    let result = check_in(&mut config, &identity);
+    let (ok, message) = match &result {
+        Ok(()) => (true, "completed".to_string()),
+        Err(e) => (false, e.to_string()),
+    };
+    if ok {
+        crate::debug!("check-in completed");
+        keep_time(&config, &paths);
+    } else {
+        crate::error!("check-in failed: {message}");
+    }
+    last::record(&paths, &Last { time: clock::unix_seconds(), ok, message });
+    u8::from(!ok)
+}
+
+fn keep_time(config: &Config, paths: &Paths) {
+    if !config.keep_clock() {
+        return;
+    }
+    let path = paths.state().join(last_known_time::FILE_NAME);
+    if let Err(e) = last_known_time::keep(&path, last_known_time::Occasion::CheckIn) {
+        crate::warning!("{e}");
+    }
+}
+
+fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError> {
+    identity.pin(config)?;
+    let _lock = install::lock(config.paths(), LOCK_PATIENCE)?.ok_or(CheckInError::Busy)?;
+    let client = Client::new(Settings::of(config, "gwe"))?;
+    // Settings that arrive in this check-in count from the next one on.
+    let in_force = Config::load(config.paths().clone());
+    let supervisor = Supervisor::new(in_force.supervisor_socket());
+    let mut gateway = Gateway::load(&in_force, &supervisor);
+    gateway.take_factory_apps()?;
+    // What is on disk already needs no network: it is finished also in an outage.
+    gateway.work_off()?;
+
+    let mut cloud = Cloud::new(&client, identity, config)?;
+    let answers = exchange(&mut cloud, &mut gateway)?;
+    gateway.checked_in = true;
+    take_orders(&mut cloud, &mut gateway, &answers)?;
+
+    gateway.cloud = Some((&client, identity));
+    gateway.work_off()?;
+    report_installs(&mut cloud, &mut gateway)?;
+    match gateway.journal.jobs.iter().find(|job| job.state.needs_network()) {
+        Some(job) => Err(CheckInError::Unfinished(job.name.clone())),
+        None => Ok(()),
+    }
+}
+
+/// What the cloud had in the two aliases.
+struct Answers {
+    engine_fetch: Option<String>,
+    update_interval: Option<String>,
+}
+
+/// The hybrid call: reports up, orders down, in one request.
+fn exchange(cloud: &mut Cloud<'_>, gateway: &mut Gateway<'_>) -> Result<Answers, CheckInError> {
+    let device_info = facts::device_info();
+    let engine_report = facts::engine_report(gateway);
+    let usage_report = facts::usage_report(gateway.config);
+    let mut writes =
+        vec![("device_info", &*device_info), ("engine_report", &*engine_report), ("usage_report", &*usage_report)];
+    let report = gateway.journal.is_reportable().then(|| status::text(&gateway.journal));
+    if let Some(report) = &report {
+        writes.push(("fetch_status", report));
+    }
+    let values = cloud.write_read(&writes, &["engine_fetch", "update_interval"])?;
+    if report.is_some() {
+        gateway.journal.reported();
+        gateway.save_journal()?;
+    }
+    let take = |alias: &str| values.iter().find(|(name, _)| name == alias).map(|(_, value)| value.clone());
+    Ok(Answers { engine_fetch: take("engine_fetch"), update_interval: take("update_interval") })
+}
+
+/// Makes the orders durable, then clears their aliases: that tells the cloud that they were taken.
+fn take_orders(cloud: &mut Cloud<'_>, gateway: &mut Gateway<'_>, answers: &Answers) -> Result<(), CheckInError> {
+    let mut clear = Vec::new();
+    if let Some(text) = answers.update_interval.as_deref().filter(|text| !text.trim().is_empty()) {
+        take_interval(cloud.config, text)?;
+        clear.push(("update_interval", ""));
+    }
+    let fetch = answers.engine_fetch.as_deref().unwrap_or_default();
+    if gateway.journal.take_request(fetch) {
+        gateway.save_journal()?;
+    }
+    if !fetch.is_empty() {
+        clear.push(("engine_fetch", ""));
+    }
+    if clear.is_empty() {
+        return Ok(());
+    }
+    cloud.write(&clear)?;
+    if gateway.journal.uncleared.take().is_some() {
+        gateway.save_journal()?;
+    }
+    Ok(())
+}
+
+fn take_interval(config: &mut Config, text: &str) -> Result<(), CheckInError> {
+    match options::parse_interval(text) {
+        None => crate::warning!("update_interval '{text}' is no number of seconds from 1; keeping the old one"),
+        Some(seconds) if seconds == config.update_interval().as_secs() => {}
+        Some(seconds) => {
+            crate::info!("checking in every {seconds} s from now on");
+            config.set(Which::Engine, "update_interval", &seconds.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells the cloud at once how the installs went; what it does not acknowledge goes with the next check-in.
+fn report_installs(cloud: &mut Cloud<'_>, gateway: &mut Gateway<'_>) -> Result<(), CheckInError> {
+    if !gateway.journal.is_reportable() {
+        return Ok(());
+    }
+    let (report, versions) = (status::text(&gateway.journal), facts::engine_report(gateway));
+    cloud.write(&[("fetch_status", &report), ("engine_report", &versions)])?;
+    gateway.journal.reported();
+    gateway.save_journal()?;
+    Ok(())
+}

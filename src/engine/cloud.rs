@@ -1,0 +1,88 @@
+//! The cloud as a check-in sees it: activated, re-activated when the CIK is no longer known, and written to at most once a
+//! second (spec: device-api.md).
+
+use std::time::Duration;
+
+use super::check_in::CheckInError;
+use crate::config::{Cik, Config, Identity, Which};
+use crate::device::{Client, DeviceError};
+use crate::sys::clock;
+
+/// The platform takes one write a second per device.
+const WRITE_PACE: Duration = Duration::from_secs(1);
+
+/// The cloud, with this gateway's key.
+pub struct Cloud<'a> {
+    client: &'a Client,
+    identity: &'a Identity,
+    /// Where a new CIK and a new interval are kept.
+    pub config: &'a mut Config,
+    cik: Cik,
+    reactivated: bool,
+    last_write: Option<Duration>,
+}
+
+impl<'a> Cloud<'a> {
+    /// Activates the gateway where it has no CIK yet.
+    ///
+    /// # Errors
+    /// The platform did not activate it, or the CIK could not be stored.
+    pub fn new(client: &'a Client, identity: &'a Identity, config: &'a mut Config) -> Result<Cloud<'a>, CheckInError> {
+        let cik = match config.cik() {
+            Some(cik) => cik,
+            None => activate(client, identity, config)?,
+        };
+        Ok(Cloud { client, identity, config, cik, reactivated: false, last_write: None })
+    }
+
+    /// See [`Client::write`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write(&mut self, values: &[(&str, &str)]) -> Result<(), CheckInError> {
+        self.with_key(|client, cik| client.write(cik, values))
+    }
+
+    /// See [`Client::write_read`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_read(
+        &mut self,
+        values: &[(&str, &str)],
+        aliases: &[&str],
+    ) -> Result<Vec<(String, String)>, CheckInError> {
+        self.with_key(|client, cik| client.write_read(cik, values, aliases))
+    }
+
+    /// A call with the CIK; where the platform does not know it any more, once more with a new one. The old CIK is kept
+    /// until there is a new one: a platform that errs for a day must not cost the gateway its identity.
+    fn with_key<T>(&mut self, call: impl Fn(&Client, &Cik) -> Result<T, DeviceError>) -> Result<T, CheckInError> {
+        self.pace();
+        match call(self.client, &self.cik) {
+            Err(e) if e.unauthorized() && !self.reactivated => {
+                crate::warning!("the platform does not know CIK {}; activating again", self.cik);
+                self.reactivated = true;
+                self.cik = activate(self.client, self.identity, self.config)?;
+                self.pace();
+                Ok(call(self.client, &self.cik)?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    fn pace(&mut self) {
+        if let Some(last) = self.last_write {
+            let since = clock::since_boot().saturating_sub(last);
+            clock::sleep(WRITE_PACE.saturating_sub(since));
+        }
+        self.last_write = Some(clock::since_boot());
+    }
+}
+
+fn activate(client: &Client, identity: &Identity, config: &mut Config) -> Result<Cik, CheckInError> {
+    let cik = client.activate(&identity.vendor, &identity.model, &identity.serial)?;
+    config.set(Which::Gateway, "cik", cik.secret())?;
+    crate::info!("activated {} with CIK {cik}", identity.serial);
+    Ok(cik)
+}

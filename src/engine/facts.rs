@@ -1,0 +1,87 @@
+//! What the reports tell, gathered from the rooms below.
+
+use crate::config::{Config, VERSION};
+use crate::device::usage;
+use crate::install::agent;
+use crate::install::steps::Gateway;
+use crate::report::{device_info as device, engine_report as engine, usage_report as usage_text};
+use crate::supervisor::Process;
+use crate::sys::process_memory::ProcessTable;
+use engine::{AppFacts, ProcessFacts};
+
+/// Programs of the image whose version is the agent's own.
+const OWN_PROGRAMS: [&str; 2] = ["gwe", "gmq"];
+
+/// The `device_info` of this machine.
+#[must_use]
+pub fn device_info() -> String {
+    device::device_info(&device::DeviceFacts::gather())
+}
+
+/// The `usage_report` from the account of requests.
+#[must_use]
+pub fn usage_report(config: &Config) -> String {
+    let rows = usage::read(&config.paths().usage_log()).unwrap_or_else(|e| {
+        crate::warning!("{e}; reporting without it");
+        Vec::new()
+    });
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|row| usage_text::UsageRow {
+            iface: row.iface,
+            consumer: row.consumer,
+            tot_rx: row.tot_rx,
+            max_rx: row.max_rx,
+            tot_tx: row.tot_tx,
+            max_tx: row.max_tx,
+            num: row.num,
+        })
+        .collect();
+    usage_text::usage_report(&rows)
+}
+
+/// The `engine_report`: every app that is installed or that supervisord knows.
+#[must_use]
+pub fn engine_report(gateway: &Gateway<'_>) -> String {
+    engine::engine_report(&apps(gateway))
+}
+
+/// The same as facts, for `gwe --status`.
+#[must_use]
+pub fn apps(gateway: &Gateway<'_>) -> Vec<AppFacts> {
+    let processes = gateway.supervisor.processes().unwrap_or_else(|e| {
+        crate::warning!("{e}; reporting without it");
+        Vec::new()
+    });
+    let memory = if processes.is_empty() { None } else { ProcessTable::read().ok() };
+    let rss = |pid: u32| memory.as_ref().and_then(|table| table.rss_kb(pid));
+    let mut apps: Vec<AppFacts> = processes.iter().map(|process| of_process(gateway, process, &rss)).collect();
+    for app in &gateway.registry.apps {
+        if !processes.iter().any(|process| process.group == app.name) {
+            let (version, note) = (Some(app.version.clone()), app.note.clone());
+            apps.push(AppFacts { name: app.name.clone(), version, note, ..AppFacts::default() });
+        }
+    }
+    if !apps.iter().any(|app| app.name == agent::APP) {
+        apps.push(AppFacts { name: agent::APP.to_string(), version: Some(VERSION.to_string()), ..AppFacts::default() });
+    }
+    apps
+}
+
+fn of_process(gateway: &Gateway<'_>, process: &Process, rss: &dyn Fn(u32) -> Option<u64>) -> AppFacts {
+    let app = gateway.registry.app(&process.group);
+    let own = OWN_PROGRAMS.contains(&&*process.group).then(|| VERSION.to_string());
+    let pid = (process.pid != 0).then_some(process.pid);
+    AppFacts {
+        name: process.namespec(),
+        version: own.or_else(|| app.map(|app| app.version.clone())),
+        note: app.and_then(|app| app.note.clone()),
+        process: Some(ProcessFacts {
+            status: process.state.name().to_string(),
+            exitstatus: process.exitstatus,
+            pid,
+            uptime_s: process.uptime().unwrap_or_default().as_secs(),
+        }),
+        rss_kb: pid.and_then(rss),
+    }
+}

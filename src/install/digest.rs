@@ -1,0 +1,38 @@
+//! SHA-256 of a file, in constant memory.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use hmac_sha256::Hash;
+
+use crate::sys::file::{Context, FileError};
+
+/// The file's SHA-256 as 64 lower-case hexadecimal digits.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn of_file(path: &Path) -> Result<String, FileError> {
+    let mut file = File::open(path).context("open", path)?;
+    let mut hash = Hash::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer).context("read", path)? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_digest_of_abc() {
+        let path = std::env::temp_dir().join(format!("gwe-digest-{}", std::process::id()));
+        std::fs::write(&path, "abc").unwrap();
+        let want = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(super::of_file(&path).unwrap(), want);
+        std::fs::remove_file(path).unwrap();
+    }
+}

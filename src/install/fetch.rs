@@ -1,0 +1,319 @@
+//! Getting a tarball from the content area: resumed where it broke off, bounded in bytes and tries, believed only when
+//! checked (spec: failures.md, rows 1, 4, 5, 13).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::journal::{Content, Job};
+use crate::device::{Client, ContentInfo, DeviceError, Sink};
+use crate::sys::file::{self, Context, FileError};
+use crate::sys::{clock, mounts, random};
+
+/// The largest tarball, in bytes.
+pub const MAX_TARBALL: u64 = 512 * 1024 * 1024;
+/// What a download leaves free for everybody else, in bytes.
+const SPARE_BYTES: u64 = 4 * 1024 * 1024;
+/// And in inodes.
+const SPARE_INODES: u64 = 64;
+/// Tries in a row within one check-in that bring nothing new.
+const TRIES: u32 = 4;
+/// Check-ins in a row whose tries bring nothing new; then the job has failed.
+const MAX_MISSES: u32 = 20;
+/// A try that brings less than this (and not the rest either) counts as bringing nothing.
+const PROGRESS: u64 = 4 * 1024;
+/// All bytes received for one tarball, as a multiple of its size, and a margin for small ones.
+const BYTE_BUDGET: u64 = 3;
+const BYTE_MARGIN: u64 = 1024 * 1024;
+/// The first pause between two tries; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How a fetch ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// The file is whole as far as its length tells, and on stable storage.
+    Whole,
+    /// The network or the server is not there: go on at the next check-in.
+    Later(String),
+    /// Permanent.
+    Refused(String),
+}
+
+/// Where a tarball comes to lie while it is incomplete.
+#[must_use]
+pub fn part_of(whole: &Path) -> PathBuf {
+    let mut name = whole.as_os_str().to_os_string();
+    name.push(".part");
+    PathBuf::from(name)
+}
+
+/// Whose content area is asked.
+pub struct Area<'a> {
+    /// The Device API.
+    pub client: &'a Client,
+    /// The product id as vendor.
+    pub vendor: &'a str,
+    /// The product id as model.
+    pub model: &'a str,
+}
+
+impl Area<'_> {
+    /// Fetches the job's tarball into `part`.
+    pub fn fetch(&self, job: &mut Job, part: &Path, known_bad: &dyn Fn(Content) -> bool) -> Fetched {
+        let content = match self.client.content_info(self.vendor, self.model, &job.name) {
+            Ok(info) => content_of(&info),
+            Err(e) => return after(job, &e),
+        };
+        if let Some(reason) = unacceptable(job, content) {
+            return Fetched::Refused(reason);
+        }
+        if known_bad(content) {
+            return Fetched::Refused("this content was rolled back before; upload a corrected one".to_string());
+        }
+        if job.content != Some(content) {
+            if let Err(e) = file::remove(part) {
+                return Fetched::Refused(e.to_string());
+            }
+            job.content = Some(content);
+            job.received = 0;
+            job.resumed = false;
+        }
+        self.fill(job, part, content)
+    }
+
+    /// A small content, such as a signature; `Ok(None)` where there is none.
+    ///
+    /// # Errors
+    /// The server was not reached, or refuses.
+    pub fn small(&self, id: &str, limit: usize) -> Result<Option<Vec<u8>>, DeviceError> {
+        let mut sink = Small { bytes: Vec::new(), limit };
+        match self.client.download(self.vendor, self.model, id, 0, &mut sink) {
+            Ok(()) => Ok(Some(sink.bytes)),
+            Err(e) if e.is_permanent() => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn fill(&self, job: &mut Job, part: &Path, content: Content) -> Fetched {
+        let mut barren = 0;
+        loop {
+            let have = match open_part(part, content.size) {
+                Ok((sink, have)) if have == content.size => return finish(&sink),
+                Ok((mut sink, have)) => {
+                    if let Some(reason) = no_room(part, content.size - have) {
+                        return discard(part, reason);
+                    }
+                    job.resumed |= have > 0;
+                    let tried = self.client.download(self.vendor, self.model, &job.name, have, &mut sink);
+                    job.received += sink.received;
+                    let gained = sink.at.saturating_sub(have);
+                    match tried {
+                        Ok(()) if sink.at == content.size => return finish(&sink),
+                        Ok(()) => {}
+                        Err(_) if sink.full => return discard(part, full(part, content.size - have)),
+                        Err(e) if e.is_permanent() => return discard(part, e.to_string()),
+                        Err(e) => crate::warning!("{}: {e}; {} of {} bytes are here", job.name, sink.at, content.size),
+                    }
+                    gained
+                }
+                Err(e) if e.is_full() => return discard(part, full(part, content.size)),
+                Err(e) => return Fetched::Refused(e.to_string()),
+            };
+            if job.received > content.size.saturating_mul(BYTE_BUDGET).saturating_add(BYTE_MARGIN) {
+                return discard(
+                    part,
+                    format!("gave up after receiving {} bytes for {} bytes", job.received, content.size),
+                );
+            }
+            barren = if have >= PROGRESS { 0 } else { barren + 1 };
+            if have >= PROGRESS {
+                job.misses = 0;
+            }
+            if barren >= TRIES {
+                return miss(job, "the download makes no progress");
+            }
+            let pause = FIRST_PAUSE.saturating_mul(1 << barren.min(5)).min(LONGEST_PAUSE);
+            clock::sleep(pause.mul_f32(0.5 + (random::bits() >> 40) as f32 / (1 << 25) as f32));
+        }
+    }
+}
+
+fn content_of(info: &ContentInfo) -> Content {
+    Content { size: info.size, time: info.time }
+}
+
+/// What the answer to a question about the content makes of the job.
+fn after(job: &mut Job, error: &DeviceError) -> Fetched {
+    if error.is_permanent() {
+        return Fetched::Refused(error.to_string());
+    }
+    miss(job, &error.to_string())
+}
+
+fn miss(job: &mut Job, reason: &str) -> Fetched {
+    job.misses += 1;
+    if job.misses >= MAX_MISSES {
+        return Fetched::Refused(format!("gave up after {MAX_MISSES} check-ins: {reason}"));
+    }
+    Fetched::Later(reason.to_string())
+}
+
+fn unacceptable(job: &Job, content: Content) -> Option<String> {
+    if content.size > MAX_TARBALL {
+        return Some(format!("it has {} bytes, more than the limit of {MAX_TARBALL}", content.size));
+    }
+    match job.size {
+        Some(size) if size != content.size => {
+            Some(format!("it has {} bytes, but the request says {size}", content.size))
+        }
+        _ => None,
+    }
+}
+
+fn no_room(part: &Path, missing: u64) -> Option<String> {
+    let disk = mounts::usage(part.parent()?).ok()?;
+    if disk.inodes > 0 && disk.inodes_available < SPARE_INODES {
+        return Some("the disk has no free inodes; remove files".to_string());
+    }
+    (free_bytes(part) < missing.saturating_add(SPARE_BYTES)).then(|| full(part, missing))
+}
+
+fn full(part: &Path, missing: u64) -> String {
+    format!("the disk is full: {missing} more bytes are needed, {} are free", free_bytes(part))
+}
+
+fn free_bytes(part: &Path) -> u64 {
+    let disk = part.parent().and_then(|folder| mounts::usage(folder).ok());
+    disk.map_or(0, |disk| disk.available.saturating_mul(disk.block_size))
+}
+
+fn discard(part: &Path, reason: String) -> Fetched {
+    if let Err(e) = file::remove(part) {
+        crate::warning!("{e}");
+    }
+    Fetched::Refused(reason)
+}
+
+fn finish(sink: &Part) -> Fetched {
+    match sink.file.sync_all() {
+        Ok(()) => Fetched::Whole,
+        Err(e) => Fetched::Refused(format!("cannot sync the download: {e}")),
+    }
+}
+
+/// Opens the part for appending, and tells how much of it is there. One that is too long is no part of this content.
+fn open_part(path: &Path, size: u64) -> Result<(Part, u64), FileError> {
+    if let Some(folder) = path.parent() {
+        file::create_folder(folder)?;
+    }
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path).context("open", path)?;
+    let mut at = file.seek(SeekFrom::End(0)).context("read", path)?;
+    if at > size {
+        file.set_len(0).context("cut", path)?;
+        at = 0;
+    }
+    Ok((Part { file, at, size, received: 0, full: false }, at))
+}
+
+/// The file that a download fills.
+struct Part {
+    file: File,
+    at: u64,
+    size: u64,
+    received: u64,
+    full: bool,
+}
+
+impl Sink for Part {
+    fn start(&mut self, offset: u64, total: Option<u64>) -> io::Result<()> {
+        if total.is_some_and(|total| total != self.size) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the content changed during the download"));
+        }
+        if offset == self.at {
+            return Ok(());
+        }
+        if offset != 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the server sends another range than asked for"));
+        }
+        self.file.set_len(0)?;
+        self.at = 0;
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.received += bytes.len() as u64;
+        if self.at + bytes.len() as u64 > self.size {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the server sends more than the content's size"));
+        }
+        if let Err(e) = self.file.write_all(bytes) {
+            self.full = matches!(e.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT));
+            // What was written of it may be torn: the file's length is what counts at the next try.
+            self.at = fs::File::metadata(&self.file).map_or(self.at, |meta| meta.len());
+            return Err(e);
+        }
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+struct Small {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl Sink for Small {
+    fn start(&mut self, offset: u64, total: Option<u64>) -> io::Result<()> {
+        if offset != 0 || total.is_some_and(|total| total > self.limit as u64) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than such a content may be"));
+        }
+        self.bytes.clear();
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.bytes.len() + bytes.len() > self.limit {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than such a content may be"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(name: &str, content: &[u8], size: u64) -> (PathBuf, Part) {
+        let path = std::env::temp_dir().join(format!("gwe-part-{}-{name}", std::process::id()));
+        fs::write(&path, content).unwrap();
+        let (part, _) = open_part(&path, size).unwrap();
+        (path, part)
+    }
+
+    #[test]
+    fn a_part_goes_on_where_it_broke_off_or_starts_over() {
+        let (path, mut sink) = part("resume", b"abc", 6);
+        sink.start(3, Some(6)).unwrap();
+        sink.write(b"def").unwrap();
+        assert_eq!((sink.at, fs::read(&path).unwrap()), (6, b"abcdef".to_vec()));
+
+        let (path, mut sink) = part("restart", b"abc", 6);
+        sink.start(0, Some(6)).unwrap();
+        sink.write(b"ABCDEF").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"ABCDEF");
+
+        let (path, sink) = part("long", b"abcdefg", 6);
+        assert_eq!((sink.at, fs::metadata(&path).unwrap().len()), (0, 0));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_no_part_of_it() {
+        let (_, mut sink) = part("range", b"abc", 6);
+        assert!(sink.start(2, Some(6)).is_err());
+        assert!(sink.start(3, Some(7)).is_err());
+        sink.start(3, None).unwrap();
+        assert!(sink.write(b"defg").is_err(), "more than its size is never written");
+    }
+}

@@ -1,0 +1,123 @@
+//! Installs from this gateway's disk: `gwe --install-apps`, and the apps that the image brings.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::journal::{Job, Journal};
+use super::registry::Registry;
+use super::state::State;
+use super::steps::Gateway;
+use super::{lock, status};
+use crate::config::Config;
+use crate::supervisor::Supervisor;
+use crate::sys::file::FileError;
+
+/// A person waits so long for an install of the engine's to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// So many factory apps are looked at.
+const MAX_FACTORY_APPS: usize = 64;
+
+/// What an install from disk came to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Report {
+    /// As `fetch_status` would say it.
+    pub text: String,
+    /// Whether each app is installed.
+    pub all_done: bool,
+}
+
+/// Why nothing was installed.
+#[derive(Debug)]
+pub enum LocalError {
+    /// The engine, or another person, is installing.
+    Busy,
+    /// An operand is no file.
+    NoFile(PathBuf),
+    /// The state could not be read or written.
+    File(FileError),
+}
+
+impl fmt::Display for LocalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LocalError::Busy => f.write_str("another install is still running; try again when it has ended"),
+            LocalError::NoFile(path) => write!(f, "there is no file {}", path.display()),
+            LocalError::File(e) => write!(f, "{e}"),
+        }
+    }
+}
+
+impl std::error::Error for LocalError {}
+
+/// Installs tarballs by the code that serves the cloud's requests. The cloud is not told: who ran the command sees it.
+///
+/// # Errors
+/// Nothing was begun, or the journal could not be written.
+pub fn install(config: &Config, files: &[PathBuf]) -> Result<Report, LocalError> {
+    let files = files.iter().map(|file| absolute(file)).collect::<Result<Vec<_>, _>>()?;
+    let _lock = lock(config.paths(), PATIENCE).map_err(LocalError::File)?.ok_or(LocalError::Busy)?;
+    let supervisor = Supervisor::new(config.supervisor_socket());
+    let mut gateway = Gateway::load(config, &supervisor);
+    // What the cloud asked for earlier stays pending for the engine; these jobs are told apart by their file.
+    gateway.journal.jobs.extend(files.iter().map(|file| Job::from_file(file, false)));
+    gateway.save_journal().map_err(LocalError::File)?;
+    gateway.work_off().map_err(LocalError::File)?;
+    let (mine, others) = gateway.journal.jobs.drain(..).partition(|job| is_one_of(job, &files));
+    gateway.journal.jobs = others;
+    let mut report = Journal { jobs: mine, ..Journal::empty() };
+    for job in report.jobs.iter_mut().filter(|job| !job.state.is_terminal()) {
+        job.verdict = format!("[gwe] {} is {}; the engine goes on with it", job.name, job.state.name());
+    }
+    let unfinished = report.jobs.iter().filter(|job| !job.state.is_terminal()).cloned();
+    gateway.journal.jobs.extend(unfinished);
+    gateway.save_journal().map_err(LocalError::File)?;
+    let all_done = report.jobs.iter().all(|job| job.state == State::Done);
+    Ok(Report { text: status::text(&report), all_done })
+}
+
+impl Gateway<'_> {
+    /// Adds the image's apps that were never concluded on this gateway to what is pending.
+    ///
+    /// # Errors
+    /// The journal could not be written.
+    pub fn take_factory_apps(&mut self) -> Result<(), FileError> {
+        let jobs = factory_jobs(self.config, &self.registry, &self.journal);
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        self.journal.jobs.extend(jobs);
+        self.save_journal()
+    }
+}
+
+/// The image's apps that were never concluded on this gateway, in the order of their names. They are installed once: a factory
+/// reset forgets that, so it brings the same state back.
+#[must_use]
+fn factory_jobs(config: &Config, registry: &Registry, journal: &Journal) -> Vec<Job> {
+    let Ok(entries) = std::fs::read_dir(config.paths().apps_to_install()) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_tarball(path)).collect();
+    files.sort();
+    files.truncate(MAX_FACTORY_APPS);
+    let jobs = files.iter().map(|file| Job::from_file(file, true));
+    let is_new = |job: &Job| {
+        !registry.factory.contains(&job.name)
+            && !journal.jobs.iter().any(|pending| pending.factory && pending.name == job.name)
+    };
+    jobs.filter(is_new).collect()
+}
+
+fn is_tarball(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.ends_with(".tar.gz"))
+}
+
+fn absolute(file: &Path) -> Result<PathBuf, LocalError> {
+    match file.canonicalize() {
+        Ok(path) if path.is_file() => Ok(path),
+        _ => Err(LocalError::NoFile(file.to_path_buf())),
+    }
+}
+
+fn is_one_of(job: &Job, files: &[PathBuf]) -> bool {
+    !job.factory && job.file.as_ref().is_some_and(|file| files.iter().any(|mine| mine == Path::new(file)))
+}

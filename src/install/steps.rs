@@ -1,0 +1,327 @@
+//! The steps of an install on a real gateway: one per state of the table.
+
+use std::path::{Path, PathBuf};
+
+use super::drive::{Outcome, Steps};
+use super::fetch::{part_of, Area, Fetched};
+use super::journal::{Content, Job, Journal};
+use super::registry::{self, Registry};
+use super::state::{Event, State};
+use super::{agent, digest, hosting, script, self_update, trust};
+use crate::app::{self, TarballName, UnpackError};
+use crate::config::{Config, Identity};
+use crate::device::Client;
+use crate::supervisor::Supervisor;
+use crate::sys::clock;
+use crate::sys::file::{self, FileError};
+
+/// How often `install.sh` is begun for one job: a power cut in it is no fault of its own, a script that cuts the power is.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// What installs work with.
+pub struct Gateway<'a> {
+    /// Settings and paths.
+    pub config: &'a Config,
+    /// The Device API and who asks; `None` while there is no network to use.
+    pub cloud: Option<(&'a Client, &'a Identity)>,
+    /// Whether this very program has completed its exchange with the server: what a new agent must show.
+    pub checked_in: bool,
+    /// Where hosted apps are taken up.
+    pub supervisor: &'a Supervisor<'a>,
+    /// What is installed.
+    pub registry: Registry,
+    /// What is pending.
+    pub journal: Journal,
+    /// The job that is being driven.
+    pub index: usize,
+}
+
+impl Steps for Gateway<'_> {
+    fn step(&mut self, job: &mut Job) -> Outcome {
+        let begun = clock::since_boot();
+        let outcome = self.work(job);
+        let spent = clock::since_boot().saturating_sub(begun).as_millis();
+        job.spent_ms = job.spent_ms.saturating_add(u64::try_from(spent).unwrap_or(u64::MAX));
+        self.conclude(job, &outcome);
+        outcome
+    }
+
+    fn save(&mut self, job: &Job) -> Result<(), FileError> {
+        if let Some(place) = self.journal.jobs.get_mut(self.index) {
+            *place = job.clone();
+        }
+        self.save_journal()
+    }
+}
+
+impl<'a> Gateway<'a> {
+    /// What is installed and pending, offline as yet.
+    #[must_use]
+    pub fn load(config: &'a Config, supervisor: &'a Supervisor<'a>) -> Gateway<'a> {
+        let state = config.paths().state();
+        Gateway {
+            config,
+            cloud: None,
+            checked_in: false,
+            supervisor,
+            registry: Registry::load(&registry::path(&state)),
+            journal: Journal::load(&super::journal::path(&state)),
+            index: 0,
+        }
+    }
+}
+
+impl Gateway<'_> {
+    fn work(&mut self, job: &mut Job) -> Outcome {
+        let name = match TarballName::parse(&job.name) {
+            Ok(name) => name,
+            Err(e) => return self.refuse(job, &e.to_string()),
+        };
+        match job.state {
+            State::Requested => self.admit(job, &name),
+            State::Downloading => self.fetch(job, &name),
+            State::Verified => self.unpack(job, &name),
+            State::Staged => self.begin_script(job),
+            State::Installing => self.run_script(job, &name),
+            State::Settling if name.app() == agent::APP => self_update::settle(self, job, &name),
+            State::Settling => hosting::settle(self, job, &name),
+            State::RollingBack if name.app() == agent::APP => self_update::roll_back(self, job, &name),
+            State::RollingBack => hosting::roll_back(self, job, &name),
+            State::Done | State::Failed | State::RolledBack => Outcome::Event(Event::Refused),
+        }
+    }
+
+    fn admit(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
+        crate::info!("installing {} v{}", name.app(), name.version());
+        job.spent_ms = 0;
+        Outcome::Event(Event::Admitted)
+    }
+
+    /// Brings the tarball here, whole and believed.
+    fn fetch(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
+        let whole = self.tarball(job);
+        if job.file.is_none() && !whole.is_file() {
+            let Some((client, identity)) = self.cloud else { return Outcome::Later };
+            let area = Area { client, vendor: &identity.vendor, model: &identity.model };
+            let part = part_of(&whole);
+            let registry = &self.registry;
+            let tarball = job.name.clone();
+            let known_bad = |content: Content| registry.is_refused_content(&tarball, content);
+            match area.fetch(job, &part, &known_bad) {
+                Fetched::Whole => {}
+                Fetched::Later(reason) => {
+                    crate::warning!("{}: {reason}; going on at the next check-in", job.name);
+                    return Outcome::Later;
+                }
+                Fetched::Refused(reason) => return self.refuse(job, &reason),
+            }
+            match trust::check(self, job, name, &part) {
+                Ok(()) => {}
+                Err(trust::Distrust::Later(reason)) => {
+                    crate::warning!("{}: {reason}; going on at the next check-in", job.name);
+                    return Outcome::Later;
+                }
+                Err(trust::Distrust::Damaged(reason)) if may_be_torn(job) => return self.fetch_anew(job, &reason),
+                Err(trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason)) => {
+                    return self.refuse(job, &reason)
+                }
+            }
+            if let Err(e) = file::rename(&part, &whole) {
+                return self.refuse(job, &e.to_string());
+            }
+            return Outcome::Event(Event::Downloaded);
+        }
+        match trust::check(self, job, name, &whole) {
+            Ok(()) => Outcome::Event(Event::Downloaded),
+            Err(trust::Distrust::Later(reason)) => {
+                crate::warning!("{}: {reason}; going on at the next check-in", job.name);
+                Outcome::Later
+            }
+            Err(trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason)) => self.refuse(job, &reason),
+        }
+    }
+
+    fn unpack(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
+        if job.attempts >= MAX_ATTEMPTS {
+            return self.refuse(job, &format!("install.sh was cut off {MAX_ATTEMPTS} times"));
+        }
+        job.slot = self.free_slot(name.app()).to_string();
+        let folder = self.slot(name.app(), &job.slot);
+        let made = file::remove_tree(&folder).and_then(|()| file::create_folder(&folder));
+        if let Err(e) = made {
+            return self.refuse(job, &e.to_string());
+        }
+        match app::unpack(&self.tarball(job), name, &folder, app::Limits::default(), false) {
+            Ok(_) => Outcome::Event(Event::Unpacked),
+            Err(UnpackError::Failed(e)) if e.is_full() => {
+                let reason = format!("the disk is full while unpacking: {e}");
+                self.refuse(job, &reason)
+            }
+            // A torn part shows here where no hash or signature told.
+            Err(UnpackError::Bad(_)) if may_be_torn(job) => self.fetch_anew(job, "a part of it is torn"),
+            Err(e) => self.refuse(job, &e.to_string()),
+        }
+    }
+
+    /// A part that was torn by a power cut makes the whole wrong: once, all of it is fetched anew.
+    fn fetch_anew(&mut self, job: &mut Job, reason: &str) -> Outcome {
+        crate::warning!("{}: {reason}; fetching all of it anew", job.name);
+        job.restarted = true;
+        job.resumed = false;
+        let whole = self.tarball(job);
+        self.remove(&part_of(&whole));
+        self.remove(&whole);
+        Outcome::Event(Event::Torn)
+    }
+
+    fn begin_script(&mut self, job: &mut Job) -> Outcome {
+        job.attempts += 1;
+        Outcome::Event(Event::ScriptBegins)
+    }
+
+    fn run_script(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
+        let folder = self.slot(name.app(), &job.slot);
+        let installer = installer_in(&folder);
+        let ran = script::run(&folder, installer, name, self.config.paths().root(), self.config.install_timeout());
+        job.output = ran.output;
+        if let Err(reason) = ran.result {
+            return self.refuse(job, &reason);
+        }
+        // What the script wrote anywhere must not be lost behind a version that is recorded as installed.
+        file::sync_everything();
+        Outcome::Event(Event::ScriptSucceeded)
+    }
+
+    /// A permanent end: the reason, and nothing left on disk.
+    pub(super) fn refuse(&mut self, job: &mut Job, reason: &str) -> Outcome {
+        job.reason = reason.to_string();
+        Outcome::Event(Event::Refused)
+    }
+
+    /// Writes the verdict and cleans up where the outcome ends the job.
+    fn conclude(&mut self, job: &mut Job, outcome: &Outcome) {
+        let Outcome::Event(event) = outcome else { return };
+        let (app, version) = match TarballName::parse(&job.name) {
+            Ok(name) => (name.app().to_string(), format!(" v{}", name.version())),
+            Err(_) => (job.name.clone(), String::new()),
+        };
+        let verdict = match event {
+            Event::Settled => format!("[gwe] installed {app}{version} in {}", super::status::seconds(job.spent_ms)),
+            Event::Refused | Event::Removed => format!("[gwe] failed {app}{version}: {}", job.reason),
+            Event::Restored => {
+                let back = self
+                    .registry
+                    .app(&app)
+                    .map_or_else(|| "the image's".to_string(), |old| format!("v{}", old.version));
+                format!("[gwe] rolled back {app} to {back}: v{} {}", version.trim_start_matches(" v"), job.reason)
+            }
+            _ => return,
+        };
+        match event {
+            Event::Settled => crate::info!("{verdict}"),
+            _ => crate::error!("{verdict}"),
+        }
+        job.verdict = verdict;
+        if job.factory {
+            self.registry.factory.push(job.name.clone());
+            if let Err(e) = self.save_registry() {
+                crate::error!("{e}; {} is installed again at the next boot", job.name);
+            }
+        }
+        self.clean_up(job, &app, *event == Event::Settled);
+    }
+
+    /// Leaves of a concluded job what is in use, and nothing else.
+    fn clean_up(&self, job: &Job, app: &str, installed: bool) {
+        if job.file.is_none() {
+            let whole = self.tarball(job);
+            self.remove(&part_of(&whole));
+            self.remove(&whole);
+        }
+        let unused = if installed { other_slot(&job.slot) } else { job.slot.as_str() };
+        // The agent keeps the version before, to fall back on (freenet-core#4591).
+        if unused.is_empty() || (installed && app == agent::APP) {
+            return;
+        }
+        if let Err(e) = file::remove_tree(&self.slot(app, unused)) {
+            crate::warning!("{e}");
+        }
+        if !installed && self.registry.app(app).is_none() {
+            // Empty by now, unless a registry that was lost knew of something in it: then it stays.
+            let _ = std::fs::remove_dir(self.config.paths().apps().join(app));
+        }
+    }
+
+    fn remove(&self, path: &Path) {
+        if let Err(e) = file::remove(path) {
+            crate::warning!("{e}");
+        }
+    }
+
+    /// The job's tarball: the file it names, or its place among the downloads.
+    pub(super) fn tarball(&self, job: &Job) -> PathBuf {
+        match &job.file {
+            Some(file) => PathBuf::from(file),
+            None => self.config.paths().downloads().join(&job.name),
+        }
+    }
+
+    /// A slot's folder.
+    pub(super) fn slot(&self, app: &str, slot: &str) -> PathBuf {
+        self.config.paths().apps().join(app).join(slot)
+    }
+
+    /// The slot that is not in use. Where the registry was lost, one that is not there is surely not in use.
+    fn free_slot(&self, app: &str) -> &'static str {
+        let free = self.registry.free_slot(app);
+        if self.registry.app(app).is_none()
+            && self.slot(app, free).exists()
+            && !self.slot(app, other_slot(free)).exists()
+        {
+            return other_slot(free);
+        }
+        free
+    }
+
+    /// Makes the registry durable.
+    pub(super) fn save_registry(&self) -> Result<(), FileError> {
+        self.registry.save(&registry::path(&self.config.paths().state()))
+    }
+
+    /// Remembers the job's content as one that is not taken again.
+    pub(super) fn remember_bad(&mut self, job: &Job) {
+        match digest::of_file(&self.tarball(job)) {
+            Ok(sha256) => self.registry.refuse(&job.name, sha256, job.content),
+            Err(e) => crate::warning!("{e}; this content is not remembered as bad"),
+        }
+    }
+
+    /// Makes the journal durable.
+    ///
+    /// # Errors
+    /// The disk did not take it.
+    pub fn save_journal(&self) -> Result<(), FileError> {
+        self.journal.save(&super::journal::path(&self.config.paths().state()))
+    }
+}
+
+fn may_be_torn(job: &Job) -> bool {
+    job.file.is_none() && job.resumed && !job.restarted
+}
+
+/// Which installer an unpacked app has; its checks have seen one of them.
+pub(super) fn installer_in(folder: &Path) -> app::Installer {
+    if folder.join("install.sh").exists() {
+        app::Installer::InstallSh
+    } else {
+        app::Installer::SetupPy
+    }
+}
+
+fn other_slot(slot: &str) -> &'static str {
+    match slot {
+        "a" => "b",
+        "b" => "a",
+        _ => "",
+    }
+}

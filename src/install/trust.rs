@@ -1,0 +1,89 @@
+//! Whether a tarball is believed: size and hash where the request names them, a signature where keys are trusted (design
+//! decision 6).
+
+use std::path::Path;
+
+use super::digest;
+use super::fetch::Area;
+use super::journal::Job;
+use super::steps::Gateway;
+use crate::app::{TarballName, TrustedKeys};
+use crate::sys::file;
+
+/// The largest signature file, in bytes: minisign's have some 300.
+const MAX_SIGNATURE: usize = 4096;
+
+/// Why a tarball is not believed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Distrust {
+    /// The network is needed, and not there.
+    Later(String),
+    /// It is not what was asked for; where it came in parts, getting it whole may mend that.
+    Damaged(String),
+    /// Permanent.
+    Refused(String),
+}
+
+/// Checks the tarball at `path`, and notes its signature's time in the job.
+///
+/// # Errors
+/// Why it is not believed.
+pub fn check(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Path) -> Result<(), Distrust> {
+    let size =
+        std::fs::metadata(path).map_err(|e| Distrust::Refused(format!("cannot read {}: {e}", path.display())))?.len();
+    if job.size.is_some_and(|wanted| wanted != size) {
+        return Err(Distrust::Damaged(format!("it has {size} bytes, not those of the request")));
+    }
+    check_hash(gateway, job, path)?;
+    check_signature(gateway, job, name, path)
+}
+
+fn check_hash(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distrust> {
+    if job.sha256.is_none() && !gateway.registry.has_refused(&job.name) {
+        return Ok(());
+    }
+    let sha256 = digest::of_file(path).map_err(|e| Distrust::Refused(e.to_string()))?;
+    match &job.sha256 {
+        Some(wanted) if *wanted != sha256 => {
+            Err(Distrust::Damaged(format!("its SHA-256 is {sha256}, not that of the request")))
+        }
+        _ if gateway.registry.is_refused(&job.name, &sha256) => {
+            Err(Distrust::Refused("this content was rolled back before; upload a corrected one".to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Path) -> Result<(), Distrust> {
+    let keys = TrustedKeys::load(&gateway.config.paths().trusted_keys());
+    // The image vouches for what it brings.
+    if keys.is_open() || job.factory {
+        return Ok(());
+    }
+    let Some(signature) = signature(gateway, job, name)? else {
+        return Err(Distrust::Refused(format!("it is not signed: there is no {}", name.signature_id())));
+    };
+    let signed = keys.verify(path, &signature, &job.name).map_err(|e| Distrust::Damaged(e.to_string()))?;
+    let installed = gateway.registry.app(name.app()).and_then(|app| app.signed_at);
+    if installed.is_some_and(|installed| signed.timestamp < installed) {
+        return Err(Distrust::Refused("its signature is older than that of the installed version".to_string()));
+    }
+    job.signed_at = Some(signed.timestamp);
+    Ok(())
+}
+
+/// The text of the signature: beside a tarball on disk, or in the content area.
+fn signature(gateway: &Gateway<'_>, job: &Job, name: &TarballName) -> Result<Option<String>, Distrust> {
+    let bytes = match (&job.file, gateway.cloud) {
+        (Some(tarball), _) => {
+            let path = Path::new(tarball).with_file_name(name.signature_id());
+            file::read(&path, MAX_SIGNATURE as u64).map_err(|e| Distrust::Refused(e.to_string()))?
+        }
+        (None, None) => return Err(Distrust::Later("the network is needed for its signature".to_string())),
+        (None, Some((client, identity))) => {
+            let area = Area { client, vendor: &identity.vendor, model: &identity.model };
+            area.small(&name.signature_id(), MAX_SIGNATURE).map_err(|e| Distrust::Later(e.to_string()))?
+        }
+    };
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
