@@ -7,3 +7,5 @@ build:
 
 include mk/install.mk
 include mk/check-images.mk
+include mk/demo.mk
+include mk/test.mk

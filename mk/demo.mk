@@ -1,0 +1,16 @@
+# make demo: the main job done from nothing, on this machine, in a folder. KEEP=1 leaves it up to play with.
+
+KEEP ?= 0
+
+# All that the demo needs of PyPI; the tests' own packages are in .venv/ready.
+.venv/bin/supervisord: tests/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check "$$(grep '^supervisor==' tests/requirements.txt)"
+	touch $@
+
+.PHONY: demo murano
+murano:
+	cargo build --quiet --manifest-path tests/Cargo.toml --bin murano
+
+demo: build murano .venv/bin/supervisord
+	KEEP=$(KEEP) tests/demo/demo.sh
