@@ -159,7 +159,7 @@ fn fragment(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<Option<St
     };
     let log_file = gateway.config.logs().join(format!("{app}.log"));
     let defaults = FragmentDefaults { log_file: &log_file, directory: folder };
-    let host = ThisGateway::new(gateway.config.logs());
+    let host = ThisGateway::new(&gateway.config.logs(), &gateway.config.fragments());
     let text = app::fragment(app, &String::from_utf8_lossy(&bytes), &defaults, &host);
     text.map(Some).map_err(|faults| {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();

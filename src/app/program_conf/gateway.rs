@@ -69,12 +69,15 @@ impl Gateway for AnyGateway {
 pub struct ThisGateway {
     /// The image's folder for the logs of apps.
     logs: PathBuf,
+    /// The fragments themselves are kept in memory: after a reboot they are gone too, and miss nothing.
+    volatile: bool,
 }
 
 impl ThisGateway {
-    /// `logs` is the folder that the image makes at every boot for the logs of apps.
-    pub fn new(logs: impl Into<PathBuf>) -> ThisGateway {
-        ThisGateway { logs: logs.into() }
+    /// `logs` is the folder that the image makes at every boot for the logs of apps, `fragments` the one that supervisord
+    /// includes.
+    pub fn new(logs: &Path, fragments: &Path) -> ThisGateway {
+        ThisGateway { logs: logs.to_path_buf(), volatile: file::is_volatile(fragments) }
     }
 }
 
@@ -101,7 +104,8 @@ impl Gateway for ThisGateway {
             (Ok(this), Ok(parent)) => this.dev() != parent.dev() || real == Path::new("/"),
             _ => false,
         };
-        let stays = made_at_boot.filter_map(|folder| fs::canonicalize(folder).ok()).any(|folder| folder == real)
+        let stays = self.volatile
+            || made_at_boot.filter_map(|folder| fs::canonicalize(folder).ok()).any(|folder| folder == real)
             || is_mounted()
             || !file::is_volatile(&real);
         if stays {
@@ -146,7 +150,7 @@ mod tests {
 
     #[test]
     fn folders_of_this_machine() {
-        let gateway = ThisGateway::new("/none");
+        let gateway = ThisGateway::new(Path::new("/none"), Path::new("/"));
         assert_eq!(gateway.folder(Path::new("/")), Folder::Stays);
         assert_eq!(gateway.folder(Path::new("/tmp")), Folder::Stays);
         assert_eq!(gateway.folder(Path::new("/no/such/folder")), Folder::Missing);
@@ -154,9 +158,12 @@ mod tests {
         // /dev/shm is a mounted memory file system nearly everywhere; what lies in it is gone after a reboot.
         let inside = format!("/dev/shm/gwe-conf-{}", std::process::id());
         if file::is_volatile(Path::new("/dev/shm")) && fs::create_dir(&inside).is_ok() {
-            let verdicts = [gateway.folder(Path::new(&inside)), ThisGateway::new(&inside).folder(Path::new(&inside))];
-            fs::remove_dir(&inside).unwrap();
-            assert_eq!(verdicts, [Folder::GoesAtReboot, Folder::Stays]);
+            let inside = Path::new(&inside);
+            let folder = |logs, fragments| ThisGateway::new(logs, fragments).folder(inside);
+            let root = Path::new("/");
+            let verdicts = [folder(root, root), folder(inside, root), folder(root, inside)];
+            fs::remove_dir(inside).unwrap();
+            assert_eq!(verdicts, [Folder::GoesAtReboot, Folder::Stays, Folder::Stays]);
         } else {
             eprintln!("skipped: no memory file system at /dev/shm");
         }

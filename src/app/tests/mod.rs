@@ -3,6 +3,7 @@
 mod archive;
 mod good;
 mod hostile;
+mod hostile_rows;
 
 use std::path::{Path, PathBuf};
 

@@ -1,3 +1,5 @@
+mod differential;
+
 use std::path::Path;
 
 use super::*;
