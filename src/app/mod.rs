@@ -24,4 +24,4 @@ pub use tarball::Limits;
 pub use unpack::{check, unpack, Contents, UnpackError};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
