@@ -23,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub enum Goal {
     /// Hosted, and started from what is on disk now.
     Up,
-    /// Not hosted.
+    /// Not hosted, unless the configuration has it: then it is not ours to end.
     Down,
 }
 
@@ -100,7 +100,7 @@ pub enum Happened {
 /// In which of `reloadConfig`'s lists an app is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listed {
-    /// New, changed, or in none: unchanged, or unknown altogether.
+    /// In another, or in none: it is new, changed, unchanged, or unknown altogether.
     Elsewhere,
     /// Hosted, and no longer in the configuration.
     Removed,
@@ -148,7 +148,9 @@ pub fn next(goal: Goal, happened: Happened, time: Time) -> Step {
     match (happened, goal, time) {
         // Its fragment is not where supervisord looks: what runs is left alone.
         (Reloaded(Listed::Removed), Goal::Up, _) => Step::Fail(Reason::NotIncluded),
-        (Reloaded(_), ..) => Step::Look,
+        (Reloaded(Listed::Elsewhere), Goal::Up, _) | (Reloaded(Listed::Removed), Goal::Down, _) => Step::Look,
+        // Not hosted, or a program that the image hosts under this name.
+        (Reloaded(Listed::Elsewhere), Goal::Down, _) => Step::Done,
         // Trap 1: the fragment must come back out. Ending what runs needs no configuration.
         (Unreadable, Goal::Up, _) => Step::Fail(Reason::AsSaid),
         (Unreadable, Goal::Down, _) => Step::Look,
@@ -191,8 +193,9 @@ impl Supervisor<'_> {
         self.take(Goal::Up, app)
     }
 
-    /// Stops an app and ends its hosting; one that is not hosted is a success. Remove its fragment first, so that
-    /// supervisord forgets it too. A configuration that cannot be read does not keep an app up.
+    /// Stops an app and ends its hosting, once its fragment is gone: remove that first. One that is not hosted is a success;
+    /// one that supervisord's configuration still has, from whatever file, is left alone, which is a success too. Where the
+    /// configuration cannot be read, the app is ended nevertheless.
     ///
     /// # Errors
     /// [`SupervisorError::StillRunning`]; else what supervisord said.

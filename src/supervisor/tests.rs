@@ -242,7 +242,9 @@ fn an_unchanged_app_is_stopped_removed_and_added_anew() {
 #[test]
 fn one_that_does_not_end_is_killed_and_then_told() {
     let looks = 400;
-    let mut answers = vec![answer(REREAD_NOTHING)];
+    let removed = "<array><data><value>a</value></data></array>";
+    let (before, after) = REREAD_NOTHING.rsplit_once("<array><data/></array>").unwrap();
+    let mut answers = vec![answer(&[before, removed, after].concat())];
     answers.extend((0..looks).map(|_| answer(&status("a", 40, 77))));
     let (socket, server) = serve("immortal", answers);
     let clock = TurnedClock::default();

@@ -72,6 +72,13 @@ impl Host {
         fs::remove_file(self.root.path(&format!("conf.d/{app}.conf"))).unwrap();
     }
 
+    #[track_caller]
+    fn goes_down(&self, app: &str) {
+        self.take_out(app);
+        self.supervisor.take_down(app).unwrap_or_else(|e| panic!("{app} is not taken down: {e}"));
+        assert!(self.of(app).is_empty());
+    }
+
     fn of(&self, app: &str) -> Vec<Process> {
         self.supervisor.processes().unwrap().into_iter().filter(|process| process.group == app).collect()
     }
@@ -104,6 +111,7 @@ impl Host {
 /// Ends the apps first: supervisord's own end takes a second for each, and an app that is deaf would outlive it.
 impl Drop for Host {
     fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.root.path("conf.d"));
         for process in self.supervisor.processes().unwrap_or_default() {
             // Where one of them fails the test has failed already, or the app is gone.
             let _ = self.supervisor.stop(&process.group);
@@ -185,9 +193,10 @@ fn an_app_is_added_updated_and_taken_down() {
     assert!(environment.contains("COLOUR=red"), "{environment}");
     assert!(is_gone(second.pid));
 
-    host.take_out("app");
     host.supervisor.take_down("app").unwrap();
-    assert!(host.of("app").is_empty() && is_gone(third.pid));
+    assert_eq!(host.one("app").pid, third.pid, "what the configuration has is not taken down");
+    host.goes_down("app");
+    assert!(is_gone(third.pid));
     host.supervisor.take_down("app").unwrap();
     assert_eq!(host.supervisor.reload().unwrap(), Default::default(), "supervisord has forgotten it");
 
@@ -256,14 +265,18 @@ fn a_broken_fragment_is_refused_and_the_others_go_on() {
         assert_ne!(unreadable.is_about(&file), Some(false), "{what}: {said}");
         // Trap 6: the names of supervisord's environment variables stay here.
         assert!(!said.contains("ENV_") && !format!("{error:?}").contains("ENV_"), "{what}: {error:?}");
-        // What already runs can be ended nevertheless, and one that is not there be taken down.
+        // What is not there can be taken down nevertheless.
         host.supervisor.take_down("bad").unwrap();
         assert_eq!(host.one("good").pid, good.pid);
         fs::remove_file(file).unwrap();
         host.supervisor.reload().unwrap_or_else(|e| panic!("{what}: {e}"));
     }
     host.plain_app("next");
-    host.comes_up("next");
+    let next = host.comes_up("next");
+    // And so can what is up.
+    host.root.write("conf.d/bad.conf", "junk\n");
+    host.goes_down("next");
+    assert!(is_gone(next.pid));
 }
 
 #[test]
@@ -337,6 +350,7 @@ fn an_app_that_ignores_its_stop_signal_is_killed() {
     assert_eq!(host.supervisor.await_running("deaf", SETTLE, PATIENCE).unwrap(), Settled::Running);
     let after = host.one("deaf");
     assert!(after.pid != before.pid);
+    host.take_out("deaf");
     fast.take_down("deaf").unwrap();
     assert!(is_gone(after.pid) && host.of("deaf").is_empty());
 }
@@ -351,8 +365,7 @@ fn a_stop_right_after_an_add_ends() {
         host.supervisor.take_up("slow").unwrap();
     }
     let begun = Instant::now();
-    host.supervisor.take_down("slow").unwrap();
-    assert!(host.of("slow").is_empty());
+    host.goes_down("slow");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
@@ -366,9 +379,8 @@ fn an_app_in_backoff_is_stopped_at_once() {
     assert_eq!(process.spawnerr, "can't find command '/no/such/program'");
     let begun = Instant::now();
     host.supervisor.take_up("never").unwrap();
-    host.supervisor.take_down("never").unwrap();
+    host.goes_down("never");
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    assert!(host.of("never").is_empty());
     let error = host.supervisor.await_running("never", SETTLE, PATIENCE).unwrap_err();
     assert_eq!(error.to_string(), "never is not hosted by supervisord");
 }
@@ -481,9 +493,7 @@ fn an_app_of_several_processes_is_taken_as_one() {
     let half = host.script("half", "[ $1 = 0 ] && exec sleep 300; exit 1");
     host.fragment("pair", &format!("command = {} %(process_num)d\nstartretries = 1\n{options}", half.display()));
     assert!(host.fails("pair").starts_with("pair:pair_1 cannot be kept up (FATAL)"));
-    host.take_out("pair");
-    host.supervisor.take_down("pair").unwrap();
-    assert!(host.of("pair").is_empty());
+    host.goes_down("pair");
 }
 
 #[test]
@@ -515,7 +525,7 @@ fn words_beyond_ascii() {
     let said = host.fails("umlaut");
     assert!(said.contains("can't find command '/bin/grün'"), "{said}");
     assert!(host.one("umlaut").logfile.ends_with("größe.log"));
-    host.supervisor.take_down("umlaut").unwrap();
+    host.goes_down("umlaut");
 }
 
 /// What a host's supervisord.conf lacks is said in so many words.

@@ -26,7 +26,7 @@ fn the_table() {
     let still = Fail(Reason::StillRunning);
     let absent = Fail(Reason::NotIncluded);
     for (happened, times, up, down) in [
-        (Reloaded(Listed::Elsewhere), &TIMES[..], Look, Look),
+        (Reloaded(Listed::Elsewhere), &TIMES[..], Look, Done),
         (Reloaded(Listed::Removed), &TIMES[..], absent, Look),
         (Unreadable, &TIMES[..], said, Look),
         (Saw(Standing::Absent), &TIMES[..], Add, Done),
