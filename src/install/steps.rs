@@ -187,9 +187,13 @@ impl Gateway<'_> {
         if let Err(reason) = ran.result {
             return self.refuse(job, &reason);
         }
-        // What the script wrote anywhere must not be lost behind a version that is recorded as installed.
-        file::sync_everything();
-        Outcome::Event(Event::ScriptSucceeded)
+        // What the script wrote must not be lost behind a version that is recorded as installed. Not sync(2): it would wait
+        // for every file system, a network one whose server is gone among them.
+        let paths = self.config.paths();
+        match file::sync_filesystem(&folder).and_then(|()| file::sync_filesystem(paths.root())) {
+            Ok(()) => Outcome::Event(Event::ScriptSucceeded),
+            Err(e) => self.refuse(job, &format!("what install.sh wrote could not be synced: {e}")),
+        }
     }
 
     /// A permanent end: the reason, and nothing left on disk.

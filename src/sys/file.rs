@@ -103,12 +103,6 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
     sync_folder(parent(to))
 }
 
-/// Has the kernel write out everything, on every file system: for what another program wrote, wherever that was.
-pub fn sync_everything() {
-    // SAFETY: no memory is touched. On Linux it returns when all is written.
-    unsafe { libc::sync() };
-}
-
 /// Removes a file durably; a missing one is a success.
 ///
 /// # Errors
