@@ -2,6 +2,9 @@
 //!
 //! Invariant: knows no cloud and runs nothing on the gateway.
 
+pub mod build;
+pub mod buildfile;
+pub mod create;
 mod entry;
 pub mod fault;
 pub mod gzip;
@@ -15,6 +18,9 @@ pub mod tarball;
 mod target;
 pub mod unpack;
 
+pub use build::{build, BuildError};
+pub use buildfile::{check_buildfile, Buildfile, BuildfileFault, Overrides};
+pub use create::create_buildfile;
 pub use fault::{Fault, Reason};
 pub use name::{NameError, TarballName};
 pub use parts::Installer;

@@ -4,5 +4,6 @@
 
 pub mod form;
 pub mod ini;
+pub mod json_fault;
 pub mod xml;
 pub mod xmlrpc;
