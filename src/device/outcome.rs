@@ -80,8 +80,7 @@ fn from_minreq(base: &Base, host: String, fault: Fault, account: &Account) -> Tr
             return TransportError::Truncated(host, format!("{came} of {announced} bytes came"));
         }
         Fault::Nothing => return TransportError::Truncated(host, "the server closed without an answer".to_string()),
-        Fault::Minreq(e) => e.to_string(),
-        Fault::Read(e) => e.to_string(),
+        Fault::Minreq(text) => text,
     };
     let lower = text.to_lowercase();
     let is_verification = ["certificate", "not valid for name", "issuer"].iter().any(|word| lower.contains(word));

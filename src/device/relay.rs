@@ -28,7 +28,7 @@ use crate::sys::random;
 use crate::sys::socket::{self, Wait};
 
 /// From the server to minreq.
-const DOWN: usize = 64 * 1024;
+const DOWN: usize = 32 * 1024;
 /// From minreq to the server.
 const UP: usize = 16 * 1024;
 /// The thread's stack; the buffers are elsewhere.
@@ -42,6 +42,8 @@ const STRANGER_PATIENCE: Duration = Duration::from_millis(500);
 const MAX_STRANGERS: usize = 16;
 /// How often the thread looks whether minreq gave up before it connected.
 const ACCEPT_STEP: Duration = Duration::from_millis(50);
+/// How often it looks whether the client is done, where nothing else can happen any more.
+const END_STEP: Duration = Duration::from_secs(1);
 /// How often it looks whether minreq has read the head, and how long it waits for that.
 const HEAD_STEP: Duration = Duration::from_millis(2);
 const HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -340,7 +342,7 @@ impl Pump {
                 write: !self.down.is_empty() && !self.is_gated,
             },
         ];
-        socket::wait(&mut waits, time).map_err(|e| End::Loopback(e.kind()))?;
+        socket::wait(&mut waits, Some(time)).map_err(|e| End::Loopback(e.kind()))?;
         let [remote, local] = waits;
         let (pull, send, take, push) = (remote.read, remote.write, local.read, local.write);
         if pull {
@@ -359,10 +361,13 @@ impl Pump {
     }
 
     /// How long to wait at the most; the limits are looked after here.
-    fn look(&mut self, progress: &Progress) -> Result<Option<Duration>, End> {
+    fn look(&mut self, progress: &Progress) -> Result<Duration, End> {
+        if progress.is_over.load(Relaxed) {
+            return Err(self.client_end());
+        }
         if self.server_end.is_some() {
             // What has come is minreq's; it closes when it has dealt with it.
-            return Ok(None);
+            return Ok(END_STEP);
         }
         let consumed = progress.consumed.load(Relaxed);
         if self.rx > (u64::from(consumed) + u64::from(consumed / 8)) * 1024 + self.plan.slack {
@@ -374,13 +379,13 @@ impl Pump {
         let time = self.watchdog.look(sight).map_err(End::Expired)?;
         if head_is_read || self.rx < MAX_HEAD as u64 {
             self.held_since = None;
-            return Ok(Some(time));
+            return Ok(time);
         }
         let since = *self.held_since.get_or_insert_with(Instant::now);
         if since.elapsed() > HEAD_PATIENCE {
             return Err(End::LongHead);
         }
-        Ok(Some(time.min(HEAD_STEP)))
+        Ok(time.min(HEAD_STEP))
     }
 
     /// Reads from the server.

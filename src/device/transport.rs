@@ -21,7 +21,7 @@ use super::watchdog::Limits;
 use super::Settings;
 
 /// Bytes read from minreq at a time; above its own buffer, so that they are not copied twice.
-const PART: usize = 64 * 1024;
+const PART: usize = 32 * 1024;
 /// What may be on its way between the server and us, in the buffers of sockets; see [`Plan::slack`].
 const SLACK: u64 = 32 * 1024 * 1024;
 /// The longest request body, in bytes.
@@ -91,10 +91,8 @@ pub(crate) struct Transport {
 pub(crate) enum Fault {
     /// It is clear.
     Known(TransportError),
-    /// minreq says so.
-    Minreq(minreq::Error),
-    /// Reading the body failed.
-    Read(io::Error),
+    /// minreq says so. The text and not the error: that may hold the connection, which must be closed for the relay to end.
+    Minreq(String),
     /// The body ended early: bytes that came, bytes announced.
     Short(u64, u64),
     /// There was no status line.
@@ -188,7 +186,7 @@ impl Transport {
     /// minreq's part.
     fn speak(&self, relay: &Relay, request: &Request<'_>, receiver: &mut dyn Receiver) -> Result<Received, Fault> {
         let method = if request.body.is_some() { minreq::Method::Post } else { minreq::Method::Get };
-        let proxy = minreq::Proxy::new(relay.proxy_url()).map_err(Fault::Minreq)?;
+        let proxy = minreq::Proxy::new(relay.proxy_url()).map_err(|e| Fault::Minreq(e.to_string()))?;
         // The relay bounds the head. minreq's own limit can be made to wrap around by a line of the right length.
         let mut message = minreq::Request::new(method, self.base.url(request.path))
             .with_proxy(proxy)
@@ -202,7 +200,7 @@ impl Transport {
         if let Some(body) = request.body {
             message = message.with_body(body);
         }
-        let response = message.send_lazy().map_err(Fault::Minreq)?;
+        let response = message.send_lazy().map_err(|e| Fault::Minreq(e.to_string()))?;
         relay.head_is_read();
         self.read(relay, response, receiver)
     }
@@ -242,7 +240,7 @@ impl Transport {
                 Ok(0) => break,
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(Fault::Read(e)),
+                Err(e) => return Err(Fault::Minreq(e.to_string())),
             };
             relay.is_busy(true);
             bytes += n as u64;
