@@ -7,10 +7,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use crate::sys::socket::{self, Wait};
+use crate::sys::poll::Watch;
+use crate::sys::socket;
 
 /// The next address is tried when the one before has not answered for so long.
 pub(crate) const STAGGER: Duration = Duration::from_millis(300);
@@ -117,10 +117,12 @@ pub(crate) fn connect(addresses: &[SocketAddr], limit: Duration) -> io::Result<T
 
 /// Waits; returns which have connected or failed, the last first, so that each can be swapped out.
 fn settled(running: &[TcpStream], time: Duration) -> io::Result<Vec<usize>> {
-    let mut waits: Vec<Wait<'_>> =
-        running.iter().map(|stream| Wait { socket: stream.as_fd(), read: false, write: true }).collect();
-    socket::wait(&mut waits, Some(time))?;
-    Ok((0..waits.len()).rev().filter(|i| waits.get(*i).is_some_and(|w| w.write)).collect())
+    let mut watch = Watch::default();
+    for stream in running {
+        watch.add(stream, false, true);
+    }
+    watch.wait(Some(time))?;
+    Ok((0..running.len()).rev().filter(|place| watch.ready(*place).write).collect())
 }
 
 #[cfg(test)]

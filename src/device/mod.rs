@@ -22,6 +22,7 @@ mod error;
 mod framing;
 mod outcome;
 mod proxy;
+mod pump;
 mod relay;
 mod reply;
 mod resolve;

@@ -7,11 +7,10 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpStream};
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use crate::format::form;
-use crate::sys::socket::{self, Wait};
+use crate::sys::poll::Watch;
 
 /// A proxy may take so long to answer a CONNECT: it connects on our behalf meanwhile.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -217,7 +216,9 @@ fn await_ready(stream: &TcpStream, read: bool, deadline: Instant) -> Result<(), 
     if left.is_zero() {
         return Err(TunnelError::Silent);
     }
-    socket::wait(&mut [Wait { socket: stream.as_fd(), read, write: !read }], Some(left)).map_err(|e| broken(&e))
+    let mut watch = Watch::default();
+    watch.add(stream, read, !read);
+    watch.wait(Some(left)).map_err(|e| broken(&e))
 }
 
 fn broken(error: &io::Error) -> TunnelError {

@@ -4,33 +4,29 @@
 //! minreq's own connection has no stall or connect timeout, leaks a thread at its deadline, gives the first address of a
 //! name the whole time, and panics at a bad proxy (spec: device-api.md, "What minreq 3.0.0 does"). So it is never used:
 //! minreq is told that 127.0.0.1 is its proxy, and this module
-//! - ends the request at its deadlines, by closing ([`Watchdog`]);
+//! - ends the request at its deadlines, by closing ([`Watchdog`](super::watchdog::Watchdog));
 //! - counts the bytes on the wire;
-//! - holds the answer back at [`MAX_HEAD`] until minreq has read the head, so no flood of headers gets into memory;
-//! - follows the framing of a plain answer ([`Follower`]), and refuses TLS below 1.2 by its ServerHello, which minreq does not.
+//! - holds the answer back at [`MAX_HEAD`](super::framing::MAX_HEAD) until minreq has read the head, so no flood of headers gets into memory;
+//! - follows the framing of a plain answer ([`Follower`](super::framing::Follower)), and refuses TLS below 1.2 by its ServerHello, which minreq does not.
 //!
 //! Invariants: a stranger on the loopback gets nothing (a random token, once per request, stands in minreq's CONNECT); one
 //! thread per request, which has ended when [`Relay::finish`] returns; two buffers, no allocation while copying. The socket
 //! that minreq writes its CONNECT to stays open until that is read: minreq would panic at an error there.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::framing::{Follower, Verdict, MAX_HEAD};
+use super::framing::Verdict;
 use super::proxy::base64;
-use super::watchdog::{Expired, Limits, Sight, Watchdog};
+use super::pump::Pump;
+use super::watchdog::{Expired, Limits};
+use crate::sys::poll::Watch;
 use crate::sys::random;
-use crate::sys::socket::{self, Wait};
 
-/// From the server to minreq.
-const DOWN: usize = 32 * 1024;
-/// From minreq to the server.
-const UP: usize = 16 * 1024;
 /// The thread's stack; the buffers are elsewhere.
 const STACK: usize = 128 * 1024;
 /// The user name in minreq's CONNECT; what counts is the password.
@@ -42,12 +38,6 @@ const STRANGER_PATIENCE: Duration = Duration::from_millis(500);
 const MAX_STRANGERS: usize = 16;
 /// How often the thread looks whether minreq gave up before it connected.
 const ACCEPT_STEP: Duration = Duration::from_millis(50);
-/// How often it looks whether the client is done, where nothing else can happen any more.
-const END_STEP: Duration = Duration::from_secs(1);
-/// How often it looks whether minreq has read the head, and how long it waits for that.
-const HEAD_STEP: Duration = Duration::from_millis(2);
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
-
 /// What a request may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -71,7 +61,7 @@ pub(crate) enum End {
     Expired(Expired),
     /// A plain answer is no HTTP.
     Garbage,
-    /// The head is longer than [`MAX_HEAD`].
+    /// The head is longer than [`MAX_HEAD`](super::framing::MAX_HEAD).
     LongHead,
     /// Far more came than any content explains.
     Flood,
@@ -97,15 +87,15 @@ pub(crate) struct Account {
 
 /// What the client tells the relay. 32 bits: there are gateways without 64-bit atomics.
 #[derive(Debug, Default)]
-struct Progress {
+pub(crate) struct Progress {
     /// minreq has read the head.
-    head_is_read: AtomicBool,
+    pub head_is_read: AtomicBool,
     /// The client has no use for the connection any more.
-    is_over: AtomicBool,
+    pub is_over: AtomicBool,
     /// The client is not waiting for bytes: it deals with some.
-    is_busy: AtomicBool,
+    pub is_busy: AtomicBool,
     /// KiB of the body that it has dealt with.
-    consumed: AtomicU32,
+    pub consumed: AtomicU32,
 }
 
 /// A running relay, as its client sees it.
@@ -181,8 +171,9 @@ fn accept(listener: &TcpListener, expected: &str, progress: &Progress) -> Result
         if progress.is_over.load(Relaxed) {
             return Err(io::ErrorKind::NotConnected);
         }
-        let mut waits = [Wait { socket: listener.as_fd(), read: true, write: false }];
-        socket::wait(&mut waits, Some(ACCEPT_STEP)).map_err(|e| e.kind())?;
+        let mut watch = Watch::default();
+        watch.add(listener, true, false);
+        watch.wait(Some(ACCEPT_STEP)).map_err(|e| e.kind())?;
         match listener.accept() {
             Ok((stream, _)) => match greet(stream, expected) {
                 Ok(stream) => return Ok(stream),
@@ -223,256 +214,74 @@ fn greet(mut stream: TcpStream, expected: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Bytes on their way.
-struct Buffer {
-    bytes: Box<[u8]>,
-    start: usize,
-    end: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Buffer {
-    fn new(size: usize) -> Buffer {
-        Buffer { bytes: vec![0; size].into_boxed_slice(), start: 0, end: 0 }
+    fn plan() -> Plan {
+        let limits = Limits { stall: Duration::from_secs(10), total: None };
+        Plan { limits, https: false, slack: 1 << 20 }
     }
 
-    fn is_empty(&self) -> bool {
-        self.start == self.end
+    /// A relay, and the server's end of its connection.
+    fn relay() -> (Relay, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let remote = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        remote.set_nonblocking(true).unwrap();
+        (Relay::start(remote, plan()).unwrap(), listener.accept().unwrap().0)
     }
 
-    fn waiting(&self) -> &[u8] {
-        self.bytes.get(self.start..self.end).unwrap_or(&[])
+    fn connect_text(token: &str) -> String {
+        format!(
+            "CONNECT h:1 HTTP/1.1\r\nProxy-Authorization: Basic {}\r\n\r\n",
+            base64(format!("gwe:{token}").as_bytes())
+        )
     }
 
-    /// Adds what can be read now behind what is waiting; `Ok(None)`: nothing now. 0 is the end.
-    fn fill(&mut self, from: &mut TcpStream) -> io::Result<Option<usize>> {
-        if self.is_empty() {
-            (self.start, self.end) = (0, 0);
-        }
-        let n = now_or_later(from.read(self.bytes.get_mut(self.end..).unwrap_or(&mut [])))?;
-        self.end += n.unwrap_or(0);
-        Ok(n)
+    #[test]
+    fn strangers_get_nothing_and_do_not_keep_minreq_out() {
+        let (relay, mut server) = relay();
+        let address = ("127.0.0.1", relay.port);
+        let silent = TcpStream::connect(address).unwrap();
+        let mut guessing = TcpStream::connect(address).unwrap();
+        guessing.write_all(connect_text("00").as_bytes()).unwrap();
+        let mut minreq = TcpStream::connect(address).unwrap();
+        minreq.write_all(connect_text(&relay.token).as_bytes()).unwrap();
+        let mut answer = [0; 19];
+        minreq.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK\r\n\r\n");
+        assert!(!matches!(guessing.read(&mut [0; 10]), Ok(1..)), "a stranger got an answer");
+        minreq.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let mut request = [0; 18];
+        server.read_exact(&mut request).unwrap();
+        server.write_all(b"HTTP/1.1 204 N\r\n\r\n").unwrap();
+        minreq.read_exact(&mut [0; 18]).unwrap();
+        drop((minreq, silent));
+        let account = relay.finish();
+        assert_eq!((account.rx, account.tx, account.end), (18, 18, End::Client));
+        assert_eq!(account.verdict, Some(Verdict::Whole));
     }
 
-    /// Writes what can be written now; returns how much that was.
-    fn drain(&mut self, to: &mut TcpStream) -> io::Result<usize> {
-        let before = self.start;
-        while !self.is_empty() {
-            match now_or_later(to.write(self.waiting()))? {
-                Some(n) => self.start += n,
-                None => break,
-            }
-        }
-        Ok(self.start - before)
-    }
-}
-
-fn now_or_later(result: io::Result<usize>) -> io::Result<Option<usize>> {
-    match result {
-        Ok(n) => Ok(Some(n)),
-        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
-        Err(e) => Err(e),
-    }
-}
-
-/// The copying itself.
-struct Pump {
-    remote: TcpStream,
-    local: TcpStream,
-    plan: Plan,
-    begun: Instant,
-    watchdog: Watchdog,
-    down: Buffer,
-    up: Buffer,
-    rx: u64,
-    tx: u64,
-    follower: Option<Follower>,
-    /// TLS: the ServerHello has not been looked at yet.
-    is_gated: bool,
-    /// Since when the answer is held back.
-    held_since: Option<Instant>,
-    /// Why nothing more will come from the server.
-    server_end: Option<End>,
-    /// The server takes nothing more; it may still answer.
-    is_deaf: bool,
-}
-
-impl Pump {
-    fn new(remote: TcpStream, local: TcpStream, plan: Plan) -> Pump {
-        Pump {
-            remote,
-            local,
-            plan,
-            begun: Instant::now(),
-            watchdog: Watchdog::new(plan.limits),
-            down: Buffer::new(DOWN),
-            up: Buffer::new(UP),
-            rx: 0,
-            tx: 0,
-            follower: (!plan.https).then(Follower::new),
-            is_gated: plan.https,
-            held_since: None,
-            server_end: None,
-            is_deaf: false,
-        }
+    #[test]
+    fn a_relay_that_minreq_never_reached_ends() {
+        let (relay, _server) = relay();
+        assert_eq!(relay.finish().end, End::Loopback(io::ErrorKind::NotConnected));
     }
 
-    fn run(mut self, progress: &Progress) -> Account {
-        let end = loop {
-            if let Some(end) = self.step(progress).err() {
-                break end;
-            }
-        };
-        let server_closed = self.server_end.is_some();
-        Account { rx: self.rx, tx: self.tx, end, server_closed, verdict: self.follower.map(|f| f.verdict()) }
-    }
-
-    /// Waits for something to do, and does it.
-    fn step(&mut self, progress: &Progress) -> Result<(), End> {
-        let time = self.look(progress)?;
-        // Before minreq has spoken, what the server says would be taken for a part of the answer to CONNECT.
-        let pull = (self.down.is_empty() || self.is_gated)
-            && self.server_end.is_none()
-            && self.held_since.is_none()
-            && self.tx > 0;
-        let mut waits = [
-            Wait { socket: self.remote.as_fd(), read: pull, write: !self.up.is_empty() },
-            Wait {
-                socket: self.local.as_fd(),
-                read: self.up.is_empty(),
-                write: !self.down.is_empty() && !self.is_gated,
-            },
-        ];
-        socket::wait(&mut waits, Some(time)).map_err(|e| End::Loopback(e.kind()))?;
-        let [remote, local] = waits;
-        let (pull, send, take, push) = (remote.read, remote.write, local.read, local.write);
-        if pull {
-            self.pull()?;
+    #[test]
+    fn too_many_strangers_end_the_request() {
+        let (relay, _server) = relay();
+        let address = ("127.0.0.1", relay.port);
+        let mut strangers = Vec::new();
+        for _ in 0..MAX_STRANGERS {
+            let mut stranger = TcpStream::connect(address).unwrap();
+            stranger.write_all(b"\r\n\r\n").unwrap();
+            strangers.push(stranger);
         }
-        if pull || push {
-            self.push()?;
+        let begun = Instant::now();
+        while !relay.thread.is_finished() && begun.elapsed() < Duration::from_secs(20) {
+            thread::sleep(Duration::from_millis(5));
         }
-        if take {
-            self.take()?;
-        }
-        if take || send {
-            self.send();
-        }
-        Ok(())
-    }
-
-    /// How long to wait at the most; the limits are looked after here.
-    fn look(&mut self, progress: &Progress) -> Result<Duration, End> {
-        if progress.is_over.load(Relaxed) {
-            return Err(self.client_end());
-        }
-        if self.server_end.is_some() {
-            // What has come is minreq's; it closes when it has dealt with it.
-            return Ok(END_STEP);
-        }
-        let consumed = progress.consumed.load(Relaxed);
-        if self.rx > (u64::from(consumed) + u64::from(consumed / 8)) * 1024 + self.plan.slack {
-            return Err(End::Flood);
-        }
-        let head_is_read = progress.head_is_read.load(Relaxed);
-        let is_hungry = self.down.is_empty() && self.held_since.is_none() && !progress.is_busy.load(Relaxed);
-        let sight = Sight { now: self.begun.elapsed(), wire: self.rx + self.tx, consumed, is_hungry };
-        let time = self.watchdog.look(sight).map_err(End::Expired)?;
-        if head_is_read || self.rx < MAX_HEAD as u64 {
-            self.held_since = None;
-            return Ok(time);
-        }
-        let since = *self.held_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > HEAD_PATIENCE {
-            return Err(End::LongHead);
-        }
-        Ok(time.min(HEAD_STEP))
-    }
-
-    /// Reads from the server.
-    fn pull(&mut self) -> Result<(), End> {
-        match self.down.fill(&mut self.remote) {
-            Ok(None) => return Ok(()),
-            Ok(Some(0)) => self.server_end = Some(End::Server),
-            Ok(Some(n)) => {
-                self.rx += n as u64;
-                if let Some(follower) = &mut self.follower {
-                    follower.feed(self.down.waiting());
-                    match follower.verdict() {
-                        Verdict::Garbage => return Err(End::Garbage),
-                        Verdict::LongHead => return Err(End::LongHead),
-                        Verdict::Whole | Verdict::Unframed | Verdict::Cut => {}
-                    }
-                }
-            }
-            Err(e) => self.server_end = Some(End::Broken(e.kind())),
-        }
-        if self.is_gated {
-            match judge_hello(self.down.waiting()) {
-                Some(true) => self.is_gated = false,
-                Some(false) => return Err(End::OldTls),
-                None => self.is_gated = self.server_end.is_none(),
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes to minreq; passes the server's end on when all is written.
-    fn push(&mut self) -> Result<(), End> {
-        if self.is_gated {
-            return Ok(());
-        }
-        self.down.drain(&mut self.local).map_err(|_| self.client_end())?;
-        if self.server_end.is_some() && self.down.is_empty() {
-            let _ = self.local.shutdown(Shutdown::Write);
-        }
-        Ok(())
-    }
-
-    /// Reads from minreq.
-    fn take(&mut self) -> Result<(), End> {
-        match self.up.fill(&mut self.local) {
-            Ok(Some(0)) | Err(_) => Err(self.client_end()),
-            Ok(_) => Ok(()),
-        }
-    }
-
-    /// Writes to the server. One that takes nothing more may have answered all the same.
-    fn send(&mut self) {
-        if !self.is_deaf {
-            match self.up.drain(&mut self.remote) {
-                Ok(n) => self.tx += n as u64,
-                Err(_) => self.is_deaf = true,
-            }
-        }
-        if self.is_deaf || self.server_end.is_some() {
-            (self.up.start, self.up.end) = (0, 0);
-        }
-    }
-
-    /// minreq has closed: the normal end, unless the server had closed before.
-    fn client_end(&self) -> End {
-        self.server_end.unwrap_or(End::Client)
-    }
-}
-
-/// Whether the server's first bytes are a ServerHello of TLS 1.2 or newer (which all call themselves 0x0303); an alert and
-/// whatever is no handshake is left to the TLS library. `None`: more bytes are needed.
-///
-/// This is only a lower bound on what the library accepts: a forged ServerHello fails its handshake.
-fn judge_hello(bytes: &[u8]) -> Option<bool> {
-    const HANDSHAKE: u8 = 22;
-    const SERVER_HELLO: u8 = 2;
-    match bytes {
-        [] => None,
-        // Record: type, version (2), length (2); message: type, length (3), version (2).
-        [HANDSHAKE, _, _, _, _, SERVER_HELLO, _, _, _, high, low, ..] => Some((*high, *low) >= (3, 3)),
-        [HANDSHAKE, _, _, high, low, rest @ ..] => {
-            // A first record too short for the version is nothing that a real server sends.
-            let length = usize::from(*high) << 8 | usize::from(*low);
-            let is_short = length < 6 || rest.first().is_some_and(|kind| *kind != SERVER_HELLO);
-            is_short.then_some(false)
-        }
-        [HANDSHAKE, ..] => None,
-        _ => Some(true),
+        assert_eq!(relay.finish().end, End::Loopback(io::ErrorKind::PermissionDenied));
     }
 }
