@@ -4,7 +4,7 @@
 //! (spec: device-api.md, "What minreq 3.0.0 does"). This follower is shown the same bytes and believes none of that. It
 //! keeps nothing but the headers, and never changes a byte. It cannot look into TLS; there the library reports a cut.
 
-/// The longest head that is followed; the relay holds back more until minreq has read the head.
+/// The longest head that is followed; with TLS, the relay holds back more until minreq has read the head.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 /// The longest line that names a chunk's length, extensions included; minreq has the same limit.
 const MAX_CHUNK_LINE: usize = 1024;
@@ -27,6 +27,10 @@ enum At {
     UntilClose,
     /// Behind the end of a whole answer.
     Done,
+    /// Behind the end of an answer that has no body whatever it says: some send one with a 204.
+    DoneWithoutBody,
+    /// More came than the answer announced.
+    Excess,
     /// These bytes are no HTTP/1 answer.
     Garbage,
     /// The head is longer than [`MAX_HEAD`].
@@ -41,8 +45,8 @@ enum Chunk {
     Data(u64),
     /// Behind the data: the bytes of its line end still to come.
     End,
-    /// In the trailers: the length of the current line so far.
-    Trailer(usize),
+    /// In the trailers: the length of the current line so far, and of all of them.
+    Trailer(usize, usize),
 }
 
 /// What the follower says at the end of the connection.
@@ -52,8 +56,12 @@ pub(crate) enum Verdict {
     Whole,
     /// The head came, and a body that ends only with the connection: how much of it there was is for others to judge.
     Unframed,
-    /// It was cut short.
+    /// It was cut short in its head.
+    CutHead,
+    /// It was cut short in its body.
     Cut,
+    /// More came than it announced: one of the two is wrong.
+    Excess,
     /// It was no HTTP/1 answer.
     Garbage,
     /// Its head is longer than [`MAX_HEAD`].
@@ -91,7 +99,12 @@ impl Follower {
                     }
                     rest
                 }
-                At::UntilClose | At::Done | At::Garbage | At::LongHead => return,
+                // An empty line behind the body is an old habit.
+                At::Done if bytes.iter().any(|b| !matches!(b, b'\r' | b'\n')) => {
+                    self.at = At::Excess;
+                    return;
+                }
+                At::UntilClose | At::Done | At::DoneWithoutBody | At::Excess | At::Garbage | At::LongHead => return,
             };
         }
     }
@@ -99,11 +112,13 @@ impl Follower {
     /// What came, the connection being at its end.
     pub(crate) fn verdict(&self) -> Verdict {
         match self.at {
-            At::Done => Verdict::Whole,
+            At::Done | At::DoneWithoutBody => Verdict::Whole,
+            At::Excess => Verdict::Excess,
             At::UntilClose => Verdict::Unframed,
             At::Garbage => Verdict::Garbage,
             At::LongHead => Verdict::LongHead,
-            At::Head(_) | At::Length(_) | At::Chunked(_) => Verdict::Cut,
+            At::Head(_) => Verdict::CutHead,
+            At::Length(_) | At::Chunked(_) => Verdict::Cut,
         }
     }
 }
@@ -132,6 +147,9 @@ fn after_head(head: &[u8]) -> Option<At> {
     let Ok(text) = std::str::from_utf8(head) else { return Some(At::Garbage) };
     let mut lines = text.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("");
+    if status.len() != 3 || !status.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(At::Garbage);
+    }
     let (mut chunked, mut length) = (false, None);
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.trim().eq_ignore_ascii_case("transfer-encoding") {
@@ -141,7 +159,7 @@ fn after_head(head: &[u8]) -> Option<At> {
         }
     }
     Some(match length {
-        _ if matches!(status, "204" | "304") => At::Done,
+        _ if matches!(status, "204" | "304") => At::DoneWithoutBody,
         // Where both are there, chunked wins (spec: device-api.md).
         _ if chunked => At::Chunked(Chunk::Size(Vec::new())),
         Some(Ok(0)) => At::Done,
@@ -171,12 +189,13 @@ fn follow_chunk<'a>(chunk: &mut Chunk, bytes: &'a [u8]) -> (&'a [u8], Option<At>
             [b'\n', rest @ ..] => (rest, Some(At::Chunked(Chunk::Size(Vec::new())))),
             _ => (&[], Some(At::Garbage)),
         },
-        Chunk::Trailer(length) => match bytes {
-            [b'\n', rest @ ..] if *length == 0 => (rest, Some(At::Done)),
-            [b'\n', rest @ ..] => (rest, Some(At::Chunked(Chunk::Trailer(0)))),
+        Chunk::Trailer(_, all) if *all > MAX_HEAD => (&[], Some(At::Garbage)),
+        Chunk::Trailer(line, all) => match bytes {
+            [b'\n', rest @ ..] if *line == 0 => (rest, Some(At::Done)),
+            [b'\n', rest @ ..] => (rest, Some(At::Chunked(Chunk::Trailer(0, *all + 1)))),
             [b'\r', rest @ ..] => (rest, None),
             [_, rest @ ..] => {
-                *length = length.saturating_add(1);
+                (*line, *all) = (*line + 1, *all + 1);
                 (rest, None)
             }
             [] => (&[], None),
@@ -190,7 +209,7 @@ fn after_size(line: &[u8]) -> At {
     // `from_str_radix` would take a sign.
     match u64::from_str_radix(digits, 16) {
         Ok(_) if digits.starts_with('+') => At::Garbage,
-        Ok(0) => At::Chunked(Chunk::Trailer(0)),
+        Ok(0) => At::Chunked(Chunk::Trailer(0, 0)),
         Ok(length) => At::Chunked(Chunk::Data(length)),
         Err(_) => At::Garbage,
     }
@@ -224,7 +243,9 @@ mod tests {
                 assert_eq!(verdict(text.as_bytes(), step), Verdict::Whole, "{text:?} by {step}");
                 for cut in 0..text.len() {
                     let got = verdict(&text.as_bytes()[..cut], step);
-                    assert_eq!(got, Verdict::Cut, "{text:?} cut at {cut}, by {step}");
+                    let head = text.find("\r\n\r\n").map_or_else(|| text.find("\n\n").unwrap() + 2, |end| end + 4);
+                    let want = if cut < head { Verdict::CutHead } else { Verdict::Cut };
+                    assert_eq!(got, want, "{text:?} cut at {cut}, by {step}");
                 }
             }
         }
@@ -233,7 +254,7 @@ mod tests {
     #[test]
     fn a_body_without_framing_is_left_to_others() {
         assert_eq!(verdict(b"HTTP/1.1 200 OK\r\n\r\nabc", 4), Verdict::Unframed);
-        assert_eq!(verdict(b"HTTP/1.1 200 OK\r\n\r", 4), Verdict::Cut);
+        assert_eq!(verdict(b"HTTP/1.1 200 OK\r\n\r", 4), Verdict::CutHead);
     }
 
     #[test]
@@ -242,6 +263,8 @@ mod tests {
             "SSH-2.0-OpenSSH 200 OK\r\n\r\n",
             "HTTP/2 200\r\n\r\n",
             "\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 abc OK\r\n\r\n",
+            "HTTP/1.1\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
@@ -253,13 +276,23 @@ mod tests {
         }
         let flood = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"a: b\r\n".repeat(MAX_HEAD)].concat();
         assert_eq!(verdict(&flood, 4096), Verdict::LongHead);
+        let trailers =
+            ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", &"a: b\r\n".repeat(MAX_HEAD)].concat();
+        assert_eq!(verdict(trailers.as_bytes(), 4096), Verdict::Garbage);
         let endless = ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &"1".repeat(5000)].concat();
         assert_eq!(verdict(endless.as_bytes(), 4096), Verdict::Garbage);
     }
 
     #[test]
-    fn bytes_behind_the_end_change_nothing() {
-        let text = [WHOLE[5], "junk"].concat();
-        assert_eq!(verdict(text.as_bytes(), 3), Verdict::Whole);
+    fn bytes_behind_the_end_contradict_the_length() {
+        for (text, behind, want) in [
+            (WHOLE[3], "6", Verdict::Excess),
+            (WHOLE[2], "junk", Verdict::Excess),
+            (WHOLE[5], "HTTP/1.1 200 OK", Verdict::Excess),
+            (WHOLE[3], "\r\n", Verdict::Whole),
+            (WHOLE[0], "no content", Verdict::Whole),
+        ] {
+            assert_eq!(verdict([text, behind].concat().as_bytes(), 3), want, "{text:?} and {behind:?}");
+        }
     }
 }

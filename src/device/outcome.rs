@@ -14,13 +14,36 @@ use crate::sys::epoch::BUILD_EPOCH;
 /// The answer's head if the answer is whole.
 pub(crate) fn judge(base: &Base, result: Result<Received, Fault>, account: &Account) -> Result<Head, TransportError> {
     let host = base.authority();
-    match result {
+    let fault = match result {
         Ok(received) => match missing(&received, account) {
-            None => Ok(received.head),
-            Some(what) => Err(TransportError::Truncated(host, what)),
+            // A refusal is understood all the same.
+            None if account.verdict == Some(Verdict::Excess) && received.head.status < 300 => {
+                Fault::Known(TransportError::Malformed(host.clone(), "more came than it announced".to_string()))
+            }
+            None => return Ok(received.head),
+            Some(what) => Fault::Known(TransportError::Truncated(host.clone(), what)),
         },
-        Err(Fault::Known(error)) => Err(error),
-        Err(fault) => Err(relayed(&host, account).unwrap_or_else(|| from_minreq(base, host, fault, account))),
+        Err(fault) => fault,
+    };
+    if let Fault::Known(TransportError::Sink(e)) = fault {
+        return Err(TransportError::Sink(e));
+    }
+    // Why the relay ended the request comes before what minreq made of that.
+    if let Some(error) = relayed(&host, account) {
+        return Err(error);
+    }
+    Err(match fault {
+        // What minreq read out of half a head says nothing.
+        _ if account.verdict == Some(Verdict::CutHead) => TransportError::Truncated(host, closed(account)),
+        Fault::Known(error) => error,
+        fault => from_minreq(base, host, fault, account),
+    })
+}
+
+fn closed(account: &Account) -> String {
+    match account.end {
+        End::Broken(kind) => format!("the connection broke in its head: {kind}"),
+        _ => "the server closed the connection in its head".to_string(),
     }
 }
 
@@ -29,8 +52,7 @@ fn missing(received: &Received, account: &Account) -> Option<String> {
     let is_empty = received.bytes == 0 && !matches!(received.head.status, 204 | 304);
     let is_unframed = !received.is_chunked && !received.has_length;
     match account.verdict {
-        Some(Verdict::Whole) => None,
-        Some(Verdict::Cut) => Some(came(received.bytes)),
+        Some(Verdict::Whole | Verdict::Excess) => None,
         // Only the end of the connection ends such a body, and an error is no end.
         Some(Verdict::Unframed) if account.end == End::Server => None,
         Some(_) => Some(came(received.bytes)),
@@ -79,7 +101,7 @@ fn from_minreq(base: &Base, host: String, fault: Fault, account: &Account) -> Tr
         Fault::Short(came, announced) => {
             return TransportError::Truncated(host, format!("{came} of {announced} bytes came"));
         }
-        Fault::Nothing => return TransportError::Truncated(host, "the server closed without an answer".to_string()),
+        Fault::Nothing => return TransportError::Truncated(host, "it has no status".to_string()),
         Fault::Minreq(text) => text,
     };
     let lower = text.to_lowercase();

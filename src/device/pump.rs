@@ -16,9 +16,12 @@ const DOWN: usize = 32 * 1024;
 const UP: usize = 16 * 1024;
 /// How often it looks whether the client is done, where nothing else can happen any more.
 const END_STEP: Duration = Duration::from_secs(1);
-/// How often it looks whether minreq has read the head, and how long it waits for that.
-const HEAD_STEP: Duration = Duration::from_millis(2);
-const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How much of the answer may be on its way to the client, in the buffers of sockets and in minreq: what floods minreq with
+/// headers or trailers, which it keeps, floods it with no more than this.
+const AHEAD: u64 = 1024 * 1024;
+/// How often the thread looks whether a client that is so far behind has caught up, and how long it waits for that.
+const HOLD_STEP: Duration = Duration::from_millis(4);
+const HOLD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes on their way.
 struct Buffer {
@@ -75,7 +78,6 @@ fn now_or_later(result: io::Result<usize>) -> io::Result<Option<usize>> {
 pub(crate) struct Pump {
     remote: TcpStream,
     local: TcpStream,
-    plan: Plan,
     begun: Instant,
     watchdog: Watchdog,
     watch: Watch,
@@ -99,7 +101,6 @@ impl Pump {
         Pump {
             remote,
             local,
-            plan,
             begun: Instant::now(),
             watchdog: Watchdog::new(plan.limits),
             watch: Watch::default(),
@@ -122,14 +123,27 @@ impl Pump {
                 break end;
             }
         };
-        let server_closed = self.server_end.is_some() || self.has_server_closed();
+        let server_closed = self.server_end.is_some() || self.look_behind();
         Account { rx: self.rx, tx: self.tx, end, server_closed, verdict: self.follower.map(|f| f.verdict()) }
     }
 
-    /// Whether the server's end is there already, behind bytes that nobody has a use for any more.
-    fn has_server_closed(&mut self) -> bool {
-        let mut rest = [0; 512];
-        (0..4).any(|_| matches!(self.remote.read(&mut rest), Ok(0)))
+    /// Takes a look at what has come behind the end of the answer; whether that is the server's end of the connection.
+    fn look_behind(&mut self) -> bool {
+        let mut behind = [0; 512];
+        for _ in 0..4 {
+            match self.remote.read(&mut behind) {
+                Ok(0) => return true,
+                Ok(n) => self.follow(behind.get(..n).unwrap_or(&[])),
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    fn follow(&mut self, bytes: &[u8]) {
+        if let Some(follower) = &mut self.follower {
+            follower.feed(bytes);
+        }
     }
 
     /// Waits for something to do, and does it.
@@ -170,22 +184,35 @@ impl Pump {
             return Ok(END_STEP);
         }
         let consumed = progress.consumed.load(Relaxed);
-        if self.rx > (u64::from(consumed) + u64::from(consumed / 8)) * 1024 + self.plan.slack {
-            return Err(End::Flood);
-        }
-        let head_is_read = progress.head_is_read.load(Relaxed);
-        let is_hungry = self.down.is_empty() && self.held_since.is_none() && !progress.is_busy.load(Relaxed);
+        let is_waiting = !progress.is_busy.load(Relaxed);
+        let is_hungry = is_waiting && self.down.is_empty() && self.held_since.is_none();
         let sight = Sight { now: self.begun.elapsed(), wire: self.rx + self.tx, consumed, is_hungry };
         let time = self.watchdog.look(sight).map_err(End::Expired)?;
-        if head_is_read || self.rx < MAX_HEAD as u64 {
+        let Some(why) = self.is_ahead(progress, consumed) else {
             self.held_since = None;
             return Ok(time);
+        };
+        match self.held_since {
+            // A client that deals with bytes will ask for more; one that waits for others than these will not.
+            Some(since) if is_waiting && since.elapsed() > HOLD_PATIENCE => Err(why),
+            Some(_) if is_waiting => Ok(time.min(HOLD_STEP)),
+            _ => {
+                self.held_since = Some(Instant::now());
+                Ok(time.min(HOLD_STEP))
+            }
         }
-        let since = *self.held_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > HEAD_PATIENCE {
-            return Err(End::LongHead);
+    }
+
+    /// Whether so much of the answer is on its way to the client that no more is read for now; and what it is if the client
+    /// never gets through it.
+    fn is_ahead(&self, progress: &Progress, consumed: u32) -> Option<End> {
+        // Of a plain answer the follower knows where the head ends, and bounds it.
+        if self.follower.is_none() && !progress.head_is_read.load(Relaxed) && self.rx >= MAX_HEAD as u64 {
+            return Some(End::LongHead);
         }
-        Ok(time.min(HEAD_STEP))
+        // Nine eighths: TLS and chunks need their share.
+        let explained = (u64::from(consumed) + u64::from(consumed / 8)) * 1024;
+        (self.rx > explained + AHEAD).then_some(End::Flood)
     }
 
     /// Reads from the server.
@@ -200,7 +227,7 @@ impl Pump {
                     match follower.verdict() {
                         Verdict::Garbage => return Err(End::Garbage),
                         Verdict::LongHead => return Err(End::LongHead),
-                        Verdict::Whole | Verdict::Unframed | Verdict::Cut => {}
+                        _ => {}
                     }
                 }
             }

@@ -6,8 +6,9 @@
 //! minreq is told that 127.0.0.1 is its proxy, and this module
 //! - ends the request at its deadlines, by closing ([`Watchdog`](super::watchdog::Watchdog));
 //! - counts the bytes on the wire;
-//! - holds the answer back at [`MAX_HEAD`](super::framing::MAX_HEAD) until minreq has read the head, so no flood of headers gets into memory;
-//! - follows the framing of a plain answer ([`Follower`](super::framing::Follower)), and refuses TLS below 1.2 by its ServerHello, which minreq does not.
+//! - follows the framing of a plain answer and bounds its head ([`Follower`](super::framing::Follower));
+//! - with TLS, holds the answer back at [`MAX_HEAD`](super::framing::MAX_HEAD) until minreq has read the head, so that no flood of headers
+//!   gets into memory, and refuses TLS below 1.2 by its ServerHello, which minreq does not.
 //!
 //! Invariants: a stranger on the loopback gets nothing (a random token, once per request, stands in minreq's CONNECT); one
 //! thread per request, which has ended when [`Relay::finish`] returns; two buffers, no allocation while copying. The socket
@@ -44,8 +45,6 @@ pub(crate) struct Plan {
     pub limits: Limits,
     /// Whether TLS runs inside.
     pub https: bool,
-    /// The answer may be so many bytes longer on the wire than nine eighths of what the client has dealt with.
-    pub slack: u64,
 }
 
 /// Why copying ended.
@@ -63,7 +62,7 @@ pub(crate) enum End {
     Garbage,
     /// The head is longer than [`MAX_HEAD`](super::framing::MAX_HEAD).
     LongHead,
-    /// Far more came than any content explains.
+    /// Far more came than the body explains.
     Flood,
     /// The server speaks TLS 1.1 or older.
     OldTls,
@@ -220,7 +219,7 @@ mod tests {
 
     fn plan() -> Plan {
         let limits = Limits { stall: Duration::from_secs(10), total: None };
-        Plan { limits, https: false, slack: 1 << 20 }
+        Plan { limits, https: false }
     }
 
     /// A relay, and the server's end of its connection.

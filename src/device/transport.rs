@@ -22,8 +22,6 @@ use super::Settings;
 
 /// Bytes read from minreq at a time; above its own buffer, so that they are not copied twice.
 const PART: usize = 32 * 1024;
-/// What may be on its way between the server and us, in the buffers of sockets; see [`Plan::slack`].
-const SLACK: u64 = 32 * 1024 * 1024;
 /// The longest request body, in bytes.
 pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
 
@@ -95,7 +93,7 @@ pub(crate) enum Fault {
     Minreq(String),
     /// The body ended early: bytes that came, bytes announced.
     Short(u64, u64),
-    /// There was no status line.
+    /// There was no status.
     Nothing,
 }
 
@@ -145,7 +143,7 @@ impl Transport {
         check(request)?;
         let (remote, before) = self.connect()?;
         let local = remote.local_addr().map(|address| address.ip()).ok();
-        let plan = Plan { limits: request.limits, https: self.base.https, slack: SLACK };
+        let plan = Plan { limits: request.limits, https: self.base.https };
         let relay = Relay::start(remote, plan).map_err(|e| TransportError::Local(e.to_string()))?;
         let result = self.speak(&relay, request, receiver);
         let mut account = relay.finish();
@@ -212,7 +210,7 @@ impl Transport {
         receiver: &mut dyn Receiver,
     ) -> Result<Received, Fault> {
         // minreq makes up a status 503 where there is none.
-        if response.headers.is_empty() && response.reason_phrase == "Server did not provide a status line" {
+        if response.reason_phrase == "Server did not provide a status line" {
             return Err(Fault::Nothing);
         }
         let headers = std::mem::take(&mut response.headers);
