@@ -9,3 +9,4 @@ include mk/install.mk
 include mk/check-images.mk
 include mk/demo.mk
 include mk/test.mk
+include mk/fuzz.mk
