@@ -137,6 +137,7 @@ fn knows_user(passwd: &str, user: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::tests::announce_skip;
 
     #[test]
     fn users_by_name_and_number() {
@@ -165,7 +166,7 @@ mod tests {
             fs::remove_dir(inside).unwrap();
             assert_eq!(verdicts, [Folder::GoesAtReboot, Folder::Stays, Folder::Stays]);
         } else {
-            eprintln!("skipped: no memory file system at /dev/shm");
+            announce_skip("needs a memory file system at /dev/shm");
         }
     }
 }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::app::tests::Scratch;
+use crate::app::tests::{announce_skip, Scratch};
 
 const NAME: &str = "my_app.v1.tar.gz";
 
@@ -10,7 +10,7 @@ const NAME: &str = "my_app.v1.tar.gz";
 fn minisign() -> bool {
     let there = Command::new("minisign").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !there {
-        eprintln!("skipped: needs minisign in PATH");
+        announce_skip("needs minisign in PATH");
     }
     there
 }

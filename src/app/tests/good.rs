@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use super::archive::*;
-use super::{listing, Scratch};
+use super::{announce_skip, listing, Scratch};
 use crate::app::unpack::check_bytes;
 use crate::app::{check, unpack, Contents, Installer, Limits, TarballName, UnpackError};
 
@@ -205,7 +205,7 @@ fn a_full_disk_is_told_apart() {
     let into = scratch.folder("small");
     let mount = |arguments: &[&str]| Command::new(arguments[0]).args(&arguments[1..]).arg(&into).output();
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=10", "tmpfs"]).is_ok_and(|o| o.status.success()) {
-        eprintln!("skipped: a_full_disk_is_told_apart needs root, to mount a small file system");
+        announce_skip("needs root, to mount a small file system");
         return;
     }
     let name = TarballName::parse("a.v1.tar.gz").unwrap();

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use miniserde::json::{self, Value};
 
 use super::super::{fragment, FragmentDefaults, ThisGateway};
+use crate::app::tests::announce_skip;
 
 /// Reads tasks, one JSON value a line; answers each with what supervisord makes of the app's text, its section renamed and
 /// the defaults of the specification added, and of our fragment.
@@ -281,7 +282,7 @@ fn task(conf: &str, fragment: Option<&str>) -> String {
 #[test]
 fn supervisord_itself_reads_the_same() {
     let Some(python) = interpreter() else {
-        eprintln!("skipped: supervisord_itself_reads_the_same needs supervisord in PATH, in .venv, or named by GWE_SUPERVISORD");
+        announce_skip("needs supervisord in PATH, in .venv, or named by GWE_SUPERVISORD");
         return;
     };
     let defaults = FragmentDefaults { log_file: Path::new("/tmp/my_app.log"), directory: Path::new("/tmp") };
