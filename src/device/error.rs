@@ -77,7 +77,7 @@ impl fmt::Display for TransportError {
             Resolve(host, why) => write!(f, "cannot resolve {host}: {why}; check the network, the name and /etc/resolv.conf"),
             Connect(host, e) => write!(f, "cannot connect to {host}: {e}; check the network and the server"),
             Proxy(proxy, why) => write!(f, "the proxy {proxy} {why}"),
-            Tls { host, why, is_clock: false } => write!(f, "no TLS with {host}: {why}; check the setting `cacert` and the server's certificate"),
+            Tls { host, why, is_clock: false } => write!(f, "no TLS with {host}: {why}; check the server and the setting `cacert`"),
             Tls { host, why, is_clock: true } => write!(f, "no TLS with {host}: {why}; check the system clock and the server's certificate"),
             Stalled(host, time) => write!(f, "{host} was silent for {} s; will have to try again", time.as_secs()),
             TooSlow(host) => write!(f, "{host} sends next to nothing; will have to try again"),

@@ -120,6 +120,11 @@ fn tls(host: String, why: String) -> TransportError {
     let now = clock::unix_seconds();
     let is_clock = now < BUILD_EPOCH
         || ["expired", "not yet valid", "not valid yet", "notvalidyet"].iter().any(|word| lower.contains(word));
+    // What OpenSSL says of a certificate stands behind its own file names and numbers.
+    let why = match why.rsplit_once(":: ") {
+        Some((_, verdict)) => verdict.to_string(),
+        None => why,
+    };
     let why = if is_clock { format!("{why} (the system clock says {now} s since 1970)") } else { why };
     TransportError::Tls { host, why, is_clock }
 }

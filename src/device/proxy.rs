@@ -182,13 +182,13 @@ fn receive_head(stream: &mut TcpStream, deadline: Instant) -> Result<Vec<u8>, Tu
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(broken(&e)),
         }
-        let is_complete = answer.ends_with(b"\n\r\n") || answer.ends_with(b"\n\n");
-        if is_complete {
-            return Ok(answer);
+        match head_end(&answer) {
+            Some(end) if end == answer.len() => return Ok(answer),
+            Some(_) => return Err(TunnelError::Garbage),
+            None => {}
         }
         let is_http = b"HTTP/1.".iter().zip(&answer).all(|(want, got)| want == got);
-        let has_more = answer.windows(4).any(|w| w == b"\r\n\r\n");
-        if !is_http || has_more || answer.len() > MAX_ANSWER {
+        if !is_http || answer.len() > MAX_ANSWER {
             return Err(TunnelError::Garbage);
         }
         // A proxy that drips its answer is never "not ready".
@@ -196,6 +196,14 @@ fn receive_head(stream: &mut TcpStream, deadline: Instant) -> Result<Vec<u8>, Tu
             return Err(TunnelError::Silent);
         }
     }
+}
+
+/// Where the first empty line ends.
+fn head_end(answer: &[u8]) -> Option<usize> {
+    (1..answer.len()).map(|last| last + 1).find(|end| {
+        let head = answer.get(..*end).unwrap_or(&[]);
+        head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n")
+    })
 }
 
 fn check(answer: &[u8]) -> Result<(), TunnelError> {
@@ -334,8 +342,13 @@ mod tests {
         }
         assert_eq!(ask(b"HTTP/1.1 407 Auth\r\n\r\n"), Err(TunnelError::WantsCredentials));
         assert_eq!(ask(b"HTTP/1.0 403 No\r\n\r\n"), Err(TunnelError::Refused("403 No".to_string())));
-        for garbage in [&b"SSH-2.0\r\n\r\n"[..], b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nearly", &[b'H'; 20]]
-        {
+        for garbage in [
+            &b"SSH-2.0\r\n\r\n"[..],
+            b"HTTP/1.1 abc\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\nearly",
+            b"HTTP/1.1 200 OK\r\n\r\n\r\n\r\n",
+            &[b'H'; 20],
+        ] {
             assert_eq!(ask(garbage), Err(TunnelError::Garbage));
         }
         assert_eq!(ask(&[b"HTTP/1.1 200 OK\r\n".to_vec(), vec![b'a'; 9000]].concat()), Err(TunnelError::Garbage));
