@@ -114,9 +114,16 @@ fn host(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<bool, Unhoste
     let place = place(gateway, app);
     file::replace(&place, text.as_bytes(), 0o644).map_err(|e| bad(&e))?;
     let supervisor = gateway.supervisor;
-    if !matches!(supervisor.wait_until_up(SUPERVISOR_PATIENCE), Ok(true)) {
-        crate::warning!("supervisord is down; {app} starts when it does");
-        return Err(Unhosted::Down);
+    match supervisor.wait_until_up(SUPERVISOR_PATIENCE) {
+        Ok(true) => {}
+        // supervisord is there and cannot be used (a password, no rpcinterface): that is not the app's fault, either.
+        outcome => {
+            if let Err(e) = outcome {
+                crate::error!("{e}");
+            }
+            crate::warning!("supervisord is down; {app} starts when it does");
+            return Err(Unhosted::Down);
+        }
     }
     let settle = gateway.config.settling_time();
     match supervisor.take_up(app).and_then(|()| supervisor.await_running(app, settle, settle + START_PATIENCE)) {
@@ -138,15 +145,13 @@ fn host(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<bool, Unhoste
 
 /// Takes the app's fragment away, and the app down. A supervisord that is not there has nothing to take down.
 fn unhost(gateway: &Gateway<'_>, app: &str) {
-    let place = place(gateway, app);
-    if !place.exists() {
-        return;
-    }
-    if let Err(e) = file::remove(&place) {
+    if let Err(e) = file::remove(&place(gateway, app)) {
         crate::error!("{e}; {app} would be started again");
     }
-    if let Err(e) = gateway.supervisor.take_down(app) {
-        crate::warning!("{e}");
+    // Also where there was no fragment any more: a crash may have come between its removal and this.
+    match gateway.supervisor.take_down(app) {
+        Err(e) if !e.is_down() => crate::warning!("{e}"),
+        _ => {}
     }
 }
 
