@@ -1,0 +1,135 @@
+SUMMARY = "Over-the-air updates, hosting and health reports for applications on gateways"
+DESCRIPTION = "Gateway Engine installs and updates applications over the air, hosts them under supervisord, \
+tracks their versions and reports the gateway's health. gmq, its queue, keeps data through outages and power cuts."
+HOMEPAGE = "https://github.com/exosite/gateway-engine"
+SECTION = "net"
+LICENSE = "Apache-2.0"
+LIC_FILES_CHKSUM = "file://LICENSE;md5=3b83ef96387f14655fc854ddc3c6bd57"
+
+require gwe-crates.inc
+
+# The layer stands in the checkout of the agent's own source, and files/ has links to it: the layer's revision is the agent's.
+SRC_URI += " \
+    file://Cargo.lock;subdir=${BP} \
+    file://Cargo.toml;subdir=${BP} \
+    file://LICENSE;subdir=${BP} \
+    file://Makefile;subdir=${BP} \
+    file://configs;subdir=${BP} \
+    file://docs;subdir=${BP} \
+    file://mk;subdir=${BP} \
+    file://src;subdir=${BP} \
+    file://run-ptest \
+"
+
+inherit cargo cargo-update-recipe-crates pkgconfig ptest systemd update-rc.d
+
+# The factory's settings; empty means the agent's own default. Set them in the distribution's or the machine's configuration, or in
+# a bbappend. None of them is unique to a unit.
+
+# The product id on the platform.
+GWE_PRODUCT_ID ?= ""
+# Where the serial number comes from on the gateway: file:PATH or command:COMMAND; without one, the MAC of the interface.
+GWE_SERIAL ?= ""
+GWE_IFACE ?= "${@'' if d.getVar('GWE_SERIAL') else 'eth0'}"
+# The server's base URL; empty is the platform's own for the product.
+GWE_SERVER ?= ""
+# Seconds from one check-in, and from one try to be activated, to the next.
+GWE_UPDATE_INTERVAL ?= "14400"
+GWE_ACTIVATION_RETRY_INTERVAL ?= "60"
+# DEBUG, INFO, WARNING, ERROR or CRITICAL.
+GWE_LOG_LEVEL ?= "INFO"
+# Files, absolute or as SRC_URI finds them: the only roots to trust (PEM), minisign public keys that make signatures mandatory
+# (*.pub), tarballs that every gateway installs at first boot.
+GWE_CACERT ?= ""
+GWE_TRUSTED_KEYS ?= ""
+GWE_APPS ?= ""
+# Where logs go: /var/log is a tmpfs unless the distribution says otherwise; /var/lib/gwe/log is on flash.
+GWE_LOGDIR ?= "${localstatedir}/log"
+# The block device for /var/lib/gwe, checked, formatted where it is blank, and mounted; empty leaves all that to the image's fstab.
+GWE_DATA ?= ""
+
+SRC_URI += "${@' '.join('file://%s;unpack=0' % name for name in d.expand('${GWE_CACERT} ${GWE_TRUSTED_KEYS} ${GWE_APPS}').split())}"
+
+PACKAGECONFIG ??= "tls-openssl"
+PACKAGECONFIG[tls-openssl] = "--features tls-openssl,,openssl,ca-certificates"
+PACKAGECONFIG[tls-rustls] = "--features tls-rustls,,,ca-certificates"
+
+# Only newer releases pass PACKAGECONFIG_CONFARGS to cargo by themselves; there cargo sees a feature twice, which is the same as once.
+CARGO_BUILD_FLAGS:append = " --no-default-features ${PACKAGECONFIG_CONFARGS}"
+
+SYSTEMD_SERVICE:${PN} = "gwe.service"
+INITSCRIPT_NAME = "gwe"
+INITSCRIPT_PARAMS = "defaults 95 05"
+
+# The class's own do_install takes only what cargo built.
+do_install() {
+    unpackdir="${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
+    in_unpackdir() {
+        for name in "$@"; do
+            printf '%s ' "$unpackdir/${name#/}"
+        done
+    }
+    for init in sysv systemd; do
+        oe_runmake install \
+            INIT="$init" \
+            DESTDIR="${D}" \
+            PREFIX="${prefix}" \
+            BINDIR="${bindir}" \
+            LIBEXECDIR="${libexecdir}" \
+            DATADIR="${datadir}" \
+            MANDIR="${mandir}" \
+            UNITDIR="${systemd_system_unitdir}" \
+            BINARY="${B}/target/${CARGO_TARGET_SUBDIR}/gwe" \
+            PRODUCT_ID="${GWE_PRODUCT_ID}" \
+            IFACE="${GWE_IFACE}" \
+            SERIAL="${GWE_SERIAL}" \
+            SERVER="${GWE_SERVER}" \
+            UPDATE_INTERVAL="${GWE_UPDATE_INTERVAL}" \
+            ACTIVATION_RETRY_INTERVAL="${GWE_ACTIVATION_RETRY_INTERVAL}" \
+            LOG_LEVEL="${GWE_LOG_LEVEL}" \
+            CACERT="$(in_unpackdir ${GWE_CACERT})" \
+            TRUSTED_KEYS="$(in_unpackdir ${GWE_TRUSTED_KEYS})" \
+            APPS="$(in_unpackdir ${GWE_APPS})" \
+            LOGDIR="${GWE_LOGDIR}" \
+            DATA="${GWE_DATA}"
+    done
+}
+
+PACKAGES =+ "${PN}-gmq"
+
+FILES:${PN} += " \
+    ${localstatedir}/lib/gwe \
+    ${systemd_system_unitdir} \
+"
+FILES:${PN}-gmq += " \
+    ${bindir}/gmq \
+    ${sysconfdir}/gwe/gmq.cfg \
+    ${sysconfdir}/gwe/logging.cfg \
+    ${sysconfdir}/gwe/supervisor.d/gmq.conf \
+"
+
+CONFFILES:${PN} = " \
+    ${sysconfdir}/default/gwe \
+    ${sysconfdir}/gwe/Engine.config \
+    ${sysconfdir}/gwe/Gateway.cfg \
+    ${sysconfdir}/gwe/supervisord.conf \
+    ${sysconfdir}/gwe/supervisor.d/gwe.conf \
+"
+CONFFILES:${PN}-gmq += " \
+    ${sysconfdir}/gwe/gmq.cfg \
+    ${sysconfdir}/gwe/logging.cfg \
+    ${sysconfdir}/gwe/supervisor.d/gmq.conf \
+"
+
+# fcntl and unixadmin are what python3-supervisor needs and, on scarthgap, does not name itself.
+RDEPENDS:${PN} += " \
+    ${@'e2fsprogs-e2fsck e2fsprogs-mke2fs' if d.getVar('GWE_DATA') else ''} \
+    python3-core \
+    python3-fcntl \
+    python3-supervisor \
+    python3-unixadmin \
+"
+RDEPENDS:${PN}-gmq += "${PN}"
+RRECOMMENDS:${PN} += "${PN}-gmq"
+
+CVE_PRODUCT = "exosite:gateway_engine"
