@@ -3,7 +3,7 @@
 FEATURES_OPENSSL := --no-default-features --features tls-openssl
 # Where there is no OpenSSL to build against, the parts that need it say so.
 HAS_OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
-SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard | xargs grep -lE '^\#!.*(/sh|bash)$$' 2>/dev/null)
+SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard | xargs awk 'FNR == 1 { if (/^\#!.*[/ ](ba)?sh$$/) print FILENAME; nextfile }' 2>/dev/null)
 
 .PHONY: test lint lint-rust lint-shell unit black-box
 test: lint unit black-box check-images

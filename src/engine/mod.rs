@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Identity, Paths};
 use crate::install::agent::{self, Agents, CheckIn};
+use crate::install::journal;
 use crate::sys::file;
 use crate::sys::signal::{self, Signal};
 use crate::sys::{clock, log, random};
@@ -80,14 +81,16 @@ struct Engine<'a> {
 }
 
 impl Engine<'_> {
-    /// Spread after boot; at once after a restart on a running gateway, and where nobody has activated it yet.
+    /// Spread after boot; at once after a restart on a running gateway, where an install was cut off, and where nobody has
+    /// activated it yet.
     fn first_delay(&self, config: &Config) -> Duration {
         let marker = self.paths.run().join("started");
         let restarted = marker.exists();
         if let Err(e) = file::create_folder(&self.paths.run()).and_then(|()| write_marker(&marker)) {
             crate::debug!("{e}");
         }
-        if restarted || config.cik().is_none() {
+        let pending = journal::path(&self.paths.state()).exists();
+        if restarted || pending || config.cik().is_none() {
             return Duration::ZERO;
         }
         schedule::after_boot(config.update_interval(), random::bits())
