@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::flags::{self, option, switch, Flag, Parser};
-use crate::config::{paths, Config, Paths, VERSION};
+use crate::config::{Config, Paths, VERSION};
 use crate::sys::log;
 use calls::Options;
 use shown::{complain, print, Failure, Shown};
@@ -46,11 +46,7 @@ const FOOTER: &str = "\nExit status: 0 done, 1 failed, 2 wrong usage, 255 not co
 
 /// Runs `gdc` with the given arguments (without the program's name) and returns its exit status.
 #[must_use]
-pub fn run(mut arguments: Vec<OsString>) -> u8 {
-    // Behind `--` nothing is a flag, whatever it looks like.
-    let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
-    let mut plain = arguments.split_off(end);
-    plain.drain(..plain.len().min(1));
+pub fn run(arguments: Vec<OsString>) -> u8 {
     let mut parser = Parser::new(arguments);
     if parser.has(&HELP) {
         return print(&help());
@@ -63,7 +59,7 @@ pub fn run(mut arguments: Vec<OsString>) -> u8 {
         return print(&format!("{}\n", path.display()));
     }
     let is_json = parser.has(&JSON);
-    match parse(parser, plain).and_then(|(options, operands)| execute(&options, &operands)) {
+    match parse(parser).and_then(|(options, operands)| execute(&options, &operands)) {
         Ok(shown) => {
             let printed = print(if is_json { &shown.json } else { &shown.plain });
             printed.max(shown.status)
@@ -78,15 +74,16 @@ pub fn run(mut arguments: Vec<OsString>) -> u8 {
     }
 }
 
-fn parse(mut parser: Parser, plain: Vec<OsString>) -> Result<(Options, Vec<String>), Failure> {
+fn parse(mut parser: Parser) -> Result<(Options, Vec<String>), Failure> {
+    let root = parser.os_value(&ROOT).map_err(Failure::Usage)?;
     let mut value = |flag| parser.value(flag).map_err(Failure::Usage);
-    let root = value(&ROOT)?.map(OsString::from).or_else(|| std::env::var_os(paths::ROOT_VARIABLE));
     let server = value(&SERVER)?;
     let timeout = value(&TIMEOUT)?.map(|text| seconds(&text)).transpose()?;
     let (since, product, output) = (value(&SINCE)?, value(&PRODUCT)?, value(&OUTPUT)?);
     let is_continued = parser.has(&CONTINUE);
-    let operands = operands(parser.rest(), plain)?;
-    let config = Config::load(Paths::new(root.unwrap_or_else(|| "/".into())));
+    let (rest, plain) = parser.rest();
+    let operands = operands(rest, plain)?;
+    let config = Config::load(Paths::of(root));
     // An app's shell script wants errors, not the agent's steps.
     log::set_level(config.log_level().max(log::Level::Warning));
     Ok((Options { config, server, timeout, since, product, output, is_continued }, operands))
@@ -108,7 +105,8 @@ fn operands(rest: Vec<OsString>, plain: Vec<OsString>) -> Result<Vec<String>, Fa
         let operand = text(operand)?;
         let is_word = |rest: &str| rest.starts_with(|c: char| c == '-' || c.is_alphabetic());
         if operand.strip_prefix('-').is_some_and(is_word) {
-            return Err(Failure::Usage(format!("unknown flag {operand} (a value that begins so goes behind --)")));
+            let unknown = flags::unknown(&operand, FLAGS.iter().copied());
+            return Err(Failure::Usage(format!("{unknown} (a value that begins so goes behind --)")));
         }
         out.push(operand);
     }
@@ -149,7 +147,7 @@ fn wrong(words: &[&str]) -> String {
 fn help() -> String {
     let mut out = ABOUT.to_string();
     for (name, operands, what) in COMMANDS {
-        out.push_str(&format!("  {:<44}{what}\n", format!("gdc {name} {operands}")));
+        flags::row(&mut out, format!("gdc {name} {operands}").trim_end(), what);
     }
     out.push('\n');
     out.push_str(&flags::help(FLAGS.iter().copied()));

@@ -1,96 +1,204 @@
-//! The command line of `gwe` (spec: gateway-engine.md, "Command line").
+//! The command line of `gwe` (spec: gateway-engine.md, "Command line"). [`TABLE`] is its one definition.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::flags::{self, option, switch, Flag, Parser};
 use super::{developer, operator, status};
-use crate::config::{paths, Config, Paths, Which, VERSION};
+use crate::config::{Config, Paths, Setting, Which, VERSION};
 use crate::engine;
 use crate::sys::log::{self, Level};
 
-const HELP: Flag = switch("-h", &["--help"], "print this help");
-const VERSION_FLAG: Flag = switch("-v", &["--version"], "print the version");
-const PATH: Flag = switch("-p", &["--path"], "print the path of this program");
-const ENGINE_CONF: Flag = switch("-e", &["--engine-conf"], "print Engine.config as in force");
-const GATEWAY_CFG: Flag = switch("-g", &["--gateway-cfg"], "print Gateway.cfg as in force");
-const GATEWAY_CIK: Flag = switch("-C", &["--gateway-cik"], "print the CIK ('' if none)");
-const STATUS: Flag = switch("", &["--status"], "print identity, last check-in, pending installs and apps");
-const JSON: Flag = switch("", &["--json"], "with --status: as JSON");
-const ONCE: Flag = switch("-o", &["--once"], "check in once, then exit");
-const CREATE: Flag = switch("-x", &["--create-buildfile"], "ask for names and version, and write a buildfile");
-const CHECK_BUILDFILE: Flag = option("-w", &["--check-buildfile"], "FILE", "check a buildfile: [PASS], or each fault");
-const BUILD: Flag =
-    option("-y", &["--build-app", "--build-app-tarball"], "FILE", "build an app, print its tarball's path");
-const CHECK_TARBALL: Flag = option("-z", &["--check-tarball"], "FILE", "check a tarball: [PASS], or each fault");
-const APP_NAME: Flag = option("-n", &["--app-name"], "NAME", "with --build-app: instead of the buildfile's name");
-const APP_VERSION: Flag = option("-s", &["--app-version"], "VERSION", "with --build-app: instead of the buildfile's");
-const INSTALL: Flag = switch("-I", &["--install-apps"], "install the tarballs named as operands");
-const MAC: Flag = option("", &["--mac-address"], "IFACE", "print the MAC of an interface");
-const LATEST: Flag = switch("", &["--download-latest"], "of the original; there is no release area any more");
-const LEVEL: Flag =
-    option("-d", &["--set-debug-level"], "LEVEL", "DEBUG INFO WARNING ERROR CRITICAL; beside a command: for that run");
-const PRODUCT: Flag =
-    option("-P", &["--product-id", "--set-product-id"], "ID", "set vendor and model to the product id");
-const ROOT: Flag = option("", &["--root"], "DIR", "move every path below DIR (also: GWE_ROOT)");
+/// A flag, and what it does.
+pub struct Row {
+    /// How it is spelled and explained.
+    pub flag: Flag,
+    does: Does,
+}
 
-/// The flags that set one option: the file, the key, the flag.
-static SETTERS: &[(Which, &str, Flag)] = &[
-    (Which::Gateway, "cik", option("-c", &["--set-cik"], "CIK", "set the CIK")),
-    (Which::Gateway, "model", option("-m", &["--set-model"], "MODEL", "set the model")),
-    (Which::Gateway, "vendor", option("-r", &["--set-vendor"], "VENDOR", "set the vendor")),
-    (Which::Gateway, "uuid", option("-u", &["--set-uuid"], "SERIAL", "set the serial number ('' clears it)")),
+/// What a flag does. Of commands there is at most one a call.
+enum Does {
+    /// A command that needs no configuration: what it prints.
+    Say(fn() -> String),
+    /// A command.
+    Run(fn(Call) -> u8),
+    /// A command that works on the operands, of which there is at least one.
+    RunOnFiles(fn(Call) -> u8),
+    /// Gives these options of a file its value.
+    Set(Which, &'static [&'static str]),
+    /// Says more about the command that has this flag.
+    With(&'static str),
+    /// Says more about any call.
+    Always,
+}
+
+/// A command's call: what else the command line says.
+struct Call {
+    config: Config,
+    value: OsString,
+    operands: Vec<PathBuf>,
+    is_json: bool,
+    app_name: Option<String>,
+    app_version: Option<String>,
+}
+
+const fn row(flag: Flag, does: Does) -> Row {
+    Row { flag, does }
+}
+
+const JSON: Flag = switch("", &["--json"], "with --status: as JSON");
+const APP_NAME: Flag = option("-n", &["--app-name"], "NAME", "with --build-app: instead of the buildfile's name");
+const APP_VERSION: Flag =
+    option("-s", &["--app-version"], "VERSION", "with --build-app: instead of the buildfile's version");
+const LEVEL: Flag = option(
+    "-d",
+    &["--set-debug-level"],
+    "LEVEL",
+    "what the log tells: DEBUG, INFO, WARNING, ERROR or CRITICAL; beside another command, for that run only",
+);
+const ROOT: Flag =
+    option("", &["--root"], "DIR", "move every path of the gateway below DIR (the variable GWE_ROOT does the same)");
+
+/// Every flag, in the order and under the headings of the help text.
+pub static TABLE: &[(&str, &[Row])] = &[
     (
-        Which::Gateway,
-        "iface",
-        option("-i", &["--set-iface"], "IFACE", "take the serial number from this interface's MAC"),
+        "Show",
+        &[
+            row(switch("-h", &["--help"], "print this help"), Does::Say(help)),
+            row(switch("-v", &["--version"], "print the version"), Does::Say(|| format!("{VERSION}\n"))),
+            row(
+                switch("-p", &["--path"], "print the path of this program"),
+                Does::Say(|| format!("{}\n", engine::own_executable().display())),
+            ),
+            row(
+                switch("", &["--status"], "show identity, last check-in, pending installs and apps"),
+                Does::Run(|call| status::print(&call.config, call.is_json)),
+            ),
+            row(JSON, Does::With("--status")),
+            row(
+                switch("-e", &["--engine-conf"], "print Engine.config as in force"),
+                Does::Run(|call| operator::print(&call.config.text(Which::Engine))),
+            ),
+            row(
+                switch("-g", &["--gateway-cfg"], "print Gateway.cfg as in force"),
+                Does::Run(|call| operator::print(&call.config.text(Which::Gateway))),
+            ),
+            row(
+                switch("-C", &["--gateway-cik"], "print the CIK ('' if there is none)"),
+                Does::Run(|call| operator::print_cik(&call.config)),
+            ),
+            row(
+                option("", &["--mac-address"], "IFACE", "print the MAC of a network interface"),
+                Does::Run(|call| operator::print_mac(&call.value.to_string_lossy())),
+            ),
+        ],
     ),
     (
-        Which::Engine,
-        "activation_retry_interval",
-        option("-l", &["--set-act-retry-interval"], "SECONDS", "set the time between two tries to be activated"),
+        "Work",
+        &[
+            row(
+                switch("-o", &["--once"], "check in once, then exit"),
+                Does::Run(|call| engine::check_in::run(call.config)),
+            ),
+            row(
+                Flag {
+                    value: "FILE...",
+                    ..switch("-I", &["--install-apps"], "install tarballs from disk, as over the air")
+                },
+                Does::RunOnFiles(|call| operator::install(&call.config, &call.operands)),
+            ),
+            row(
+                switch("", &["--download-latest"], "of the original; there is no release area any more"),
+                Does::Run(|_| operator::download_latest()),
+            ),
+        ],
     ),
     (
-        Which::Engine,
-        "update_interval",
-        option("-t", &["--set-update-interval"], "SECONDS", "set the time between two check-ins"),
+        "Set (each prints the new configuration; '' clears a value)",
+        &[
+            row(
+                option("-P", &["--product-id", "--set-product-id"], "ID", "the product id: both vendor and model"),
+                Does::Set(Which::Gateway, &["vendor", "model"]),
+            ),
+            row(option("-u", &["--set-uuid"], "SERIAL", "the serial number"), Does::Set(Which::Gateway, &["uuid"])),
+            row(
+                option(
+                    "-i",
+                    &["--set-iface"],
+                    "IFACE",
+                    "the interface whose MAC is the serial number while none is set",
+                ),
+                Does::Set(Which::Gateway, &["iface"]),
+            ),
+            row(option("-r", &["--set-vendor"], "VENDOR", "the vendor"), Does::Set(Which::Gateway, &["vendor"])),
+            row(option("-m", &["--set-model"], "MODEL", "the model"), Does::Set(Which::Gateway, &["model"])),
+            row(
+                option("-c", &["--set-cik"], "CIK", "the key that activation gives"),
+                Does::Set(Which::Gateway, &["cik"]),
+            ),
+            row(
+                option("-t", &["--set-update-interval"], "SECONDS", "from one check-in to the next"),
+                Does::Set(Which::Engine, &["update_interval"]),
+            ),
+            row(
+                option("-l", &["--set-act-retry-interval"], "SECONDS", "from one try to be activated to the next"),
+                Does::Set(Which::Engine, &["activation_retry_interval"]),
+            ),
+            row(
+                option("", &["--set-server"], "URL", "the server; '' is the platform's, for the product id"),
+                Does::Set(Which::Engine, &["server"]),
+            ),
+            row(
+                option("-a", &["--set-user-agent"], "TEXT", "the User-Agent; '' is GatewayEngine-v<VERSION>"),
+                Does::Set(Which::Engine, &["user_agent"]),
+            ),
+            row(LEVEL, Does::Always),
+        ],
     ),
-    (Which::Engine, "user_agent", option("-a", &["--set-user-agent"], "TEXT", "set the User-Agent ('' restores it)")),
-    (Which::Engine, "server", option("", &["--set-server"], "URL", "set the server ('' restores the platform's)")),
+    (
+        "For app developers",
+        &[
+            row(
+                switch("-x", &["--create-buildfile"], "ask for file name, app name and version, and write a buildfile"),
+                Does::Run(|_| developer::create_buildfile()),
+            ),
+            row(
+                option("-w", &["--check-buildfile"], "FILE", "check a buildfile: [PASS], or each fault"),
+                Does::Run(|call| developer::check_buildfile(call.value.as_ref())),
+            ),
+            row(
+                option(
+                    "-y",
+                    &["--build-app", "--build-app-tarball"],
+                    "FILE",
+                    "build and check the tarball of a buildfile, and print its full path",
+                ),
+                Does::Run(|call| {
+                    let (name, version) = (call.app_name.as_deref(), call.app_version.as_deref());
+                    developer::build_app(call.value.as_ref(), name, version)
+                }),
+            ),
+            row(APP_NAME, Does::With("--build-app")),
+            row(APP_VERSION, Does::With("--build-app")),
+            row(
+                option("-z", &["--check-tarball"], "FILE", "check a tarball: [PASS], or each fault"),
+                Does::Run(|call| developer::check_tarball(call.value.as_ref())),
+            ),
+        ],
+    ),
+    ("Everywhere", &[row(ROOT, Does::Always)]),
 ];
 
-const ABOUT: &str = "gwe - Gateway Engine: over-the-air application updates, hosting, health reports
+const ABOUT: &str = "gwe - Gateway Engine: installs and updates applications over the air, hosts them
+under supervisord, and reports the gateway's health
 
-Usage: gwe [FLAGS]           without a command: check in for ever
-       gwe --install-apps FILE...
-
-Exit status: 0 done, 1 failed or not passed, 2 wrong usage, 255 not configured.
+Usage: gwe                        check in for ever; supervisord runs it so
+       gwe FLAG...                in any order, also after a file name
 ";
 
-/// What a command line asks for.
-enum Command {
-    Print(String),
-    EngineConf,
-    GatewayCfg,
-    GatewayCik,
-    Status { json: bool },
-    Once,
-    Create,
-    CheckBuildfile(PathBuf),
-    Build { buildfile: PathBuf, name: Option<String>, version: Option<String> },
-    CheckTarball(PathBuf),
-    Install(Vec<PathBuf>),
-    Mac(String),
-    Latest,
-    Loop,
-}
-
-struct Request {
-    paths: Paths,
-    level: Option<Level>,
-    settings: Vec<(Which, &'static str, String)>,
-    command: Option<Command>,
-}
+const FOOTER: &str = "
+Exit status: 0 done, 1 failed or not passed, 2 wrong usage, 255 not configured.
+";
 
 /// Runs `gwe` with the given arguments (without the program's name) and returns its exit status.
 #[must_use]
@@ -98,97 +206,100 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     match parse(arguments) {
         Ok(request) => execute(request),
         Err(usage) => {
-            operator::complain(&format!("gwe: {usage}; see gwe --help"));
+            operator::complain(&format!("{usage}; see gwe --help"));
             2
         }
     }
 }
 
+/// What a command line asks for.
+struct Request {
+    root: Option<OsString>,
+    level: Option<Level>,
+    settings: Vec<Setting>,
+    /// None: check in for ever, unless something is set.
+    command: Option<(&'static Row, OsString)>,
+    operands: Vec<PathBuf>,
+    is_json: bool,
+    app_name: Option<String>,
+    app_version: Option<String>,
+}
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    TABLE.iter().flat_map(|(_, rows)| rows.iter())
+}
+
 fn parse(arguments: Vec<OsString>) -> Result<Request, String> {
     let mut parser = Parser::new(arguments);
-    let root = parser.value(&ROOT)?.map(OsString::from).or_else(|| std::env::var_os(paths::ROOT_VARIABLE));
+    let root = parser.os_value(&ROOT)?;
     let level = match parser.value(&LEVEL)? {
         None => None,
         Some(name) => Some(Level::parse(&name).ok_or("-d wants DEBUG, INFO, WARNING, ERROR or CRITICAL")?),
     };
+    let (is_json, app_name, app_version) = (parser.has(&JSON), parser.value(&APP_NAME)?, parser.value(&APP_VERSION)?);
     let mut settings = Vec::new();
-    if let Some(id) = parser.value(&PRODUCT)? {
-        settings.push((Which::Gateway, "vendor", id.clone()));
-        settings.push((Which::Gateway, "model", id));
-    }
-    for (which, key, flag) in SETTERS {
-        if let Some(value) = parser.value(flag)? {
-            settings.push((*which, *key, value));
+    let mut commands: Vec<(&'static Row, OsString)> = Vec::new();
+    for row in rows() {
+        match &row.does {
+            Does::Set(which, keys) => {
+                if let Some(value) = parser.value(&row.flag)? {
+                    settings.extend(keys.iter().map(|key| Setting { which: *which, key, value: value.clone() }));
+                }
+            }
+            Does::RunOnFiles(_) => commands.extend(parser.has(&row.flag).then(|| (row, OsString::new()))),
+            Does::Say(_) | Does::Run(_) if row.flag.value.is_empty() => {
+                commands.extend(parser.has(&row.flag).then(|| (row, OsString::new())));
+            }
+            Does::Say(_) | Does::Run(_) => commands.extend(parser.os_value(&row.flag)?.map(|value| (row, value))),
+            Does::With(_) | Does::Always => {}
         }
     }
-    let mut commands = commands(&mut parser)?;
-    let install = parser.has(&INSTALL);
-    let operands: Vec<PathBuf> = parser.operands()?.into_iter().map(PathBuf::from).collect();
-    if install {
-        if operands.is_empty() {
-            return Err("--install-apps wants at least one tarball".to_string());
+    let operands: Vec<PathBuf> = parser.operands(rows().map(|row| &row.flag))?.into_iter().map(PathBuf::from).collect();
+    let command = one_of(commands)?;
+    let belongs = [(is_json, &JSON), (app_name.is_some(), &APP_NAME), (app_version.is_some(), &APP_VERSION)];
+    for (_, flag) in belongs.into_iter().filter(|(is_given, _)| *is_given) {
+        check_company(flag, command.as_ref().map(|(row, _)| *row))?;
+    }
+    let wants_files = matches!(command, Some((Row { does: Does::RunOnFiles(_), .. }, _)));
+    match operands.first() {
+        None if wants_files => return Err("--install-apps wants at least one tarball".to_string()),
+        Some(operand) if !wants_files => {
+            return Err(format!("nothing to do with {} (to install it: --install-apps)", operand.display()));
         }
-        commands.push(Command::Install(operands));
-    } else if let Some(operand) = operands.first() {
-        return Err(format!("nothing to do with {}", operand.display()));
+        _ => {}
     }
-    if commands.len() > 1 {
-        return Err("more than one command".to_string());
+    if let (Some(level), None, true) = (level, &command, settings.is_empty()) {
+        // Alone the flag is a setting; beside a command it counts for that run.
+        settings.push(Setting { which: Which::Engine, key: "log_level", value: level.name().to_string() });
     }
-    let mut command = commands.pop();
-    if command.is_none() && settings.is_empty() {
-        match level {
-            None => command = Some(Command::Loop),
-            // Alone, the flag is a setting; beside a command it counts for that run.
-            Some(level) => settings.push((Which::Engine, "log_level", level.name().to_string())),
-        }
-    }
-    Ok(Request { paths: Paths::new(root.unwrap_or_else(|| "/".into())), level, settings, command })
+    Ok(Request { root, level, settings, command, operands, is_json, app_name, app_version })
 }
 
-fn commands(parser: &mut Parser) -> Result<Vec<Command>, String> {
-    let mut found = Vec::new();
-    let json = parser.has(&JSON);
-    let (name, version) = (parser.value(&APP_NAME)?, parser.value(&APP_VERSION)?);
-    if parser.has(&HELP) {
-        found.push(Command::Print(help()));
+/// The one command, if any.
+fn one_of(mut commands: Vec<(&'static Row, OsString)>) -> Result<Option<(&'static Row, OsString)>, String> {
+    if let [(first, _), (second, _), ..] = commands.as_slice() {
+        let names = [first, second].map(|row| row.flag.long.first().copied().unwrap_or_default());
+        return Err(format!("{} and {} are two commands: give one", names[0], names[1]));
     }
-    if parser.has(&VERSION_FLAG) {
-        found.push(Command::Print(format!("{VERSION}\n")));
+    Ok(commands.pop())
+}
+
+/// Whether a flag stands beside the command that it says more about.
+fn check_company(flag: &Flag, command: Option<&Row>) -> Result<(), String> {
+    let same = |row: &&Row| row.flag.long.first() == flag.long.first();
+    let Some(Does::With(partner)) = rows().find(same).map(|row| &row.does) else { return Ok(()) };
+    match command {
+        Some(command) if command.flag.long.contains(partner) => Ok(()),
+        _ => Err(format!("{} goes with {partner}", flag.long.first().copied().unwrap_or_default())),
     }
-    if parser.has(&PATH) {
-        found.push(Command::Print(format!("{}\n", engine::own_executable().display())));
-    }
-    let switches = [
-        (&ENGINE_CONF, Command::EngineConf),
-        (&GATEWAY_CFG, Command::GatewayCfg),
-        (&GATEWAY_CIK, Command::GatewayCik),
-        (&STATUS, Command::Status { json }),
-        (&ONCE, Command::Once),
-        (&CREATE, Command::Create),
-        (&LATEST, Command::Latest),
-    ];
-    found.extend(switches.into_iter().filter_map(|(flag, command)| parser.has(flag).then_some(command)));
-    if let Some(file) = parser.value(&CHECK_BUILDFILE)? {
-        found.push(Command::CheckBuildfile(file.into()));
-    }
-    if let Some(file) = parser.value(&BUILD)? {
-        found.push(Command::Build { buildfile: file.into(), name, version });
-    }
-    if let Some(file) = parser.value(&CHECK_TARBALL)? {
-        found.push(Command::CheckTarball(file.into()));
-    }
-    if let Some(interface) = parser.value(&MAC)? {
-        found.push(Command::Mac(interface));
-    }
-    Ok(found)
 }
 
 fn execute(request: Request) -> u8 {
-    let Request { paths, level, settings, command } = request;
-    if let Some(Command::Print(text)) = command {
-        return operator::print(&text);
+    let Request { root, level, settings, command, operands, is_json, app_name, app_version } = request;
+    if let Some((Row { does: Does::Say(text), .. }, _)) = command {
+        return operator::print(&text());
     }
+    let paths = Paths::of(root);
     let mut config = Config::load(paths.clone());
     log::set_level(level.unwrap_or(config.log_level()));
     if !settings.is_empty() {
@@ -198,60 +309,24 @@ fn execute(request: Request) -> u8 {
         }
     }
     match command {
-        None | Some(Command::Loop) => engine::run(&paths),
-        Some(Command::Print(text)) => operator::print(&text),
-        Some(Command::EngineConf) => operator::print(&config.text(Which::Engine)),
-        Some(Command::GatewayCfg) => operator::print(&config.text(Which::Gateway)),
-        Some(Command::GatewayCik) => operator::print_cik(&config),
-        Some(Command::Status { json }) => status::print(&config, json),
-        Some(Command::Once) => engine::check_in::run(config),
-        Some(Command::Install(files)) => operator::install(&config, &files),
-        Some(Command::Mac(interface)) => operator::print_mac(&interface),
-        Some(Command::Create) => 2,
-        Some(Command::CheckBuildfile(file)) => developer::not_yet(&file),
-        Some(Command::Build { buildfile, name, version }) => developer::not_yet(&buildfile) | u8::from(name == version),
-        Some(Command::CheckTarball(file)) => developer::check_tarball(&file),
-        Some(Command::Latest) => {
-            operator::complain(
-                "gwe: --download-latest: there is no release area any more; updates come over the air or with the image",
-            );
-            2
+        Some((Row { does: Does::Run(run) | Does::RunOnFiles(run), .. }, value)) => {
+            run(Call { config, value, operands, is_json, app_name, app_version })
+        }
+        _ => {
+            drop(config);
+            engine::run(&paths)
         }
     }
 }
 
 fn help() -> String {
-    let groups: [(&str, Vec<&Flag>); 4] = [
-        (
-            "Commands",
-            vec![
-                &HELP,
-                &VERSION_FLAG,
-                &PATH,
-                &ENGINE_CONF,
-                &GATEWAY_CFG,
-                &GATEWAY_CIK,
-                &STATUS,
-                &JSON,
-                &ONCE,
-                &INSTALL,
-                &MAC,
-                &LATEST,
-            ],
-        ),
-        ("For app developers", vec![&CREATE, &CHECK_BUILDFILE, &BUILD, &CHECK_TARBALL, &APP_NAME, &APP_VERSION]),
-        (
-            "Settings (each prints the new configuration)",
-            std::iter::once(&PRODUCT).chain(SETTERS.iter().map(|(_, _, flag)| flag)).chain([&LEVEL]).collect(),
-        ),
-        ("Everywhere", vec![&ROOT]),
-    ];
     let mut out = ABOUT.to_string();
-    for (title, group) in groups {
+    for (title, rows) in TABLE {
         out.push('\n');
         out.push_str(title);
         out.push_str(":\n");
-        out.push_str(&flags::help(group));
+        out.push_str(&flags::help(rows.iter().map(|row| &row.flag)));
     }
+    out.push_str(FOOTER);
     out
 }

@@ -5,5 +5,7 @@ pub mod flags;
 pub mod gdc;
 pub mod gmq;
 pub mod gwe;
+pub mod hint;
 pub mod operator;
+pub mod output;
 pub mod status;

@@ -1,45 +1,50 @@
 //! What an operator asks of `gwe`: settings, the CIK, a MAC, an install from disk.
 
-use std::io::Write;
 use std::path::PathBuf;
 
-use crate::config::{Cik, Config, Which};
+use super::output;
+use crate::config::{Cik, Config, ConfigError, Setting, Which};
+use crate::install::local::LocalError;
 use crate::sys::net;
 
-/// Prints data to stdout.
+/// Prints data to stdout; returns the exit status.
 #[must_use]
 pub fn print(text: &str) -> u8 {
-    // A closed pipe is the reader's choice, not a failure to tell about.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    0
+    output::print("gwe", text.as_bytes())
 }
 
 /// Prints a sentence to stderr.
 pub fn complain(sentence: &str) {
-    let _ = std::io::stderr().write_all(format!("{sentence}\n").as_bytes());
+    output::complain("gwe", sentence);
 }
 
-/// Stores settings, and prints the new configuration of each file that changed.
+/// Stores settings, all or none of them, and prints the new configuration of each file that changed.
 #[must_use]
-pub fn set(config: &mut Config, settings: &[(Which, &'static str, String)]) -> u8 {
-    for (which, key, value) in settings {
+pub fn set(config: &mut Config, settings: &[Setting]) -> u8 {
+    for Setting { key, value, .. } in settings {
         if *key == "iface" && !value.is_empty() && net::mac_address(value).is_none() {
             crate::warning!("interface {value} has no MAC on this machine; it is stored all the same");
         }
-        if let Err(e) = config.set(*which, key, value) {
-            complain(&format!("gwe: {e}"));
-            return match e {
-                crate::config::ConfigError::Value(..) => 2,
-                crate::config::ConfigError::File(_) => 1,
-            };
-        }
     }
+    if let Err(e) = config.set_all(settings) {
+        return match e {
+            ConfigError::Value(..) => {
+                complain(&e.to_string());
+                2
+            }
+            ConfigError::File(e) => {
+                complain(&format!("nothing is set: {}", output::told(&e)));
+                1
+            }
+        };
+    }
+    let mut text = String::new();
     for which in [Which::Gateway, Which::Engine] {
-        if settings.iter().any(|(changed, ..)| *changed == which) {
-            let _ = print(&config.text(which));
+        if settings.iter().any(|setting| setting.which == which) {
+            text.push_str(&config.text(which));
         }
     }
-    0
+    print(&text)
 }
 
 /// Prints the CIK whole, for scripts; `''` if there is none.
@@ -57,7 +62,8 @@ pub fn print_mac(interface: &str) -> u8 {
         None => {
             let known = net::interfaces().unwrap_or_default();
             let names: Vec<&str> = known.iter().filter(|i| i.mac.is_some()).map(|i| i.name.as_str()).collect();
-            complain(&format!("gwe: interface {interface} has no MAC; interfaces with one: {}", names.join(" ")));
+            let names = if names.is_empty() { "none".to_string() } else { names.join(" ") };
+            complain(&format!("interface {interface} has no MAC; interfaces with one: {names}"));
             1
         }
     }
@@ -67,13 +73,21 @@ pub fn print_mac(interface: &str) -> u8 {
 #[must_use]
 pub fn install(config: &Config, files: &[PathBuf]) -> u8 {
     match crate::install::local::install(config, files) {
-        Ok(report) => {
-            let _ = print(&report.text);
-            u8::from(!report.all_done)
+        Ok(report) => print(&report.text).max(u8::from(!report.all_done)),
+        Err(LocalError::File(e)) => {
+            complain(&output::told(&e));
+            1
         }
         Err(e) => {
-            complain(&format!("gwe: {e}"));
+            complain(&e.to_string());
             1
         }
     }
+}
+
+/// A flag of the original, whose scripts may still call it.
+#[must_use]
+pub fn download_latest() -> u8 {
+    complain("--download-latest: there is no release area any more; updates come over the air or with the image");
+    2
 }

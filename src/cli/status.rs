@@ -7,6 +7,7 @@ use crate::app::TrustedKeys;
 use crate::config::{Config, Identity, VERSION};
 use crate::engine::facts;
 use crate::engine::last::{self, Last};
+use crate::format::utc;
 use crate::install::agent::Agents;
 use crate::install::steps::Gateway;
 use crate::report::engine_report::AppFacts;
@@ -16,6 +17,8 @@ use crate::supervisor::Supervisor;
 struct Status {
     version: String,
     resident: String,
+    on_trial: Option<String>,
+    dropped: Option<String>,
     vendor: String,
     model: String,
     serial: String,
@@ -72,6 +75,8 @@ fn gather(config: &Config) -> Status {
     Status {
         version: VERSION.to_string(),
         resident: agents.resident().map_or_else(|| "image".to_string(), |version| version.version.clone()),
+        on_trial: agents.current.as_ref().filter(|_| agents.trial).map(|version| version.version.clone()),
+        dropped: agents.dropped.as_ref().map(|dropped| format!("v{}: {}", dropped.version.version, dropped.why)),
         vendor: config.vendor().to_string(),
         model: config.model().to_string(),
         serial: identity.as_ref().map_or_else(|_| config.uuid().to_string(), |identity| identity.serial.clone()),
@@ -103,32 +108,99 @@ fn app(facts: AppFacts) -> App {
 }
 
 fn text(status: &Status) -> String {
-    let mut out = String::new();
-    let mut line = |name: &str, value: &str| {
-        out.push_str(&format!("{name:<16} {value}\n"));
-    };
-    line("agent", &format!("v{} (resident: {})", status.version, status.resident));
-    line("product id", if status.vendor.is_empty() { "not set" } else { &status.vendor });
-    line("serial number", if status.serial.is_empty() { "not set" } else { &status.serial });
+    let mut out = "Gateway\n".to_string();
+    let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<16}{value}\n"));
+    let or_not_set = |text: &str| if text.is_empty() { "not set".to_string() } else { text.to_string() };
+    line("agent", &agent(status));
+    line("product id", &or_not_set(&status.vendor));
+    if status.model != status.vendor {
+        line("model", &or_not_set(&status.model));
+    }
+    line("serial number", &or_not_set(&status.serial));
+    line("server", &or_not_set(&status.server));
+    line("activated", &status.cik.as_ref().map_or("no".to_string(), |cik| format!("yes, as {cik}")));
     if let Some(problem) = &status.problem {
-        line("problem", problem);
+        line("to do", problem);
     }
-    line("server", &status.server);
-    line("activated", status.cik.as_deref().unwrap_or("no"));
-    line("update interval", &format!("{} s", status.update_interval));
-    let last = match &status.last_check_in {
-        None => "none since boot".to_string(),
-        Some(last) => format!("unix time {}: {}", last.time, last.message),
+    line("checks in", &format!("every {} s", status.update_interval));
+    let last = status.last_check_in.as_ref();
+    line(
+        "last check-in",
+        &last.map_or("none since boot".to_string(), |last| {
+            format!("{}: {}{}", utc::date(last.time), if last.ok { "" } else { "failed: " }, last.message)
+        }),
+    );
+    line("packages", &status.signatures);
+    for key in &status.trusted_keys {
+        line("trusted key", key);
+    }
+    if !status.pending.is_empty() {
+        out.push_str("\nPending installs\n");
+        out.push_str(&table(status.pending.iter().map(pending_row).collect()));
+    }
+    out.push_str("\nApps\n");
+    let head = ["NAME", "VERSION", "STATUS", "PID", "UPTIME", "MEMORY", ""].map(str::to_string).to_vec();
+    out.push_str(&table(std::iter::once(head).chain(status.apps.iter().map(app_row)).collect()));
+    out
+}
+
+fn agent(status: &Status) -> String {
+    let mut out = format!("v{}", status.version);
+    if status.resident != "image" {
+        out.push_str(&format!(", came over the air: v{}", status.resident));
+    }
+    if let Some(trial) = &status.on_trial {
+        out.push_str(&format!(", on trial: v{trial}"));
+    }
+    if let Some(dropped) = &status.dropped {
+        out.push_str(&format!(", dropped {dropped}"));
+    }
+    out
+}
+
+fn pending_row(pending: &Pending) -> Vec<String> {
+    let received = match pending.size {
+        Some(size) => format!("{} of {size} bytes", pending.received),
+        None => String::new(),
     };
-    line("last check-in", &last);
-    line("signatures", &status.signatures);
-    for pending in &status.pending {
-        line("pending", &format!("{} ({})", pending.tarball, pending.state));
+    vec![pending.tarball.clone(), pending.state.clone(), received]
+}
+
+fn app_row(app: &App) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_string());
+    vec![
+        app.name.clone(),
+        or_dash(app.version.clone()),
+        app.status.clone(),
+        or_dash(app.pid.map(|pid| pid.to_string())),
+        or_dash(app.pid.map(|_| utc::duration(app.uptime))),
+        or_dash(app.rss_kb.map(|kb| format!("{kb} kB"))),
+        app.note.clone().unwrap_or_default(),
+    ]
+}
+
+/// Rows in columns, two blanks apart.
+fn table(rows: Vec<Vec<String>>) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        for (index, cell) in row.iter().enumerate() {
+            let width = cell.chars().count();
+            match widths.get_mut(index) {
+                Some(known) => *known = width.max(*known),
+                None => widths.push(width),
+            }
+        }
     }
-    for app in &status.apps {
-        let version = app.version.as_ref().map_or(String::new(), |version| format!("v{version} "));
-        let note = app.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
-        line("app", &format!("{} {version}{}{note}", app.name, app.status));
+    let mut out = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str("  ");
+            line.push_str(cell);
+            line.extend(std::iter::repeat(' ').take(width - cell.chars().count()));
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
     }
     out
 }

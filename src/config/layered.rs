@@ -34,13 +34,15 @@ impl Layered {
         self.state.get(section, key).or_else(|| self.factory.get(section, key)).map(unquote)
     }
 
-    /// Sets an option durably in the upper layer.
+    /// Sets options durably in the upper layer, given as section, key and value.
     ///
     /// # Errors
-    /// The state file could not be written; the value in force is then the old one.
-    pub fn set(&mut self, section: &str, key: &str, value: &str) -> Result<(), FileError> {
+    /// The state file could not be written; the values in force are then the old ones.
+    pub fn set(&mut self, values: &[(&str, &str, &str)]) -> Result<(), FileError> {
         let mut next = self.state.clone();
-        next.set(section, key, if value.is_empty() { "''" } else { value });
+        for (section, key, value) in values {
+            next.set(section, key, if value.is_empty() { "''" } else { value });
+        }
         file::replace(&self.state_path, next.to_string().as_bytes(), self.mode)?;
         self.state = next;
         Ok(())
@@ -94,7 +96,7 @@ mod tests {
             assert_eq!(layered.get("a", "x"), Some("1"), "{damage:?}");
         }
         let mut layered = Layered::load(&factory, state.clone(), 0o644);
-        layered.set("a", "x", "").unwrap();
+        layered.set(&[("a", "x", "")]).unwrap();
         let again = Layered::load(&factory, state.clone(), 0o644);
         assert_eq!((again.get("a", "x"), again.get("a", "y"), again.get("a", "z")), (Some(""), Some("2"), None));
         assert_eq!(fs::read_to_string(&state).unwrap(), "[a]\nx = ''\n", "only what was set is stored");

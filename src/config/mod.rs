@@ -22,6 +22,9 @@ pub use paths::Paths;
 /// The program's version, which its User-Agent and its reports carry.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// So much of a wrong value is told.
+const MAX_SHOWN: usize = 100;
+
 /// Both configuration files, as in force.
 #[derive(Debug)]
 pub struct Config {
@@ -39,6 +42,17 @@ pub enum Which {
     Engine,
 }
 
+/// A new value for an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The file.
+    pub which: Which,
+    /// The option's key.
+    pub key: &'static str,
+    /// Its value; `''` means empty.
+    pub value: String,
+}
+
 /// Why a setting was not taken.
 #[derive(Debug)]
 pub enum ConfigError {
@@ -51,7 +65,10 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConfigError::Value(key, value, must) => write!(f, "{key} cannot be '{value}': it must be {must}"),
+            ConfigError::Value(key, value, must) => {
+                let shown: String = value.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
+                write!(f, "{key} cannot be '{shown}': it must be {must}")
+            }
             ConfigError::File(e) => write!(f, "{e}"),
         }
     }
@@ -79,17 +96,25 @@ impl Config {
     ///
     /// # Errors
     /// The value does not fit its option, or the file could not be written; the old value then stays in force.
-    pub fn set(&mut self, which: Which, key: &str, value: &str) -> Result<(), ConfigError> {
-        let value = layered::unquote(value);
-        let Some(option) = table(which).iter().find(|o| o.key == key) else {
-            return Err(ConfigError::Value("key", key.to_string(), "one of the options that --engine-conf shows"));
-        };
-        (option.check)(value).map_err(|must| ConfigError::Value(option.key, value.to_string(), must))?;
-        let layered = match which {
-            Which::Gateway => &mut self.gateway,
-            Which::Engine => &mut self.engine,
-        };
-        layered.set(option.section, option.key, value).map_err(ConfigError::File)
+    pub fn set(&mut self, which: Which, key: &'static str, value: &str) -> Result<(), ConfigError> {
+        self.set_all(&[Setting { which, key, value: value.to_string() }])
+    }
+
+    /// Checks values and stores them durably, each file in one go.
+    ///
+    /// # Errors
+    /// A value does not fit its option: then nothing is set. Or a file could not be written: then nothing of that file is.
+    pub fn set_all(&mut self, settings: &[Setting]) -> Result<(), ConfigError> {
+        for which in [Which::Gateway, Which::Engine] {
+            check(which, settings)?;
+        }
+        for (which, layered) in [(Which::Gateway, &mut self.gateway), (Which::Engine, &mut self.engine)] {
+            let values = check(which, settings)?;
+            if !values.is_empty() {
+                layered.set(&values).map_err(ConfigError::File)?;
+            }
+        }
+        Ok(())
     }
 
     /// The configuration in force as the text of the file, `''` for empty values.
@@ -146,10 +171,12 @@ impl Config {
         self.gateway("iface")
     }
 
-    /// The server's base URL without a trailing slash; the platform's own for this product unless one is set.
+    /// The server's base URL without a trailing slash; the platform's own for this product unless one is set. Empty where there
+    /// is neither a setting nor a product.
     #[must_use]
     pub fn server(&self) -> String {
         match self.engine("server") {
+            "" if self.vendor().is_empty() => String::new(),
             "" => format!("https://{}.m2.exosite.io", self.vendor()),
             url => url.trim_end_matches('/').to_string(),
         }
@@ -261,6 +288,21 @@ impl Config {
     fn seconds(&self, key: &str) -> Duration {
         Duration::from_secs(options::parse_interval(self.engine(key)).unwrap_or(options::MIN_INTERVAL))
     }
+}
+
+/// The settings of one file, as section, key and value.
+fn check(which: Which, settings: &[Setting]) -> Result<Vec<(&'static str, &'static str, &str)>, ConfigError> {
+    let mut values = Vec::new();
+    for setting in settings.iter().filter(|setting| setting.which == which) {
+        let value = layered::unquote(&setting.value);
+        let option = table(which).iter().find(|option| option.key == setting.key);
+        let option = option.ok_or_else(|| {
+            ConfigError::Value("key", setting.key.to_string(), "one of the options that --engine-conf shows")
+        })?;
+        (option.check)(value).map_err(|must| ConfigError::Value(option.key, value.to_string(), must))?;
+        values.push((option.section, option.key, value));
+    }
+    Ok(values)
 }
 
 fn table(which: Which) -> &'static [Opt] {

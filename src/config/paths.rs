@@ -3,6 +3,7 @@
 //! Factory defaults are read-only files of the image under `/etc/gwe`; what is set or learned at run time lives under
 //! `/var/lib/gwe`, so a read-only root works and `rm -r /var/lib/gwe` is a factory reset (spec: gateway-engine.md).
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The environment variable that moves the root.
@@ -18,6 +19,17 @@ impl Paths {
     /// Paths below `root`; `/` on a gateway.
     pub fn new(root: impl Into<PathBuf>) -> Paths {
         Paths { root: root.into() }
+    }
+
+    /// The paths of a command line: below the root that it gives, else below [`ROOT_VARIABLE`]'s, else on the gateway itself.
+    /// An empty one counts as none. A relative one counts from the current folder, now and for every program that is told.
+    #[must_use]
+    pub fn of(root: Option<OsString>) -> Paths {
+        let given = |root: &OsString| !root.is_empty();
+        let root = root.filter(given).or_else(|| std::env::var_os(ROOT_VARIABLE).filter(given));
+        let root = root.map_or_else(|| PathBuf::from("/"), PathBuf::from);
+        let folder = if root.is_absolute() { PathBuf::new() } else { std::env::current_dir().unwrap_or_default() };
+        Paths::new(folder.join(root))
     }
 
     /// The root itself.

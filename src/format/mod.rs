@@ -5,5 +5,6 @@
 pub mod form;
 pub mod ini;
 pub mod json_fault;
+pub mod utc;
 pub mod xml;
 pub mod xmlrpc;

@@ -32,6 +32,17 @@ impl FileError {
     pub fn is_full(&self) -> bool {
         matches!(self.source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
     }
+
+    /// What a person can do about it, as the end of a sentence.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        match self.source.raw_os_error() {
+            Some(libc::EROFS) => Some("it must lie on a writable file system"),
+            Some(libc::EACCES | libc::EPERM) => Some("run this as root, or with --root DIR in a folder of your own"),
+            Some(libc::ENOSPC | libc::EDQUOT) => Some("free some space there"),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for FileError {

@@ -101,6 +101,7 @@ pub fn build(buildfile: &Path, overrides: &Overrides<'_>, into: &Path) -> Result
     for key in &plan.unknown {
         crate::warning!("the buildfile's key `{key}` means nothing and is ignored");
     }
+    crate::debug!("buildfile {}: [PASS]", buildfile.display());
     let time = time()?;
     let folder = match buildfile.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -129,7 +130,7 @@ pub fn build(buildfile: &Path, overrides: &Overrides<'_>, into: &Path) -> Result
         let _ = fs::remove_file(&tarball);
         return Err(e);
     }
-    crate::debug!("built and checked {}", tarball.display());
+    crate::debug!("tarball {}: [PASS]", tarball.display());
     Ok(tarball)
 }
 

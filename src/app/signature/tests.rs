@@ -78,8 +78,9 @@ fn what_minisign_signs_is_believed_and_nothing_else() {
     assert!(signed.timestamp >= before && signed.timestamp < before + 100, "{}", signed.timestamp);
     assert_eq!(keys.names(), [format!("ours.pub {}", signed.key)]);
     assert!(signed.comment.contains("file:my_app.v1.tar.gz"));
-    // The number is the one that minisign prints.
-    assert!(fs::read_to_string(bench.path("ours.pub")).unwrap().contains(&signed.key.to_string()));
+    // The number is the one that minisign prints, which leaves leading zeros out: one key in sixteen has some.
+    let number = signed.key.to_string();
+    assert!(fs::read_to_string(bench.path("ours.pub")).unwrap().contains(number.trim_start_matches('0')));
     assert!(verify(&good.replace('\n', "\r\n"), NAME).is_ok());
 
     // pithead#856: a good signature of another version must not do.

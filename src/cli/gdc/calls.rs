@@ -155,7 +155,7 @@ impl Options {
         match &self.server {
             Some(server) => settings.server = server.clone(),
             // Without a product id the platform's own server has no name.
-            None if settings.server.starts_with("https://.") => {
+            None if settings.server.is_empty() => {
                 let how = "no server: run `gwe --set-product-id ID` or `gwe --set-server URL`, or give --server URL";
                 return Err(Failure::NotConfigured(how.to_string()));
             }

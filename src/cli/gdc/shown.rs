@@ -1,9 +1,8 @@
 //! What `gdc` prints: for people and scripts, or as JSON.
 
-use std::io::{self, Write};
-
 use miniserde::{json, Serialize};
 
+use crate::cli::output;
 use crate::device::DeviceError;
 
 /// Why nothing was done, and the exit status.
@@ -97,18 +96,10 @@ impl Failure {
 /// Prints data to stdout; returns the exit status.
 #[must_use]
 pub fn print(text: &str) -> u8 {
-    let mut out = io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // A closed pipe is the reader's choice, not a failure to tell about.
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&format!("cannot write to stdout: {e}"));
-            1
-        }
-        _ => 0,
-    }
+    output::print("gdc", text.as_bytes())
 }
 
 /// Prints a sentence to stderr.
 pub fn complain(sentence: &str) {
-    let _ = io::stderr().write_all(format!("gdc: {sentence}\n").as_bytes());
+    output::complain("gdc", sentence);
 }

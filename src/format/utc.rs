@@ -1,0 +1,75 @@
+//! Unix seconds as people read them. Pure arithmetic, without a time zone: a fleet's gateways stand in many.
+
+const DAY: u64 = 24 * 3600;
+/// Days from 0000-03-01 to 1970-01-01, and in 400 years: the calendar repeats itself after those.
+const DAYS_TO_1970: u64 = 719_468;
+const DAYS_IN_400_YEARS: u64 = 146_097;
+/// The last second of the year 9999; a later one is not written as a date.
+const LAST: u64 = 253_402_300_799;
+
+/// `2026-03-01 23:59:59 UTC`.
+#[must_use]
+pub fn date(unix: u64) -> String {
+    if unix > LAST {
+        return format!("unix time {unix}");
+    }
+    // Years are counted from March, so that a leap day is a year's last (Howard Hinnant's `civil_from_days`).
+    let days = unix / DAY + DAYS_TO_1970;
+    let day_of_era = days % DAYS_IN_400_YEARS;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = days / DAYS_IN_400_YEARS * 400 + year_of_era + u64::from(month < 3);
+    let seconds = unix % DAY;
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// A length of time as supervisorctl writes it: `0:00:20`, `1 day, 2:03:04`.
+#[must_use]
+pub fn duration(seconds: u64) -> String {
+    let clock = format!("{}:{:02}:{:02}", seconds % DAY / 3600, seconds / 60 % 60, seconds % 60);
+    match seconds / DAY {
+        0 => clock,
+        1 => format!("1 day, {clock}"),
+        days => format!("{days} days, {clock}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_every_kind_of_year() {
+        // As `date -u -d @N '+%F %T UTC'` prints them.
+        for (unix, expected) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59:59 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (1_709_251_199, "2024-02-29 23:59:59 UTC"),
+            (1_709_251_200, "2024-03-01 00:00:00 UTC"),
+            (1_735_689_599, "2024-12-31 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+            (LAST, "9999-12-31 23:59:59 UTC"),
+            (LAST + 1, "unix time 253402300800"),
+            (u64::MAX, "unix time 18446744073709551615"),
+        ] {
+            assert_eq!(date(unix), expected);
+        }
+    }
+
+    #[test]
+    fn durations_read_as_those_of_supervisorctl() {
+        for (seconds, expected) in [
+            (0, "0:00:00"),
+            (20, "0:00:20"),
+            (86_399, "23:59:59"),
+            (93_784, "1 day, 2:03:04"),
+            (172_800, "2 days, 0:00:00"),
+        ] {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
+}
