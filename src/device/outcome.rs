@@ -105,8 +105,9 @@ fn from_minreq(base: &Base, host: String, fault: Fault, account: &Account) -> Tr
         Fault::Minreq(text) => text,
     };
     let lower = text.to_lowercase();
-    let is_verification = ["certificate", "not valid for name", "issuer"].iter().any(|word| lower.contains(word));
-    if !is_verification && account.server_closed {
+    // The server closes, too, where one of us has refused the other.
+    let is_refusal = ["certificate", "not valid for name", "issuer", "alert"].iter().any(|word| lower.contains(word));
+    if !(base.https && is_refusal) && account.server_closed {
         return TransportError::Truncated(host, "the server closed the connection".to_string());
     }
     if base.https {

@@ -223,7 +223,9 @@ fn tls_1_1_is_refused_even_where_the_library_would_take_it() {
             skip!("the openssl program has no old TLS");
         };
         let ran = timestamp(port);
-        assert!(ran.stderr.contains("TLS 1.2 is the least"), "{}", ran.report());
+        // OpenSSL offers the old versions and is held back; rustls does not, and the server says so.
+        let is_told = ["TLS 1.2 is the least", "alert"].iter().any(|word| ran.stderr.contains(word));
+        assert!(ran.stderr.contains("no TLS with") && is_told, "{}", ran.report());
         server.kill();
     }
     // The same server with TLS 1.2 is talked to: its web page is no timestamp.
