@@ -61,7 +61,8 @@ class DataPartition(Furnished):
     def setUp(self):
         super().setUp()
         self.gateway.must("truncate -s 16M /tmp/disk")
-        status, device = self.gateway.run("losetup --find --show /tmp/disk")
+        # Others on this machine may take the same free device in the same moment.
+        status, device = self.gateway.run("for try in 1 2 3 4 5; do losetup --find --show /tmp/disk 2>/dev/null && exit; sleep 0.$try; done; losetup --find --show /tmp/disk")
         if status != 0:
             self.skipTest(f"skipped: needs a loop device ({device.strip()})")
         self.device = device.strip()
@@ -69,7 +70,7 @@ class DataPartition(Furnished):
         self.addCleanup(self.gateway.run, f"umount /var/lib/gwe; losetup --detach {self.device}")
 
     def start(self, **environment):
-        return self.gateway.must(PREPARE, GWE_DATA=self.device, **environment)
+        return self.gateway.must(PREPARE, **{"GWE_DATA": self.device, **environment})
 
     def mounted(self):
         return self.gateway.run(f"grep '^{self.device} /var/lib/gwe ext4 ' /proc/mounts")[0] == 0
@@ -100,6 +101,26 @@ class DataPartition(Furnished):
         self.assertIn("cannot mount", self.start())
         self.assertFalse(self.mounted())
         self.assertIn('TYPE="swap"', self.gateway.must(f"blkid -p {self.device}"))
+
+    def test_a_blkid_that_tells_no_types_leads_to_the_same(self):
+        # As BusyBox is built by default; and a partition table's own names are no file system.
+        self.gateway.write("/usr/local/sbin/blkid", "#!/bin/sh\n/sbin/blkid \"$@\" | sed -e 's/ TYPE=[^ ]*//' -e 's/$/ PARTUUID=\"x-04\"/'\n", 0o755)
+        path = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
+        self.assertIn("formatting it", self.start(PATH=path))
+        self.gateway.must("umount /var/lib/gwe")
+        self.assertNotIn("formatting", self.start(PATH=path))
+        self.gateway.must(f"umount /var/lib/gwe && wipefs -qa {self.device} && mkswap {self.device}")
+        self.assertIn("cannot mount", self.start(PATH=path))
+        self.assertIn('TYPE="swap"', self.gateway.must(f"/sbin/blkid -p {self.device}"))
+
+    def test_it_is_found_by_its_label(self):
+        self.start()
+        self.gateway.must("umount /var/lib/gwe")
+        self.gateway.must("sed -i s/^DEVICE_WAIT=.*/DEVICE_WAIT=1/ /usr/libexec/gwe/prepare")
+        self.assertIn("did not appear within 1 s", self.start(GWE_DATA="LABEL=other"))
+        self.assertFalse(self.mounted())
+        self.start(GWE_DATA="LABEL=gwe-data")
+        self.assertTrue(self.mounted())
 
     def test_a_reset_on_a_partition_of_its_own_keeps_what_the_file_system_needs(self):
         self.start()
