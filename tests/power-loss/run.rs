@@ -1,0 +1,165 @@
+//! One run: the controls, then the workloads, each recorded, crashed and checked.
+
+use super::args::Args;
+use super::control::Control;
+use super::explore::{explore, Checked, Places, Plan};
+use super::recording::Recording;
+use super::sys;
+use super::tally::Tally;
+use super::trouble::{Doing, Outcome};
+use super::workload::{Expected, Finding, Workload};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Where this process mounts its own tmpfs. It is the same in every run, since paths of the disk are written on the disk. The
+/// folder is there on every Linux, and seldom holds a checkout.
+const HOME: &str = "/media";
+/// The folder in it where the recorder's daemon exports the logged disk.
+const EXPORTS: &str = "exports";
+/// Crash states of each control.
+const CONTROL_STATES: u64 = 100;
+/// So many states with harm are told of each workload; the others are counted.
+const MAX_TOLD: u64 = 10;
+
+/// The workloads that are no controls.
+pub fn workloads() -> Vec<Box<dyn Workload>> {
+    Vec::new()
+}
+
+fn controls() -> Vec<Box<dyn Workload>> {
+    [Control::Synced, Control::Unsynced, Control::InPlace].map(|control| Box::new(control) as Box<dyn Workload>).into()
+}
+
+/// What is asked for; whether all is as it must be.
+pub fn run(args: &Args) -> Outcome<bool> {
+    let workloads = chosen(args)?;
+    let bench = Bench::set_up(args)?;
+    if let Some(folder) = &args.repeat {
+        return bench.repeat(folder, args);
+    }
+    println!("seed {}", bench.seed);
+    println!("{}", Tally::head());
+    for control in controls() {
+        if !bench.experiment(control.as_ref(), CONTROL_STATES)? {
+            return Ok(false);
+        }
+    }
+    let mut good = true;
+    for workload in workloads {
+        good &= bench.experiment(workload.as_ref(), args.states)?;
+    }
+    Ok(good)
+}
+
+/// All workloads, or those that were named.
+fn chosen(args: &Args) -> Outcome<Vec<Box<dyn Workload>>> {
+    let all = workloads();
+    if let Some(unknown) = args.workloads.iter().find(|name| all.iter().all(|workload| workload.name() != **name)) {
+        return Err(format!("no workload {unknown}; --list prints their names"));
+    }
+    let wanted = |name: &str| args.workloads.is_empty() || args.workloads.iter().any(|wanted| wanted == name);
+    Ok(all.into_iter().filter(|workload| wanted(workload.name())).collect())
+}
+
+/// Where a run has its images, and where it keeps what shows harm.
+struct Bench {
+    home: PathBuf,
+    keep: PathBuf,
+    seed: u64,
+}
+
+impl Bench {
+    fn set_up(args: &Args) -> Outcome<Bench> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let default = || env::temp_dir().join(format!("gwe-power-loss-{}", now.as_secs()));
+        let keep = args.keep.clone().unwrap_or_else(default);
+        let home = PathBuf::from(HOME);
+        mount_tmpfs(&home)?;
+        let (temporary, exports) = (home.join("tmp"), home.join(EXPORTS));
+        fs::create_dir(&temporary).doing("create", &temporary)?;
+        env::set_var("TMPDIR", temporary);
+        fs::create_dir(&exports).doing("create", &exports)?;
+        mount_tmpfs(&exports)?;
+        sys::share_mounts(&exports).doing("share the mounts of", &exports)?;
+        Ok(Bench { home, keep, seed: args.seed.unwrap_or(u64::from(now.subsec_nanos())) })
+    }
+
+    /// Records a workload and checks its crash states; whether they are as expected.
+    fn experiment(&self, workload: &dyn Workload, states: u64) -> Outcome<bool> {
+        let folder = self.home.join("recording").join(workload.name());
+        let start = Instant::now();
+        let recording = Recording::make(workload, &folder, &self.home.join(EXPORTS), &self.root())?;
+        let plan = Plan { states, seed: self.seed, only: None };
+        let tally = self.check(&recording, &self.keep.join(workload.name()), workload, plan)?;
+        let (began, ended) = recording.work;
+        println!("{}", tally.row(workload.name(), ended - began, start.elapsed()));
+        fs::remove_dir_all(&folder).doing("remove", &folder)?;
+        let fault = tally.fault(workload.expected());
+        if let Some(fault) = fault {
+            println!("{}: {fault}", workload.name());
+        }
+        Ok(fault.is_none())
+    }
+
+    /// Checks crash states. Of those that show harm the first has the recording copied to `keep`, if it is not there already.
+    fn check(&self, recording: &Recording, keep: &Path, workload: &dyn Workload, plan: Plan) -> Outcome<Tally> {
+        let mut checker = workload.checker(&recording.notes())?;
+        let mut tally = Tally::default();
+        let mut told = 0;
+        let mut note = |checked: Checked| {
+            tally.count(&checked.finding);
+            if checked.finding == Finding::Sound || workload.expected() != Expected::Nothing {
+                return Ok(());
+            }
+            told += 1;
+            if told == 1 && !keep.exists() {
+                recording.keep(keep)?;
+            }
+            if told <= MAX_TOLD {
+                tell(workload, keep, plan, &checked);
+            }
+            Ok(())
+        };
+        let (durable, root) = (self.home.join("durable.img"), self.root());
+        let image = match plan.only {
+            Some(state) => keep.join(format!("state-{state}.img")),
+            None => self.home.join("state.img"),
+        };
+        let places = Places { root: &root, durable: &durable, image: &image };
+        explore(recording, checker.as_mut(), plan, places, &mut note)?;
+        Ok(tally)
+    }
+
+    /// Checks a kept recording again.
+    fn repeat(&self, folder: &Path, args: &Args) -> Outcome<bool> {
+        let recording = Recording::open(folder)?;
+        let all = controls().into_iter().chain(workloads());
+        let mut named = all.filter(|workload| workload.name() == recording.workload);
+        let workload = named.next().ok_or(format!("no workload {}", recording.workload))?;
+        println!("seed {}", self.seed);
+        let plan = Plan { states: args.states, seed: self.seed, only: args.state };
+        let start = Instant::now();
+        let tally = self.check(&recording, folder, workload.as_ref(), plan)?;
+        let (began, ended) = recording.work;
+        println!("{}\n{}", Tally::head(), tally.row(workload.name(), ended - began, start.elapsed()));
+        Ok(tally.fault(workload.expected()).is_none())
+    }
+
+    fn root(&self) -> PathBuf {
+        self.home.join("gateway")
+    }
+}
+
+fn mount_tmpfs(at: &Path) -> Outcome<()> {
+    sys::mount(Path::new("power-loss"), at, "tmpfs", "mode=755").doing("mount a tmpfs on", at)
+}
+
+/// Says what a state shows, and how to see it again.
+fn tell(workload: &dyn Workload, kept: &Path, plan: Plan, checked: &Checked) {
+    let Checked { state, cut, finding } = checked;
+    println!("{}: state {state}, cut behind request {cut}: {}", workload.name(), finding.text());
+    let Plan { states, seed, .. } = plan;
+    println!("  again: power-loss --repeat {} --states {states} --seed {seed} --state {state}", kept.display());
+}
