@@ -5,9 +5,13 @@ use super::loss::Loss;
 use super::random::Random;
 use super::recording::Recording;
 use super::replay::Replayer;
+use super::sys;
 use super::trouble::{Doing, Outcome};
-use super::workload::{Checker, CrashState, Finding};
+use super::witness::Fact;
+use super::workload::{Checker, CrashState, Finding, Workload};
 use std::path::Path;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
 
 /// Which crash states to check. The same three numbers and the same recording give the same states.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +22,9 @@ pub struct Plan {
     pub seed: u64,
     /// Only this one of them.
     pub only: Option<u64>,
+    /// Have the checker believe that the power was cut only when the work was done: so the disk seems to have forgotten what it
+    /// had acknowledged, and a checker that sees no loss is blind.
+    pub backdated: bool,
 }
 
 /// A crash state that was checked.
@@ -36,35 +43,74 @@ pub struct Checked {
 pub struct Places<'a> {
     /// Where each state is mounted: where the disk was mounted while it was recorded.
     pub root: &'a Path,
-    /// The disk as far as flushes have covered it.
-    pub durable: &'a Path,
-    /// The state's disk.
-    pub image: &'a Path,
+    /// The folder for the disks in the making.
+    pub disks: &'a Path,
+    /// Where a single state's disk is left.
+    pub left: Option<&'a Path>,
 }
 
-/// Checks the planned states and tells of each.
+/// Checks the planned states, several at a time, and tells of each.
 pub fn explore(
     recording: &Recording,
-    checker: &mut dyn Checker,
+    workload: &dyn Workload,
     plan: Plan,
     places: Places,
     tell: &mut dyn FnMut(Checked) -> Outcome<()>,
 ) -> Outcome<()> {
-    let base = recording.base();
-    let replayer = Replayer::new(&recording.log, &base, places.durable.to_path_buf());
-    let mut replayer = replayer.doing("copy", &base)?;
-    for state in 0..plan.states {
-        if plan.only.is_some_and(|only| only != state) {
-            continue;
+    let count = if plan.only.is_some() { 1 } else { workload.checks_at_a_time().min(plan.states) };
+    let (sender, results) = mpsc::channel();
+    thread::scope(|scope| {
+        for index in 0..count {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let worker = Worker { recording, plan, places, index, count };
+                if let Err(why) = worker.run(workload, &sender) {
+                    let _ = sender.send(Err(why));
+                }
+            });
         }
-        let mut random = Random::of(plan.seed, state);
-        let cut = choose_cut(recording.work, plan.states, state, &mut random);
-        let mut loss = Loss::choose(random);
-        replayer.crash(cut, &mut loss, places.image).doing("write", places.image)?;
-        let finding = check(recording.past(cut), checker, places)?;
-        tell(Checked { state, cut, finding })?;
+        drop(sender);
+        // Where one has failed, the others are told to stop by the channel's end.
+        for result in results {
+            tell(result?)?;
+        }
+        Ok(())
+    })
+}
+
+/// Checks every `count`th state.
+struct Worker<'a> {
+    recording: &'a Recording,
+    plan: Plan,
+    places: Places<'a>,
+    index: u64,
+    count: u64,
+}
+
+impl Worker<'_> {
+    fn run(&self, workload: &dyn Workload, results: &Sender<Outcome<Checked>>) -> Outcome<()> {
+        // All mount at the same place, so each needs mounts of its own.
+        sys::own_mounts().doing("have mounts of its own below", self.places.root)?;
+        let disk = |name| self.places.disks.join(format!("{name}-{}.img", self.index));
+        let image = self.places.left.map_or_else(|| disk("state"), Path::to_path_buf);
+        let mut checker = workload.checker(&self.recording.notes())?;
+        let base = self.recording.base();
+        let mut replayer = Replayer::new(&self.recording.log, &base, disk("durable")).doing("copy", &base)?;
+        for state in (self.index..self.plan.states).step_by(self.count as usize) {
+            let state = self.plan.only.unwrap_or(state);
+            let mut random = Random::of(self.plan.seed, state);
+            let cut = choose_cut(self.recording.work, self.plan.states, state, &mut random);
+            let mut loss = Loss::choose(random);
+            replayer.crash(cut, &mut loss, &image).doing("write", &image)?;
+            let known = if self.plan.backdated { self.recording.work.1 } else { cut };
+            let finding = check(self.recording.past(known), checker.as_mut(), &image, self.places.root)?;
+            let is_heard = results.send(Ok(Checked { state, cut, finding })).is_ok();
+            if !is_heard || self.plan.only.is_some() {
+                break;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A cut in the state's share of the work: the cuts go forward, and no part of the work is left out by chance.
@@ -75,12 +121,12 @@ fn choose_cut((began, ended): (usize, usize), states: u64, state: u64, random: &
     began + (place / u128::from(states * FINE)) as usize
 }
 
-fn check(past: &[super::witness::Fact], checker: &mut dyn Checker, places: Places) -> Outcome<Finding> {
-    let mounted = match Mounted::over(places.image, places.root)? {
+fn check(past: &[Fact], checker: &mut dyn Checker, image: &Path, root: &Path) -> Outcome<Finding> {
+    let mounted = match Mounted::over(image, root)? {
         Ok(mounted) => mounted,
         Err(error) => return Ok(Finding::MountFailed(error.to_string())),
     };
-    let finding = checker.check(&CrashState { root: places.root, past })?;
+    let finding = checker.check(&CrashState { root, past })?;
     let faults = mounted.faults();
     mounted.unmount()?;
     if faults > 0 {

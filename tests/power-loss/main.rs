@@ -16,10 +16,13 @@
 //!
 //! A detector that finds nothing proves nothing. So three controls run first (`control`): a writer that syncs, which must lose
 //! nothing; one that does not, of which losses must be found; one that overwrites in place, of which mixtures must be found.
+//! And of each workload some states are *backdated*: checked against what was acknowledged only later, which must show as lost.
 //!
 //! Images and mounts live in a mount namespace of this process alone: when it ends, however it ends, they are gone with it.
 
+mod agent;
 mod args;
+mod config_writes;
 mod control;
 mod disk;
 mod explore;

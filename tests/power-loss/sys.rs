@@ -31,8 +31,8 @@ pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Gives this process mounts of its own, which nobody else sees and which are gone with its last child, however it ends.
-/// To be called before there are threads.
+/// Gives this thread, the threads that it starts and their children mounts of their own: nobody else sees them, and they are
+/// gone with the last of them, however it ends.
 pub fn own_mounts() -> io::Result<()> {
     // SAFETY: unshare has no memory effects.
     check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;

@@ -5,7 +5,7 @@ use super::witness::{Fact, Witness};
 use std::path::Path;
 
 /// A program at work on the disk, and how to tell whether it lost anything.
-pub trait Workload {
+pub trait Workload: Sync {
     /// Its name on the command line and in the table.
     fn name(&self) -> &'static str;
 
@@ -14,13 +14,18 @@ pub trait Workload {
         Expected::Nothing
     }
 
+    /// How many states are checked at a time: more than there are processors where the checks mostly wait.
+    fn checks_at_a_time(&self) -> u64 {
+        2
+    }
+
     /// Puts on the disk what is there before the power is at stake, and into `notes` what the checks need to know.
     fn prepare(&self, root: &Path, notes: &Path) -> Outcome<()>;
 
     /// Works on the disk, and has the witness note what was begun and what was acknowledged.
     fn work(&self, root: &Path, notes: &Path, witness: &Witness) -> Outcome<()>;
 
-    /// Checks crash states. It has nothing but `notes` and, for each state, the facts up to the cut, so that a recording can
+    /// What checks crash states; several at a time. It has nothing but `notes` and, for each state, the facts up to the cut, so that a recording can
     /// be checked again later.
     fn checker(&self, notes: &Path) -> Outcome<Box<dyn Checker>>;
 }
