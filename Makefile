@@ -10,3 +10,4 @@ include mk/check-images.mk
 include mk/demo.mk
 include mk/test.mk
 include mk/fuzz.mk
+include mk/power-loss.mk
