@@ -1,4 +1,11 @@
 //! gmq, the store-and-forward queue on localhost (spec: gmq.md).
 
+pub mod backoff;
+pub mod forward;
+pub mod identities;
+pub mod identity;
 pub mod point;
+pub mod set_aside;
+pub mod settings;
+pub mod stamp;
 pub mod store;

@@ -1,0 +1,184 @@
+//! The forwarding process: one job from stdin, reports on stdout, then its end.
+
+use std::path::Path;
+
+use super::deliver::{Desk, Device, Parcel, Stop};
+use super::plan;
+use super::upstream::Refusal;
+use super::wire::{Batch, Job, Report};
+use crate::queue::point::Point;
+use crate::queue::stamp;
+use crate::queue::store::reader::{Reader, Waiting};
+
+/// Points held in memory while batches fill up, in bytes, at the most (and one segment more).
+const MAX_HELD: usize = 512 * 1024;
+
+/// Does a job. What goes wrong becomes a report.
+pub fn run(job: Job, folder: &Path, desk: &mut Desk<'_>) {
+    match job {
+        Job::Write(who, values) => {
+            let mut device = Device::new(who);
+            match device.write(desk, &values) {
+                Ok(None) => (desk.report)(Report::Written),
+                Ok(Some(why)) => (desk.report)(Report::Refused(why)),
+                Err(stop) => say(desk, device.id(), stop),
+            }
+        }
+        Job::Activate(who) => {
+            let mut device = Device::new(who);
+            if let Err(stop) = device.cik(desk) {
+                say(desk, device.id(), stop);
+            }
+        }
+        Job::Time => match desk.upstream.timestamp() {
+            Ok(unix) => (desk.report)(Report::Time(Some(unix))),
+            Err(Refusal::Link(why, after)) => (desk.report)(Report::Link(why, after)),
+            Err(_) => (desk.report)(Report::Time(None)),
+        },
+        Job::Batch(batch) => Pass::new(batch).run(folder, desk),
+    }
+}
+
+fn say(desk: &mut Desk<'_>, id: u64, stop: Stop) {
+    (desk.report)(match stop {
+        Stop::Held(why, after) => Report::Held(id, why, after),
+        Stop::Link(why, after) => Report::Link(why, after),
+    });
+}
+
+/// One pass over the store for several devices.
+struct Pass {
+    batch: Batch,
+    lines: Vec<Line>,
+}
+
+/// One device's points, waiting to become a full upload.
+struct Line {
+    device: Device,
+    from: u64,
+    last: u64,
+    held: Vec<Parcel>,
+    is_stopped: bool,
+}
+
+/// The platform is out of reach: the pass is over.
+struct Over;
+
+impl Pass {
+    fn new(mut batch: Batch) -> Pass {
+        let shares = std::mem::take(&mut batch.shares);
+        let line = |share: super::wire::Share| Line {
+            device: Device::new(share.who),
+            from: share.from,
+            last: share.last,
+            held: Vec::new(),
+            is_stopped: false,
+        };
+        Pass { batch, lines: shares.into_iter().map(line).collect() }
+    }
+
+    fn run(mut self, folder: &Path, desk: &mut Desk<'_>) {
+        // Over: the server has been told why.
+        let _ = self.walk(folder, desk);
+    }
+
+    fn walk(&mut self, folder: &Path, desk: &mut Desk<'_>) -> Result<(), Over> {
+        for line in &mut self.lines {
+            let activated = line.device.cik(desk).map(|_| ());
+            line.note(desk, activated)?;
+        }
+        let mut reader = match Reader::new(folder, self.batch.extent) {
+            Ok(reader) => reader,
+            Err(e) => {
+                (desk.report)(Report::Link(e.to_string(), None));
+                return Err(Over);
+            }
+        };
+        let boots = std::mem::take(&mut self.batch.boots);
+        let now = desk.now;
+        loop {
+            let waits = |id: u64, sequence: u64| self.lines.iter().any(|line| line.waits(id, sequence));
+            let mut found: Vec<Waiting> = Vec::new();
+            let Some(read) = reader.next_segment(&waits, &mut |waiting| found.push(waiting)) else { break };
+            if read.lost > 0 {
+                (desk.report)(Report::Damaged(read.number, read.lost));
+            }
+            for Waiting { identity, sequence, point } in found {
+                let Some(line) = self.lines.iter_mut().find(|line| line.device.id() == identity) else { continue };
+                // The server places every boot that it knows of before; what is left is what damage took.
+                let time = stamp::unix(point.time, &boots).unwrap_or(now);
+                let Point { alias, value, .. } = point;
+                line.held.push(Parcel { sequence, alias, time, value });
+            }
+            self.send_full(desk)?;
+        }
+        for line in &mut self.lines {
+            line.send(desk, self.batch.quantity, 1)?;
+            if !line.is_stopped {
+                (desk.report)(Report::End(line.device.id()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the uploads that are full, and everything where too much is held.
+    fn send_full(&mut self, desk: &mut Desk<'_>) -> Result<(), Over> {
+        for line in &mut self.lines {
+            line.send(desk, self.batch.quantity, self.batch.quantity)?;
+        }
+        let held: usize =
+            self.lines.iter().flat_map(|line| &line.held).map(|p| p.alias.len() + p.value.len() + 100).sum();
+        if held > MAX_HELD {
+            for line in &mut self.lines {
+                line.send(desk, self.batch.quantity, 1)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Line {
+    fn waits(&self, id: u64, sequence: u64) -> bool {
+        !self.is_stopped && self.device.id() == id && (self.from..=self.last).contains(&sequence)
+    }
+
+    /// Sends what is held, upload by upload, as long as there are `at_least` so many points or bytes enough for one.
+    fn send(&mut self, desk: &mut Desk<'_>, quantity: usize, at_least: usize) -> Result<(), Over> {
+        let mut sent = 0;
+        while !self.is_stopped {
+            let rest = self.held.get(sent..).unwrap_or_default();
+            let count = plan::upload(rest.iter().map(|p| (p.alias.as_str(), p.value.as_str())), quantity);
+            // One that is not full for its number is full for its bytes if another point was left out.
+            let is_full = count >= at_least || count < rest.len();
+            if count == 0 || !is_full {
+                break;
+            }
+            let result = self.device.record(desk, rest.get(..count).unwrap_or_default());
+            sent += count;
+            self.note(desk, result)?;
+        }
+        if self.is_stopped {
+            self.held = Vec::new();
+        } else {
+            self.held.drain(..sent);
+        }
+        Ok(())
+    }
+
+    /// Stops this line, or the pass, where that is what came of it.
+    fn note(&mut self, desk: &mut Desk<'_>, result: Result<(), Stop>) -> Result<(), Over> {
+        let Err(stop) = result else { return Ok(()) };
+        let is_over = matches!(stop, Stop::Link(..));
+        say(desk, self.device.id(), stop);
+        self.is_stopped = true;
+        if is_over {
+            Err(Over)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,133 @@
+//! The platform, as the forwarder sees it: four calls, and the few ways in which they fail that make a difference to it.
+
+use std::time::Duration;
+
+use crate::config::Cik;
+use crate::device::{Client, DeviceError};
+use crate::queue::identity::Vms;
+
+/// A point to record: alias, unix seconds, value.
+pub type Recorded<'a> = (&'a str, u64, &'a str);
+
+/// Why the platform did not take something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It does not know the CIK.
+    Unauthorized,
+    /// It will never take what was sent: the reason.
+    Bad(String),
+    /// These points, alias and unix seconds, are less than a second from others; none was stored. Empty: it did not say which.
+    Conflict(Vec<(String, i64)>),
+    /// It takes nothing from this device at present: the reason, what it asks to wait.
+    Device(String, Option<Duration>),
+    /// It was not reached, or is in trouble: the reason, what it asks to wait.
+    Link(String, Option<Duration>),
+}
+
+/// The calls.
+pub trait Upstream {
+    /// Activates a device.
+    ///
+    /// # Errors
+    /// Never [`Refusal::Unauthorized`].
+    fn activate(&mut self, vms: &Vms) -> Result<Cik, Refusal>;
+    /// Writes values, which get the platform's time.
+    ///
+    /// # Errors
+    /// Why not.
+    fn write(&mut self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), Refusal>;
+    /// Records points at their own times, all or none, in one request.
+    ///
+    /// # Errors
+    /// Why not.
+    fn record(&mut self, cik: &Cik, points: &[Recorded<'_>]) -> Result<(), Refusal>;
+    /// The platform's time in unix seconds.
+    ///
+    /// # Errors
+    /// [`Refusal::Link`], or anything else where it tells none.
+    fn timestamp(&mut self) -> Result<u64, Refusal>;
+}
+
+impl Upstream for Client {
+    fn activate(&mut self, vms: &Vms) -> Result<Cik, Refusal> {
+        Client::activate(self, &vms.vendor, &vms.model, &vms.serial).map_err(|e| match refusal(e) {
+            // An activation has no points that could be bad: it is the device that is not wanted.
+            Refusal::Bad(why) => Refusal::Device(why, None),
+            Refusal::Unauthorized => Refusal::Device("activate: the platform answered 401".to_string(), None),
+            Refusal::Conflict(_) => Refusal::Device("activate: the platform answered 409".to_string(), None),
+            other => other,
+        })
+    }
+
+    fn write(&mut self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), Refusal> {
+        Client::write(self, cik, values).map_err(refusal)
+    }
+
+    fn record(&mut self, cik: &Cik, points: &[Recorded<'_>]) -> Result<(), Refusal> {
+        let mut aliases: Vec<&str> = Vec::new();
+        for (alias, ..) in points {
+            if !aliases.contains(alias) {
+                aliases.push(alias);
+            }
+        }
+        let of_alias = |wanted: &str| {
+            let of_it = points.iter().filter(|(alias, ..)| *alias == wanted);
+            of_it.map(|(_, time, value)| (i64::try_from(*time).unwrap_or(i64::MAX), *value)).collect::<Vec<_>>()
+        };
+        let series: Vec<_> = aliases.iter().map(|alias| (*alias, of_alias(alias))).collect();
+        let series: Vec<_> = series.iter().map(|(alias, points)| (*alias, points.as_slice())).collect();
+        Client::record(self, cik, &series).map_err(refusal)
+    }
+
+    fn timestamp(&mut self) -> Result<u64, Refusal> {
+        Client::timestamp(self).map_err(refusal)
+    }
+}
+
+fn refusal(error: DeviceError) -> Refusal {
+    let (why, after) = (error.to_string(), error.retry_after());
+    match error {
+        DeviceError::Conflict(points) => Refusal::Conflict(points),
+        DeviceError::Status { status: 401, call, .. } if call != "activate" => Refusal::Unauthorized,
+        DeviceError::Status { status: 409, call: "record", .. } => Refusal::Conflict(Vec::new()),
+        DeviceError::Status { status: 400 | 413 | 422, .. } => Refusal::Bad(why),
+        // Any other 4xx says nothing against the points. A wrong server URL answers 404 to everything, for one.
+        DeviceError::Status { status: 429, .. } => Refusal::Device(why, after),
+        DeviceError::Status { .. } if error.is_permanent() => Refusal::Device(why, after),
+        _ => Refusal::Link(why, after),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_makes_the_difference_it_should() {
+        let status = |call, status, seconds: Option<u64>| DeviceError::Status {
+            call,
+            status,
+            text: "no".into(),
+            retry_after: seconds.map(Duration::from_secs),
+        };
+        assert_eq!(refusal(status("write", 401, None)), Refusal::Unauthorized);
+        assert_eq!(refusal(status("record", 409, None)), Refusal::Conflict(vec![]));
+        let named = vec![("a".to_string(), 5)];
+        assert_eq!(refusal(DeviceError::Conflict(named.clone())), Refusal::Conflict(named));
+        for bad in [400, 413, 422] {
+            assert!(matches!(refusal(status("write", bad, None)), Refusal::Bad(why) if why.contains("no")));
+        }
+        for device in [403, 404, 405, 410] {
+            assert!(matches!(refusal(status("record", device, None)), Refusal::Device(_, None)), "{device}");
+        }
+        let waits = Some(Duration::from_secs(7));
+        assert!(matches!(refusal(status("write", 429, Some(7))), Refusal::Device(_, after) if after == waits));
+        for link in [408, 425, 500, 502, 503] {
+            assert!(
+                matches!(refusal(status("write", link, Some(7))), Refusal::Link(_, after) if after == waits),
+                "{link}"
+            );
+        }
+        assert!(matches!(refusal(DeviceError::Reply("write", "x".into())), Refusal::Link(..)));
+    }
+}

@@ -1,0 +1,253 @@
+//! The identities that gmq knows, with their CIKs: one 0600 file, durable before anything is accepted under a new one.
+//!
+//! Invariant: a CIK that the platform gave is written down before it is used for anything else, since it is given once.
+
+use std::path::{Path, PathBuf};
+
+use super::identity::Identity;
+use crate::config::Cik;
+use crate::sys::file::{self, FileError};
+
+/// Identities known at once. Beyond that, one of a bare CIK with nothing queued makes room.
+pub const MAX_IDENTITIES: usize = super::store::state::MAX_CURSORS;
+
+const FILE_NAME: &str = "identities";
+const MAX_FILE: u64 = 1024 * 1024;
+const MODE: u32 = 0o600;
+
+/// One identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Who.
+    pub identity: Identity,
+    /// Its id in the store.
+    pub id: u64,
+    /// The CIK in use; `None` before it is activated.
+    pub cik: Option<Cik>,
+    /// The CIK before that: an app that was given it goes on using it.
+    pub former: Option<Cik>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Identities {
+    path: PathBuf,
+    known: Vec<Known>,
+}
+
+/// Why an identity was not taken in.
+#[derive(Debug)]
+pub enum Refused {
+    /// [`MAX_IDENTITIES`] are known.
+    TooMany,
+    /// The file could not be written.
+    File(FileError),
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refused::TooMany => write!(f, "gmq knows {MAX_IDENTITIES} devices, and takes no more"),
+            Refused::File(e) => write!(f, "{e}"),
+        }
+    }
+}
+
+impl Identities {
+    /// Reads them from the queue's folder. Never fails: what cannot be read is logged, and left out.
+    #[must_use]
+    pub fn load(folder: &Path) -> Identities {
+        let path = folder.join(FILE_NAME);
+        let bytes = file::read(&path, MAX_FILE).unwrap_or_else(|e| {
+            crate::error!("{e}; devices will have to be activated again");
+            None
+        });
+        let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
+        let mut known: Vec<Known> = Vec::new();
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            match parse(line) {
+                Some(new) if known.len() < MAX_IDENTITIES && known.iter().all(|k| k.id != new.id) => known.push(new),
+                // The line may hold a CIK: it is not shown.
+                _ => crate::error!("{} has a damaged line, which is left out", path.display()),
+            }
+        }
+        Identities { path, known }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[Known] {
+        &self.known
+    }
+
+    /// The one of that id.
+    #[must_use]
+    pub fn get(&self, id: u64) -> Option<&Known> {
+        self.known.iter().find(|k| k.id == id)
+    }
+
+    /// The one that an app means: a CIK that belongs, or did belong, to a device of gmq's own means that device.
+    #[must_use]
+    pub fn find(&self, identity: &Identity) -> Option<&Known> {
+        let owner = |cik: &Cik| {
+            self.known.iter().find(|k| {
+                let is_vms = matches!(k.identity, Identity::Vms(_));
+                is_vms && (k.cik.as_ref() == Some(cik) || k.former.as_ref() == Some(cik))
+            })
+        };
+        match identity {
+            Identity::Cik(cik) => owner(cik),
+            Identity::Vms(_) => None,
+        }
+        .or_else(|| self.known.iter().find(|k| k.identity == *identity))
+    }
+
+    /// Takes in a new identity, durably, and returns its id. `is_idle` says of an id whether it may be forgotten.
+    ///
+    /// # Errors
+    /// It is not known then.
+    pub fn add(&mut self, identity: Identity, is_idle: &dyn Fn(u64) -> bool) -> Result<u64, Refused> {
+        let id = identity.id();
+        let cik = match &identity {
+            Identity::Cik(cik) => Some(cik.clone()),
+            Identity::Vms(_) => None,
+        };
+        let mut next = self.known.clone();
+        if next.len() >= MAX_IDENTITIES {
+            // Only of a bare CIK nothing is lost: an activated device cannot be activated again.
+            let forgettable = |k: &Known| matches!(k.identity, Identity::Cik(_)) && is_idle(k.id);
+            let place = next.iter().position(forgettable).ok_or(Refused::TooMany)?;
+            next.remove(place);
+        }
+        next.push(Known { identity, id, cik, former: None });
+        self.replace(next).map_err(Refused::File)?;
+        Ok(id)
+    }
+
+    /// Keeps the CIK that the platform gave, durably.
+    ///
+    /// # Errors
+    /// It is on no disk; it counts until the process ends all the same.
+    pub fn set_cik(&mut self, id: u64, cik: Cik) -> Result<(), FileError> {
+        let mut next = self.known.clone();
+        if let Some(known) = next.iter_mut().find(|k| k.id == id) {
+            if known.cik.as_ref() == Some(&cik) {
+                return Ok(());
+            }
+            known.former = known.cik.replace(cik);
+        }
+        let result = self.replace(next.clone());
+        self.known = next;
+        result
+    }
+
+    fn replace(&mut self, next: Vec<Known>) -> Result<(), FileError> {
+        let mut text = String::new();
+        for known in &next {
+            text.push_str(&known.identity.encode());
+            if matches!(known.identity, Identity::Vms(_)) {
+                for cik in [&known.cik, &known.former] {
+                    text.push(' ');
+                    text.push_str(cik.as_ref().map_or("-", Cik::secret));
+                }
+            }
+            text.push('\n');
+        }
+        file::replace(&self.path, text.as_bytes(), MODE)?;
+        self.known = next;
+        Ok(())
+    }
+}
+
+fn parse(line: &str) -> Option<Known> {
+    let mut words = line.split(' ');
+    let identity = Identity::decode(&mut words)?;
+    let (cik, former) = match &identity {
+        Identity::Cik(cik) => (Some(cik.clone()), None),
+        Identity::Vms(_) => (words.next().and_then(Cik::parse), words.next().and_then(Cik::parse)),
+    };
+    Some(Known { id: identity.id(), identity, cik, former })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::identity::Vms;
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn scratch(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("gwe-identities-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    fn vms(serial: &str) -> Identity {
+        Identity::Vms(Vms::new("p", "p", serial).unwrap())
+    }
+
+    fn cik(letter: &str) -> Cik {
+        Cik::parse(&letter.repeat(40)).unwrap()
+    }
+
+    #[test]
+    fn identities_and_ciks_are_durable_and_private() {
+        let dir = scratch("durable");
+        let mut identities = Identities::load(&dir);
+        let id = identities.add(vms("1"), &|_| true).unwrap();
+        identities.add(Identity::Cik(cik("x")), &|_| true).unwrap();
+        identities.set_cik(id, cik("a")).unwrap();
+        identities.set_cik(id, cik("b")).unwrap();
+        identities.set_cik(id, cik("b")).unwrap();
+        let again = Identities::load(&dir);
+        assert_eq!(again.all(), identities.all());
+        let known = again.get(id).unwrap();
+        assert_eq!((known.cik.clone(), known.former.clone()), (Some(cik("b")), Some(cik("a"))));
+        let mode = fs::metadata(dir.join(FILE_NAME)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_cik_that_gmq_gave_out_means_the_device_also_after_it_was_renewed() {
+        let dir = scratch("former");
+        let mut identities = Identities::load(&dir);
+        let id = identities.add(vms("1"), &|_| true).unwrap();
+        identities.set_cik(id, cik("a")).unwrap();
+        identities.set_cik(id, cik("b")).unwrap();
+        for letter in ["a", "b"] {
+            assert_eq!(identities.find(&Identity::Cik(cik(letter))).unwrap().id, id);
+        }
+        assert!(identities.find(&Identity::Cik(cik("c"))).is_none());
+        assert_eq!(identities.find(&vms("1")).unwrap().id, id);
+        assert!(identities.find(&vms("2")).is_none());
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn damage_costs_the_damaged_lines() {
+        let dir = scratch("damage");
+        for damage in ["", "\0\0\0\0", "vms p p", "\nvms p p 1 - -\nnonsense\nvms p p 1 - -\nvms p p 2 short -\n"] {
+            fs::write(dir.join(FILE_NAME), damage).unwrap();
+            let found = Identities::load(&dir);
+            let expected = if damage.starts_with('\n') { vec![vms("1"), vms("2")] } else { vec![] };
+            assert_eq!(found.all().iter().map(|k| k.identity.clone()).collect::<Vec<_>>(), expected);
+        }
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn there_are_so_many_and_an_activated_device_is_never_forgotten() {
+        let dir = scratch("many");
+        let lines: String = (1..MAX_IDENTITIES).map(|n| format!("vms p p {n} - -\n")).collect();
+        fs::write(dir.join(FILE_NAME), lines).unwrap();
+        let mut identities = Identities::load(&dir);
+        identities.add(Identity::Cik(cik("x")), &|_| true).unwrap();
+        assert!(matches!(identities.add(vms("new"), &|_| false), Err(Refused::TooMany)));
+        identities.add(vms("new"), &|_| true).unwrap();
+        assert!(identities.find(&Identity::Cik(cik("x"))).is_none());
+        assert!(matches!(identities.add(vms("newer"), &|_| true), Err(Refused::TooMany)));
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
