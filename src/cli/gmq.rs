@@ -1,9 +1,164 @@
-//! The command line of `gmq`.
+//! The command line of `gmq`, the store-and-forward queue (spec: gmq.md, "Command line").
+
+mod set_aside;
+mod show;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
+
+use super::flags::{self, option, switch, Flag, Parser};
+use crate::config::{paths, Paths, VERSION};
+use crate::queue::ask;
+use crate::queue::forward::{courier, process};
+use crate::queue::server;
+use crate::queue::settings::{file_name, Settings, Which};
+use crate::sys::log;
+
+const HELP: Flag = switch("-h", &["--help"], "print this help");
+const VERSION_FLAG: Flag = switch("-v", &["--version"], "print the version");
+const CFG_PATH: Flag = switch("-g", &["--cfg-path"], "print the path of gmq.cfg");
+const LOG_PATH: Flag = switch("-l", &["--log-cfg-path"], "print the path of logging.cfg");
+const PATH: Flag = switch("-p", &["--path"], "print the path of this program");
+const JSON: Flag = switch("", &["--json"], "status, set-aside list: print JSON");
+const PORT: Flag = option("", &["--port"], "N", "serve: listen there, not at the configured port; 0: any");
+const ROOT: Flag = option("", &["--root"], "DIR", "move every path below DIR (also: GWE_ROOT)");
+const FORWARD: Flag = switch("", &[courier::FLAG], "");
+
+static FLAGS: &[&Flag] = &[&HELP, &VERSION_FLAG, &CFG_PATH, &LOG_PATH, &PATH, &JSON, &PORT, &ROOT];
+
+/// The commands: their words, the help line.
+static COMMANDS: &[(&str, &str)] = &[
+    ("", "serve apps on localhost:8090 until SIGTERM"),
+    ("cfg | log", "print the configuration of the queue, or of its log"),
+    ("cfg|log get", "print the names of its sections"),
+    ("cfg|log get SECTION", "print the options of a section"),
+    ("cfg|log get SECTION OPTION", "print the value of an option"),
+    ("cfg|log set SECTION OPTION VALUE", "set an option; `gmq reread` puts it in force"),
+    ("reread", "have the server read its configuration again (also: SIGHUP)"),
+    ("status", "what is queued, forwarded, set aside; the link and the devices"),
+    ("set-aside list", "points that the platform refused, with its reason"),
+    ("set-aside requeue all|ID...", "queue them again"),
+    ("set-aside discard all|ID...", "give them up"),
+];
+
+/// Why nothing was done, and the exit status.
+pub(super) enum Failure {
+    /// Wrong usage.
+    Usage(String),
+    /// Something failed.
+    Failed(String),
+}
 
 /// Runs `gmq` with the given arguments (without the program's name) and returns its exit status.
 #[must_use]
-pub fn run(_arguments: Vec<OsString>) -> u8 {
-    2
+pub fn run(arguments: Vec<OsString>) -> u8 {
+    let mut parser = Parser::new(arguments);
+    if parser.has(&HELP) {
+        return print(&help());
+    }
+    if parser.has(&VERSION_FLAG) {
+        return print(&[VERSION, "\n"].concat());
+    }
+    let result = execute(parser);
+    match result {
+        Ok(text) => print(&text),
+        Err(failure) => {
+            let (text, status) = match failure {
+                Failure::Usage(text) => ([&text, "; see gmq --help"].concat(), 2),
+                Failure::Failed(text) => (text, 1),
+            };
+            // Nobody to tell when stderr itself is gone.
+            let _ = writeln!(io::stderr(), "gmq: {text}");
+            status
+        }
+    }
+}
+
+fn execute(mut parser: Parser) -> Result<String, Failure> {
+    let root = parser.value(&ROOT).map_err(Failure::Usage)?.map(OsString::from);
+    let root = root.or_else(|| std::env::var_os(paths::ROOT_VARIABLE)).unwrap_or_else(|| "/".into());
+    let paths = Paths::new(root);
+    for (flag, which) in [(&CFG_PATH, Which::Queue), (&LOG_PATH, Which::Logging)] {
+        if parser.has(flag) {
+            return Ok([&paths.state().join(file_name(which)).to_string_lossy(), "\n"].concat());
+        }
+    }
+    if parser.has(&PATH) {
+        let path = std::env::current_exe().unwrap_or_default();
+        return Ok([&path.to_string_lossy(), "\n"].concat());
+    }
+    let (is_json, is_forwarding) = (parser.has(&JSON), parser.has(&FORWARD));
+    let port = parser.value(&PORT).map_err(Failure::Usage)?;
+    let port = port.map(|text| text.parse::<u16>().map_err(|_| Failure::Usage("--port wants 0 to 65535".to_string())));
+    let port = port.transpose()?;
+    let operands: Vec<String> =
+        parser.operands().map_err(Failure::Usage)?.iter().map(|o| o.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = operands.iter().map(String::as_str).collect();
+    let mut settings = Settings::load(&paths);
+    match words.as_slice() {
+        [] if is_forwarding => {
+            log::set_level(settings.log_level());
+            std::process::exit(process::run(&paths).into())
+        }
+        [] => {
+            log::set_level(settings.log_level());
+            drop(settings);
+            server::run(&paths, port).map(|()| String::new()).map_err(|e| Failure::Failed(e.to_string()))
+        }
+        ["reread"] => reread(&paths),
+        ["status"] => show::status(&paths, &settings, is_json),
+        ["set-aside", rest @ ..] => set_aside::run(&paths, rest, is_json),
+        ["cfg", rest @ ..] => configure(&mut settings, Which::Queue, rest),
+        ["log", rest @ ..] => configure(&mut settings, Which::Logging, rest),
+        _ => Err(Failure::Usage(["no such command: ", &words.join(" ")].concat())),
+    }
+}
+
+fn configure(settings: &mut Settings, which: Which, words: &[&str]) -> Result<String, Failure> {
+    match words {
+        [] => Ok(settings.text(which)),
+        ["get"] => Ok(Settings::sections(which).iter().flat_map(|name| [name, "\n"]).collect()),
+        ["get", section] => match settings.section(which, section) {
+            none if none.is_empty() => Err(Failure::Usage(["there is no section ", section].concat())),
+            options => Ok(options),
+        },
+        ["get", section, option] => match settings.value(which, section, option) {
+            Some(value) => Ok([value, "\n"].concat()),
+            None => Err(Failure::Usage(["there is no option ", option, " in section ", section].concat())),
+        },
+        ["set", section, option, value] => {
+            settings.set(which, section, option, value).map_err(|e| Failure::Failed(e.to_string()))?;
+            Ok(settings.text(which))
+        }
+        _ => Err(Failure::Usage("cfg and log take get [SECTION [OPTION]] or set SECTION OPTION VALUE".to_string())),
+    }
+}
+
+fn reread(paths: &Paths) -> Result<String, Failure> {
+    match ask::ask(paths, "POST", "/reread", None, "") {
+        Ok((204, _)) => Ok(String::new()),
+        Ok((_, text)) => Err(Failure::Failed(text.trim_end().to_string())),
+        Err(e) => Err(Failure::Failed(e.to_string())),
+    }
+}
+
+fn help() -> String {
+    let mut out = "gmq - Gateway message queuing: what it accepts ends up at the platform\n\nUsage:\n".to_string();
+    for (words, line) in COMMANDS {
+        let left = ["  gmq ", words].concat();
+        out.push_str(&left);
+        out.extend(std::iter::repeat(' ').take(42_usize.saturating_sub(left.len()).max(1)));
+        out.push_str(line);
+        out.push('\n');
+    }
+    out.push_str("\nFlags:\n");
+    out.push_str(&flags::help(FLAGS.iter().copied()));
+    out.push_str("\nExit status: 0 done, 1 failed, 2 wrong usage.\n");
+    out
+}
+
+/// Prints; 1 where stdout is gone.
+fn print(text: &str) -> u8 {
+    let mut stdout = io::stdout();
+    u8::from(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err())
 }

@@ -1,7 +1,7 @@
 //! Delivering points of one device: a new CIK at once where the old one is void, what conflicts alone, what is refused for good
 //! set aside.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::plan;
 use super::upstream::{Recorded, Refusal, Upstream};
@@ -35,6 +35,8 @@ pub enum Stop {
     Held(String, Option<Duration>),
     /// Nothing goes at all now.
     Link(String, Option<Duration>),
+    /// The app has waited long enough; a batch will carry it.
+    Late,
 }
 
 /// Where to: the platform, what is said to the server, where to set aside.
@@ -55,13 +57,21 @@ pub struct Device {
     who: Who,
     was_renewed: bool,
     aside: u32,
+    /// Until when a call is made again with a new CIK; `None`: whenever that comes.
+    hurry: Option<Instant>,
 }
 
 impl Device {
     /// A device at the beginning of an errand.
     #[must_use]
     pub fn new(who: Who) -> Device {
-        Device { who, was_renewed: false, aside: 0 }
+        Device { who, was_renewed: false, aside: 0, hurry: None }
+    }
+
+    /// The same, where a call is made again with a new CIK only within `time` from now: the CIK is kept in any case.
+    #[must_use]
+    pub fn in_a_hurry(who: Who, time: Duration) -> Device {
+        Device { hurry: Some(Instant::now() + time), ..Device::new(who) }
     }
 
     /// Its id in the store.
@@ -103,6 +113,9 @@ impl Device {
             Err(Refusal::Unauthorized) if !self.was_renewed => {
                 self.was_renewed = true;
                 let cik = self.activate(desk)?;
+                if self.hurry.is_some_and(|until| Instant::now() > until) {
+                    return Err(Stop::Late);
+                }
                 Ok(call(desk.upstream, &cik))
             }
             other => Ok(other),

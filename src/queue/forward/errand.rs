@@ -1,6 +1,7 @@
 //! The forwarding process: one job from stdin, reports on stdout, then its end.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::deliver::{Desk, Device, Parcel, Stop};
 use super::plan;
@@ -13,11 +14,16 @@ use crate::queue::store::reader::{Reader, Waiting};
 /// Points held in memory while batches fill up, in bytes, at the most (and one segment more).
 const MAX_HELD: usize = 512 * 1024;
 
+/// The longest that a write takes, while an app waits for it.
+pub const WRITE_LIMIT: Duration = Duration::from_secs(4);
+/// A write that met a void CIK is done again with the new one if no more time than this has gone; else it is stored.
+const WRITE_AGAIN_WITHIN: Duration = Duration::from_secs(1);
+
 /// Does a job. What goes wrong becomes a report.
 pub fn run(job: Job, folder: &Path, desk: &mut Desk<'_>) {
     match job {
         Job::Write(who, values) => {
-            let mut device = Device::new(who);
+            let mut device = Device::in_a_hurry(who, WRITE_AGAIN_WITHIN);
             match device.write(desk, &values) {
                 Ok(None) => (desk.report)(Report::Written),
                 Ok(Some(why)) => (desk.report)(Report::Refused(why)),
@@ -43,6 +49,7 @@ fn say(desk: &mut Desk<'_>, id: u64, stop: Stop) {
     (desk.report)(match stop {
         Stop::Held(why, after) => Report::Held(id, why, after),
         Stop::Link(why, after) => Report::Link(why, after),
+        Stop::Late => Report::Late,
     });
 }
 

@@ -4,8 +4,10 @@
 //! that hangs holds nobody up. The server ([`courier`]) gives it its [`wire::Job`] by stdin and reads [`wire::Report`]s from its
 //! stdout; the process ([`errand`]) reads the store itself, and writes nothing but what it sets aside.
 
+pub mod courier;
 pub mod deliver;
 pub mod errand;
 pub mod plan;
+pub mod process;
 pub mod upstream;
 pub mod wire;

@@ -64,6 +64,8 @@ pub enum Report {
     Activated(u64, Cik),
     /// The write is done.
     Written,
+    /// The write is not done, for want of time alone.
+    Late,
     /// The platform will never take the write; it is set aside. The reason.
     Refused(String),
     /// Of the device of this id, all points through this sequence number are gone: so many to the platform, so many aside.
@@ -176,6 +178,7 @@ impl Report {
         match self {
             Report::Activated(id, cik) => out.line("activated", &[id, &cik.secret()]),
             Report::Written => out.line("written", &[]),
+            Report::Late => out.line("late", &[]),
             Report::Refused(why) => out.line("refused", &[&form::encode(why)]),
             Report::Gone { id, through, forwarded, aside } => out.line("gone", &[id, through, forwarded, aside]),
             Report::End(id) => out.line("end", &[id]),
@@ -195,6 +198,7 @@ impl Report {
         Some(match words.next()? {
             "activated" => Report::Activated(number(words)?, Cik::parse(words.next()?)?),
             "written" => Report::Written,
+            "late" => Report::Late,
             "refused" => Report::Refused(form::decode(words.next()?)),
             "gone" => Report::Gone {
                 id: number(words)?,
@@ -278,6 +282,7 @@ mod tests {
         for report in [
             Report::Activated(7, Cik::parse(&"A".repeat(40)).unwrap()),
             Report::Written,
+            Report::Late,
             Report::Refused("no such\nthing".into()),
             Report::Gone { id: 1, through: 2, forwarded: 3, aside: 4 },
             Report::End(5),

@@ -28,6 +28,8 @@ use crate::sys::file::{self, Context, FileError};
 use crate::sys::random;
 use load::{load, Segment};
 use reader::Extent;
+use record::Entry;
+use scan::{Item, Scan};
 use segment::{END, START};
 use state::{Boot, Cursor, State};
 
@@ -134,6 +136,7 @@ impl Store {
     /// The folder cannot be made or read.
     pub fn open(folder: &Path, limits: Limits) -> Result<Store, FileError> {
         file::create_folder(folder)?;
+        segment::remove_leftovers(folder);
         let loaded = load(folder)?;
         for number in loaded.useless {
             let _ = std::fs::remove_file(segment::path(folder, number));
@@ -234,10 +237,11 @@ impl Store {
         result
     }
 
-    /// Notes that the platform has taken `forwarded` points of an identity: all that waited before sequence number `from`.
-    pub fn forwarded(&mut self, identity: u64, from: u64, forwarded: u32) {
+    /// Notes that all points of an identity that waited before sequence number `from` are gone: `forwarded` of them the platform
+    /// has taken, the others are set aside.
+    pub fn forwarded(&mut self, identity: u64, from: u64, forwarded: u32, aside: u32) {
         self.state.counters.forwarded += u64::from(forwarded);
-        self.gone(identity, from, forwarded);
+        self.gone(identity, from, forwarded.saturating_add(aside));
     }
 
     /// Notes that `count` points of an identity wait no more: all that waited before sequence number `from`.
@@ -252,6 +256,25 @@ impl Store {
             self.flush_state();
         }
         self.reclaim();
+    }
+
+    /// The oldest point that waits.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Point> {
+        let from = self.state.oldest()?;
+        let mut buffer = Vec::new();
+        let newest_first = self.segments.iter().rev();
+        let skipped = newest_first.skip_while(|s| s.first > from).count().max(1) - 1;
+        self.segments.iter().skip(skipped).find_map(|s| {
+            segment::read(&self.folder, s.number, END, &mut buffer).ok()?;
+            Scan::new(&buffer, self.salt, 0, false).find_map(|item| match item {
+                Item::Record(record) => match record.entry()? {
+                    Entry::Point(id, point) if self.state.waits(id, record.sequence) => Some(point),
+                    _ => None,
+                },
+                Item::Damage(_) => None,
+            })
+        })
     }
 
     /// Counts points that never waited, since the platform took them at once.

@@ -72,7 +72,7 @@ pub fn path(folder: &Path, number: u32) -> PathBuf {
     folder.join(name)
 }
 
-/// The numbers of the segments in a folder, rising. Left-overs of a preparation that was cut short are removed.
+/// The numbers of the segments in a folder, rising.
 ///
 /// # Errors
 /// The folder could not be read.
@@ -81,10 +81,7 @@ pub fn list(folder: &Path) -> Result<Vec<u32>, FileError> {
     for entry in fs::read_dir(folder).context("read", folder)? {
         let name = entry.context("read", folder)?.file_name();
         let Some(name) = name.to_str() else { continue };
-        if name.ends_with(".seg.new") {
-            // Where this fails it is tried again at the next start, and the name is overwritten anyway.
-            let _ = fs::remove_file(folder.join(name));
-        } else if let Some(number) = name.strip_suffix(".seg").filter(|hex| hex.len() == 8) {
+        if let Some(number) = name.strip_suffix(".seg").filter(|hex| hex.len() == 8) {
             numbers.extend(u32::from_str_radix(number, 16).ok());
         }
         if numbers.len() >= MAX_SEGMENTS {
@@ -93,6 +90,17 @@ pub fn list(folder: &Path) -> Result<Vec<u32>, FileError> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Removes what a preparation that was cut short has left. For the one process that prepares segments, at its start.
+pub fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.ends_with(".seg.new")) {
+            // Where this fails it is tried again at the next start, and the name is overwritten anyway.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Makes a segment that holds `records`, the rest zeros, all of it durable, in place of one with that number if there is one.
@@ -235,6 +243,8 @@ mod tests {
         fs::write(dir.join("00000020.seg.new"), "left over").unwrap();
         fs::write(dir.join("lock"), "").unwrap();
         assert_eq!(list(&dir).unwrap(), [0x1f]);
+        assert!(dir.join("00000020.seg.new").exists(), "another process may be writing it");
+        remove_leftovers(&dir);
         assert!(!dir.join("00000020.seg.new").exists());
         assert_eq!(fs::metadata(path(&dir, 0x1f)).unwrap().len(), SIZE as u64);
         let mut records = Vec::new();

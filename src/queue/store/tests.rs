@@ -74,15 +74,16 @@ fn forwarded_points_do_not_come_back_and_their_segments_go() {
     put(&mut store, 1, 0..9000);
     let full = store.bytes();
     let found = waiting(&mut store);
-    store.forwarded(1, found[6999].1 + 1, 7000);
+    store.forwarded(1, found[6999].1 + 1, 7000, 0);
     assert!(store.bytes() <= full - 3 * segment::SIZE as u64);
     drop(store);
     let mut store = Store::open(&dir, ROOMY).unwrap();
     assert_eq!((store.state().queued(), store.state().counters.forwarded), (2000, 7000));
+    assert_eq!(store.oldest(), Some(point(7000)));
     let found = waiting(&mut store);
     assert_eq!(values(&found, 1), (7000..9000).collect::<Vec<_>>());
-    store.forwarded(1, found[1999].1 + 1, 2000);
-    assert_eq!(store.state().queued(), 0);
+    store.forwarded(1, found[1999].1 + 1, 2000, 0);
+    assert_eq!((store.state().queued(), store.oldest()), (0, None));
     assert!(store.bytes() <= 2 * segment::SIZE as u64, "nothing waits: the segment in use and the prepared one");
     assert!(waiting(&mut store).is_empty());
     fs::remove_dir_all(dir).unwrap();
@@ -131,7 +132,7 @@ fn a_full_store_refuses_and_takes_again_when_points_have_gone() {
     assert!(disk_use(&dir) <= SMALL.max_bytes);
     let found = waiting(&mut store);
     assert_eq!(values(&found, 1), (0..taken).collect::<Vec<_>>());
-    store.forwarded(1, found[4999].1 + 1, 5000);
+    store.forwarded(1, found[4999].1 + 1, 5000, 0);
     put(&mut store, 1, taken..taken + 1000);
     fs::remove_dir_all(dir).unwrap();
 }
@@ -178,7 +179,7 @@ fn a_device_that_cannot_be_served_does_not_fill_the_store_with_what_others_have_
         assert_eq!(values(&found, 1), (round * 1000..(round + 1) * 1000).collect::<Vec<_>>());
         assert_eq!(values(&found, 7), stuck, "moved points keep their order");
         last = found.iter().filter(|f| f.0 == 1).map(|f| f.1).max().unwrap();
-        store.forwarded(1, last + 1, 1000);
+        store.forwarded(1, last + 1, 1000, 0);
         assert!(disk_use(&dir) <= SMALL.max_bytes);
     }
     assert!(last > 0);
@@ -217,7 +218,7 @@ fn a_reader_under_way_meets_every_point_although_they_are_moved() {
     assert!(read(&mut reader, &mut found) && read(&mut reader, &mut found));
     // Everything of the other identity goes, and the full store is written on until segments were moved together.
     let last = all.iter().filter(|f| f.0 == 1).map(|f| f.1).max().unwrap();
-    store.forwarded(1, last + 1, all.iter().filter(|f| f.0 == 1).count() as u32);
+    store.forwarded(1, last + 1, all.iter().filter(|f| f.0 == 1).count() as u32, 0);
     let files = fs::read_dir(&dir).unwrap().count();
     put(&mut store, 1, 0..3000);
     assert!(fs::read_dir(&dir).unwrap().count() <= files);
@@ -236,7 +237,7 @@ fn power_going_while_points_are_moved_leaves_them_once() {
     put(&mut store, 1, 0..6000);
     put(&mut store, 7, 1..2);
     let last = waiting(&mut store).iter().filter(|f| f.0 == 1).map(|f| f.1).max().unwrap();
-    store.forwarded(1, last + 1, 6000);
+    store.forwarded(1, last + 1, 6000, 0);
     let plan = compact::plan(&dir, &store.segments[..3], 0, store.salt, store.state()).unwrap();
     compact::carry_out(&dir, &store.segments, &plan, store.salt).unwrap();
     drop(store);
@@ -279,7 +280,7 @@ fn a_pass_to_the_end_gives_up_what_damage_took() {
     let found = waiting(&mut store);
     assert_eq!(found.len(), 7);
     put(&mut store, 1, 10..12);
-    store.forwarded(1, found[6].1 + 1, 7);
+    store.forwarded(1, found[6].1 + 1, 7, 0);
     store.since_pass = vec![(1, 2)];
     store.end_pass(1, before);
     assert_eq!(store.state().queued(), 2);

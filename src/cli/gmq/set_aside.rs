@@ -1,0 +1,99 @@
+//! `gmq set-aside`: points that the platform refused.
+
+use miniserde::{json, Serialize};
+
+use super::Failure;
+use crate::config::Paths;
+use crate::format::form;
+use crate::queue::ask;
+use crate::queue::identity::Identity;
+use crate::queue::set_aside::{self, Entry};
+
+/// Runs a command behind `set-aside`.
+pub(super) fn run(paths: &Paths, words: &[&str], is_json: bool) -> Result<String, Failure> {
+    match words {
+        ["list"] => list(paths, is_json),
+        ["requeue", ids @ ..] if !ids.is_empty() => requeue(paths, ids),
+        ["discard", ids @ ..] if !ids.is_empty() => discard(paths, ids),
+        _ => Err(Failure::Usage("set-aside takes list, requeue all|ID... or discard all|ID...".to_string())),
+    }
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    at: u64,
+    device: String,
+    alias: &'a str,
+    time: u64,
+    value: &'a str,
+    reason: &'a str,
+}
+
+fn list(paths: &Paths, is_json: bool) -> Result<String, Failure> {
+    let all = load(paths)?;
+    let mut out = String::new();
+    if is_json {
+        let shown = |e: &Entry| {
+            let Entry { id, at, identity, alias, time, value, reason } = e;
+            json::to_string(&Shown { id, at: *at, device: identity.to_string(), alias, time: *time, value, reason })
+        };
+        let entries: Vec<String> = all.iter().map(shown).collect();
+        return Ok(["[", &entries.join(","), "]\n"].concat());
+    }
+    for e in &all {
+        // A value may be anything: shown as one line, as the platform would get it.
+        let value = form::encode(&e.value);
+        let value = value.get(..60).unwrap_or(&value);
+        let words = [&e.id, " ", &e.identity.to_string(), ": ", &e.alias, " ", &e.time.to_string(), "=", value];
+        out.push_str(&words.concat());
+        out.push_str("\n         ");
+        out.extend(e.reason.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        out.push('\n');
+    }
+    Ok(out)
+}
+
+fn discard(paths: &Paths, ids: &[&str]) -> Result<String, Failure> {
+    let ids: Vec<String> = chosen(paths, ids)?.into_iter().map(|entry| entry.id).collect();
+    set_aside::remove(&paths.queue(), &ids).map_err(|e| Failure::Failed(e.to_string()))?;
+    Ok([&ids.len().to_string(), " discarded\n"].concat())
+}
+
+/// Gives them to the server as an app would; each is taken out once it is queued durably.
+fn requeue(paths: &Paths, ids: &[&str]) -> Result<String, Failure> {
+    let entries = chosen(paths, ids)?;
+    for entry in &entries {
+        let target = ["/onep:v1/stack/alias/", &form::encode(&entry.alias)].concat();
+        let mut body = String::new();
+        form::push_pair(&mut body, &entry.time.to_string(), &entry.value);
+        let (header, value) = match &entry.identity {
+            Identity::Vms(vms) => ("X-Exosite-VMS", [&vms.vendor, " ", &vms.model, " ", &vms.serial].concat()),
+            Identity::Cik(cik) => ("X-Exosite-CIK", cik.secret().to_string()),
+        };
+        match ask::ask(paths, "POST", &target, Some((header, &value)), &body) {
+            Ok((204, _)) => {}
+            Ok((_, text)) => return Err(Failure::Failed([&entry.id, ": ", text.trim_end()].concat())),
+            Err(e) => return Err(Failure::Failed(e.to_string())),
+        }
+        let id = std::slice::from_ref(&entry.id);
+        set_aside::remove(&paths.queue(), id).map_err(|e| Failure::Failed(e.to_string()))?;
+    }
+    Ok([&entries.len().to_string(), " queued again\n"].concat())
+}
+
+fn chosen(paths: &Paths, ids: &[&str]) -> Result<Vec<Entry>, Failure> {
+    let all = load(paths)?;
+    if ids == ["all"] {
+        return Ok(all);
+    }
+    let find = |id: &&str| {
+        let entry = all.iter().find(|entry| entry.id == *id).cloned();
+        entry.ok_or_else(|| Failure::Failed(["nothing is set aside as ", id, "; see `gmq set-aside list`"].concat()))
+    };
+    ids.iter().map(find).collect()
+}
+
+fn load(paths: &Paths) -> Result<Vec<Entry>, Failure> {
+    Ok(set_aside::load(&paths.queue()).map_err(|e| Failure::Failed(e.to_string()))?.entries)
+}

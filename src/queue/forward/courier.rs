@@ -1,0 +1,122 @@
+//! A forwarding process, as the server sees it: a job goes in, reports come out, and it ends or is ended.
+
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use super::wire::{Job, Report};
+use crate::sys::{poll, process};
+
+/// This very program, also while a new version is being put in its place.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+/// The flag by which the program becomes a forwarding process.
+pub const FLAG: &str = "--forward";
+/// A report, in bytes, at the most.
+const MAX_LINE: usize = 64 * 1024;
+
+/// A forwarding process.
+#[derive(Debug)]
+pub struct Courier {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    job: Vec<u8>,
+    given: usize,
+    stdout: ChildStdout,
+    line: Vec<u8>,
+    is_over: bool,
+}
+
+impl Courier {
+    /// Starts one. It dies with this process.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn start(job: &Job, root: &Path) -> io::Result<Courier> {
+        let mut command = Command::new(OWN_PROGRAM);
+        command.arg0("gmq").arg(FLAG).arg("--root").arg(root).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = process::spawn_with_parent(&mut command)?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+        };
+        poll::set_nonblocking(&stdin)?;
+        poll::set_nonblocking(&stdout)?;
+        let job = job.encode().into_bytes();
+        Ok(Courier { child, stdin: Some(stdin), job, given: 0, stdout, line: Vec::new(), is_over: false })
+    }
+
+    /// Where its reports come from.
+    #[must_use]
+    pub fn stdout(&self) -> &ChildStdout {
+        &self.stdout
+    }
+
+    /// Where the rest of its job goes; `None`: it has all of it.
+    #[must_use]
+    pub fn stdin(&self) -> Option<&ChildStdin> {
+        self.stdin.as_ref()
+    }
+
+    /// Gives it what it takes of its job.
+    pub fn give(&mut self) {
+        let Some(stdin) = &mut self.stdin else { return };
+        match stdin.write(self.job.get(self.given..).unwrap_or_default()) {
+            Ok(n) => self.given += n,
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return,
+            // It has died: the end of its output will tell.
+            Err(_) => self.given = self.job.len(),
+        }
+        if self.given >= self.job.len() {
+            // The end of its input is the end of the job.
+            self.stdin = None;
+            self.job = Vec::new();
+        }
+    }
+
+    /// Takes the reports that are there.
+    pub fn take(&mut self) -> Vec<Report> {
+        let mut reports = Vec::new();
+        let mut buffer = [0; 4096];
+        // A bound on one turn; what is left keeps the descriptor ready.
+        for _ in 0..16 {
+            match self.stdout.read(&mut buffer) {
+                Ok(n @ 1..) => self.split(buffer.get(..n).unwrap_or_default(), &mut reports),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                _ => self.is_over = true,
+            }
+            if self.is_over {
+                break;
+            }
+        }
+        reports
+    }
+
+    /// Whether no more reports will come.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Ends it, where it has not ended by itself, and hands over what must still be waited for.
+    #[must_use]
+    pub fn end(mut self) -> Child {
+        let _ = self.child.kill();
+        self.child
+    }
+
+    fn split(&mut self, bytes: &[u8], reports: &mut Vec<Report>) {
+        for byte in bytes {
+            if *byte != b'\n' {
+                self.line.push(*byte);
+                continue;
+            }
+            let line = std::mem::take(&mut self.line);
+            match Report::decode(&String::from_utf8_lossy(&line)) {
+                Some(report) => reports.push(report),
+                None => crate::warning!("a forwarding process reported nonsense"),
+            }
+        }
+        self.is_over |= self.line.len() > MAX_LINE;
+    }
+}

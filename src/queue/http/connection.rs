@@ -1,0 +1,476 @@
+//! One connection of an app: bytes in, requests out, answers back in the order of the requests, all bounded in bytes and time.
+//!
+//! Nothing here waits: reads and writes take what there is.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use super::answer::{Answer, Persistence, CONTINUE};
+use super::chunked::Chunked;
+use super::head::{self, Fault, Framing, Head, MAX_BODY, MAX_HEAD};
+
+/// Requests of one connection that wait for their answers, at the most.
+const MAX_PIPELINE: usize = 64;
+/// Read before it is looked at, in bytes, at the most.
+const MAX_INPUT: usize = MAX_HEAD + MAX_BODY;
+/// What one turn reads, in bytes, at the most: so that a client that sends without end leaves the others their turns.
+const MAX_TURN: usize = 32 * 1024;
+/// Answers not yet taken by the client, in bytes, beyond which its requests are not read.
+const MAX_OUTPUT: usize = 64 * 1024;
+/// From the first byte of a request to its last.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+/// A client that takes nothing of its answers.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// A connection that is kept open and not used.
+const IDLE_LIMIT: Duration = Duration::from_secs(120);
+
+/// A whole request, and the place of its answer.
+#[derive(Debug)]
+pub struct Request {
+    /// The head.
+    pub head: Head,
+    /// The body, decoded where it came in chunks.
+    pub body: Vec<u8>,
+    /// For [`Connection::answer`].
+    pub place: u64,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    input: Vec<u8>,
+    reading: Reading,
+    output: Vec<u8>,
+    /// Of the output, what the client has taken.
+    taken: usize,
+    answers: VecDeque<Option<Framed>>,
+    /// The place of the first of the answers.
+    first_place: u64,
+    /// When the request being read began, or the connection became idle, or the client last took something.
+    since: Duration,
+    is_input_over: bool,
+    is_broken: bool,
+}
+
+#[derive(Debug)]
+enum Reading {
+    Head,
+    Body(Box<Head>, usize),
+    Chunks(Box<Head>, Chunked),
+    /// Nothing behind the last request is read: it asked so, or cannot be told from its bytes.
+    Over,
+}
+
+#[derive(Debug)]
+enum Framed {
+    Continue,
+    Answer(Answer, Persistence),
+    /// An answer that is yet to come.
+    Promised(Persistence),
+}
+
+impl Connection {
+    /// Takes over an accepted connection. `now`: the time since boot.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn new(stream: TcpStream, now: Duration) -> io::Result<Connection> {
+        stream.set_nonblocking(true)?;
+        // An answer is one write: nothing is gained by waiting for more.
+        stream.set_nodelay(true)?;
+        Ok(Connection {
+            stream,
+            input: Vec::new(),
+            reading: Reading::Head,
+            output: Vec::new(),
+            taken: 0,
+            answers: VecDeque::new(),
+            first_place: 0,
+            since: now,
+            is_input_over: false,
+            is_broken: false,
+        })
+    }
+
+    /// Whether there is room and reason to read.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        !self.is_input_over
+            && !self.is_broken
+            && !matches!(self.reading, Reading::Over)
+            && self.input.len() < MAX_INPUT
+            && self.answers.len() < MAX_PIPELINE
+            && self.output.len() < MAX_OUTPUT
+    }
+
+    /// Whether there is something to write.
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        !self.is_broken && self.taken < self.output.len()
+    }
+
+    /// Whether nothing more will happen here.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let is_silent = self.is_input_over || matches!(self.reading, Reading::Over);
+        self.is_broken || (is_silent && self.answers.is_empty() && !self.wants_write())
+    }
+
+    /// Whether the client is owed an answer, or has not taken it yet.
+    #[must_use]
+    pub fn is_owed(&self) -> bool {
+        !self.answers.is_empty() || self.wants_write()
+    }
+
+    /// Since when it has been as it is, for choosing whom to close.
+    #[must_use]
+    pub fn since(&self) -> Duration {
+        self.since
+    }
+
+    /// When its time is over; `None`: it waits for gmq.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let limit = if self.wants_write() {
+            ANSWER_LIMIT
+        } else if !self.answers.is_empty() {
+            return None;
+        } else if self.is_in_request() {
+            REQUEST_LIMIT
+        } else {
+            IDLE_LIMIT
+        };
+        Some(self.since.saturating_add(limit))
+    }
+
+    /// Its time is over: one that is in the middle of a request is told so.
+    pub fn expire(&mut self) {
+        if self.is_in_request() && !self.is_owed() {
+            self.refuse(Fault { status: 408, sentence: "the request took longer than 30 seconds to come" });
+            self.frame();
+        } else {
+            self.is_broken = true;
+        }
+    }
+
+    /// Reads what there is.
+    pub fn read(&mut self, now: Duration) {
+        let mut buffer = [0; 8 * 1024];
+        let mut turn = 0;
+        while turn < MAX_TURN && self.wants_read() {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => self.is_input_over = true,
+                Ok(n) => {
+                    if !self.is_in_request() && !self.is_owed() {
+                        self.since = now;
+                    }
+                    self.input.extend_from_slice(buffer.get(..n).unwrap_or_default());
+                    turn += n;
+                    if n < buffer.len() {
+                        break;
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.is_broken = true,
+            }
+        }
+    }
+
+    /// The next request that is whole; what is wrong with one is answered here.
+    pub fn next_request(&mut self) -> Option<Request> {
+        while self.answers.len() < MAX_PIPELINE {
+            match self.advance() {
+                Ok(Progress::Request(head, body)) => {
+                    let place = self.first_place + self.answers.len() as u64;
+                    let persistence = persistence(&head);
+                    self.answers.push_back(Some(Framed::Promised(persistence)));
+                    if persistence == Persistence::Close {
+                        self.reading = Reading::Over;
+                    }
+                    return Some(Request { head, body, place });
+                }
+                Ok(Progress::Further) => {}
+                Ok(Progress::Nothing) => return None,
+                Err(fault) => {
+                    self.refuse(fault);
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// Gives the answer of a place. Answers leave in the order of the requests.
+    pub fn answer(&mut self, place: u64, answer: Answer) {
+        let Some(index) = place.checked_sub(self.first_place).and_then(|n| usize::try_from(n).ok()) else { return };
+        if let Some(slot) = self.answers.get_mut(index) {
+            if let Some(Framed::Promised(persistence)) = slot {
+                *slot = Some(Framed::Answer(answer, *persistence));
+            }
+        }
+    }
+
+    /// Writes what the client takes.
+    pub fn write(&mut self, now: Duration) {
+        self.frame();
+        while self.wants_write() {
+            match self.stream.write(self.output.get(self.taken..).unwrap_or_default()) {
+                Ok(n) => {
+                    self.taken += n;
+                    self.since = now;
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.is_broken = true,
+            }
+        }
+        if self.taken > 0 {
+            // What is idle holds no memory.
+            self.output = Vec::new();
+            self.taken = 0;
+        }
+        if self.input.is_empty() {
+            self.input = Vec::new();
+        }
+    }
+
+    /// Ends the sending half and takes what still comes, a little: a client that is still sending would otherwise be reset
+    /// before it has read why it was refused.
+    pub fn close(mut self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+        let mut buffer = [0; 8 * 1024];
+        for _ in 0..32 {
+            if !matches!(self.stream.read(&mut buffer), Ok(1..)) {
+                break;
+            }
+        }
+    }
+
+    fn is_in_request(&self) -> bool {
+        !self.input.is_empty() || matches!(self.reading, Reading::Body(..) | Reading::Chunks(..))
+    }
+
+    fn advance(&mut self) -> Result<Progress, Fault> {
+        match std::mem::replace(&mut self.reading, Reading::Head) {
+            Reading::Over => {
+                self.reading = Reading::Over;
+                Ok(Progress::Nothing)
+            }
+            Reading::Head => {
+                let Some((head, length)) = head::parse(&self.input)? else { return Ok(Progress::Nothing) };
+                self.input.drain(..length);
+                let has_body = head.framing != Framing::Length(0);
+                if head.expects_continue && has_body && self.input.is_empty() {
+                    self.answers.push_back(Some(Framed::Continue));
+                }
+                let head = Box::new(head);
+                self.reading = match head.framing {
+                    Framing::Length(length) => Reading::Body(head, length),
+                    Framing::Chunked => Reading::Chunks(head, Chunked::default()),
+                };
+                Ok(Progress::Further)
+            }
+            Reading::Body(head, length) => {
+                if self.input.len() < length {
+                    self.reading = Reading::Body(head, length);
+                    return Ok(Progress::Nothing);
+                }
+                let body = self.input.drain(..length).collect();
+                Ok(Progress::Request(*head, body))
+            }
+            Reading::Chunks(head, mut chunked) => {
+                let used = chunked.push(&self.input)?;
+                self.input.drain(..used);
+                match chunked.finished() {
+                    Some(body) => Ok(Progress::Request(*head, body)),
+                    None => {
+                        self.reading = Reading::Chunks(head, chunked);
+                        Ok(Progress::Nothing)
+                    }
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, fault: Fault) {
+        let answer = Answer::error(fault.status, fault.sentence);
+        self.answers.push_back(Some(Framed::Answer(answer, Persistence::Close)));
+        self.reading = Reading::Over;
+        self.input = Vec::new();
+    }
+
+    /// Turns the answers whose turn it is into bytes.
+    fn frame(&mut self) {
+        while let Some(Some(framed)) = self.answers.front_mut() {
+            match framed {
+                Framed::Promised(_) => return,
+                Framed::Continue => self.output.extend_from_slice(CONTINUE),
+                Framed::Answer(answer, persistence) => answer.write(&mut self.output, *persistence),
+            }
+            self.answers.pop_front();
+            self.first_place += 1;
+        }
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+enum Progress {
+    Request(Head, Vec<u8>),
+    Further,
+    Nothing,
+}
+
+fn persistence(head: &Head) -> Persistence {
+    match (head.keep_alive, head.is_old) {
+        (false, _) => Persistence::Close,
+        (true, true) => Persistence::KeepAlive,
+        (true, false) => Persistence::Usual,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn pair() -> (Connection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        (Connection::new(server, Duration::ZERO).unwrap(), client)
+    }
+
+    /// Lets the server read until `count` requests were there.
+    fn requests(connection: &mut Connection, count: usize) -> Vec<Request> {
+        let mut found = Vec::new();
+        for _ in 0..500 {
+            connection.read(Duration::ZERO);
+            found.extend(std::iter::from_fn(|| connection.next_request()));
+            connection.write(Duration::ZERO);
+            if found.len() >= count {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        found
+    }
+
+    fn received(client: &mut TcpStream) -> String {
+        let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
+        while let Ok(n @ 1..) = client.read(&mut buffer) {
+            text.extend_from_slice(&buffer[..n]);
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn answers_leave_in_the_order_of_the_requests_whichever_is_ready_first() {
+        let (mut connection, mut client) = pair();
+        client.write_all(b"POST /1 HTTP/1.1\r\nContent-Length: 2\r\n\r\nab\r\nPOST /2 HTTP/1.1\r\n\r\n").unwrap();
+        let found = requests(&mut connection, 2);
+        assert_eq!((found[0].body.as_slice(), found[1].head.target.as_str()), (&b"ab"[..], "/2"));
+        assert!(connection.deadline().is_none(), "gmq's turn");
+        connection.answer(found[1].place, Answer::text("second"));
+        connection.write(Duration::ZERO);
+        connection.answer(found[0].place, Answer::text("first"));
+        connection.answer(found[0].place, Answer::text("again"));
+        connection.answer(77, Answer::text("never asked"));
+        connection.write(Duration::ZERO);
+        let text = received(&mut client);
+        assert!(text.ends_with("second") && text.find("first") < text.find("second"), "{text}");
+        assert!(!text.contains("again") && !text.contains("never"));
+        assert!(!connection.is_over() && !connection.is_owed());
+    }
+
+    #[test]
+    fn a_client_that_waits_for_it_is_told_to_continue_behind_earlier_answers() {
+        let (mut connection, mut client) = pair();
+        client.write_all(b"POST /1 HTTP/1.1\n\nPOST /2 HTTP/1.1\nContent-Length: 1\nExpect: 100-Continue\n\n").unwrap();
+        let first = requests(&mut connection, 1);
+        std::thread::sleep(Duration::from_millis(20));
+        requests(&mut connection, 0);
+        connection.answer(first[0].place, Answer::done());
+        connection.write(Duration::ZERO);
+        let text = received(&mut client);
+        assert!(text.ends_with("\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n") && text.starts_with("HTTP/1.1 204"), "{text}");
+        client.write_all(b"x").unwrap();
+        assert_eq!(requests(&mut connection, 1)[0].body, b"x");
+    }
+
+    #[test]
+    fn a_bad_request_is_answered_in_its_turn_and_ends_the_connection() {
+        let (mut connection, mut client) = pair();
+        client.write_all(b"POST /1 HTTP/1.1\r\n\r\nnonsense\r\n\r\nPOST /2 HTTP/1.1\r\n\r\n").unwrap();
+        let found = requests(&mut connection, 2);
+        assert_eq!(found.len(), 1);
+        connection.answer(found[0].place, Answer::done());
+        connection.write(Duration::ZERO);
+        assert!(connection.is_over());
+        connection.close();
+        let text = received(&mut client);
+        assert!(
+            text.contains("204") && text.contains("400 Bad Request") && text.contains("Connection: close"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn time_is_over_for_the_slow_the_silent_and_the_deaf() {
+        let (mut connection, mut client) = pair();
+        assert_eq!(connection.deadline(), Some(IDLE_LIMIT));
+        client.write_all(b"POST / HT").unwrap();
+        let begun = Duration::from_secs(50);
+        while !connection.is_in_request() {
+            connection.read(begun);
+        }
+        client.write_all(b"TP").unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        connection.read(begun + Duration::from_secs(10));
+        assert_eq!(connection.deadline(), Some(begun + REQUEST_LIMIT), "drip by drip is no way to live longer");
+        connection.expire();
+        connection.write(begun);
+        assert!(connection.is_over());
+        assert!(received(&mut client).contains("408"));
+        let (mut idle, _client) = pair();
+        idle.expire();
+        assert!(idle.is_over());
+    }
+
+    #[test]
+    fn what_a_client_sends_without_end_is_bounded() {
+        let (mut connection, mut client) = pair();
+        client.set_nonblocking(true).unwrap();
+        let request = b"POST / HTTP/1.1\r\n\r\n".repeat(100);
+        for _ in 0..2000 {
+            let _ = client.write(&request);
+            connection.read(Duration::ZERO);
+            while connection.next_request().is_some() {}
+            assert!(connection.input.len() <= MAX_INPUT + 8192 && connection.answers.len() <= MAX_PIPELINE);
+        }
+        assert!(!connection.wants_read());
+    }
+
+    #[test]
+    fn a_half_closed_connection_still_gets_its_answer() {
+        let (mut connection, mut client) = pair();
+        client.write_all(b"POST / HTTP/1.0\r\n\r\n").unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let found = requests(&mut connection, 1);
+        assert!(!connection.is_over());
+        connection.answer(found[0].place, Answer::done());
+        connection.write(Duration::ZERO);
+        assert!(connection.is_over());
+        assert!(received(&mut client).contains("Connection: close"));
+    }
+}

@@ -1,0 +1,9 @@
+//! HTTP/1.1 for apps on this machine: requests in, answers out, as sloppy clients speak it (spec: gmq.md, device-api.md).
+//!
+//! Invariants: no bytes make it panic; whatever is read has a bound; nothing here knows what a request means but [`route`].
+
+pub mod answer;
+pub mod chunked;
+pub mod connection;
+pub mod head;
+pub mod route;

@@ -1,0 +1,279 @@
+//! What a request asks for (spec: gmq.md, the table of calls).
+
+use super::answer::Answer;
+use super::head::Head;
+use crate::config::Cik;
+use crate::format::form;
+use crate::queue::identity::{Identity, Vms};
+use crate::queue::point::MAX_ALIAS;
+
+/// Points in one request, at the most.
+const MAX_POINTS: usize = 5000;
+
+/// A point as an app sends it: alias, unix seconds, value.
+pub type Sent = (String, u64, String);
+
+/// A request that makes sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Send these values now: alias and value.
+    Write(Identity, Vec<(String, String)>),
+    /// Upload these points with the next batch.
+    Record(Identity, Vec<Sent>),
+    /// Get the CIK of a device.
+    Activate(Vms),
+    /// Read the configuration again.
+    Reread,
+    /// Say how the queue is.
+    Status,
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// The answer that says what is wrong with it.
+pub fn route(head: &Head, body: &[u8]) -> Result<Call, Answer> {
+    let path = path(&head.target);
+    let body = String::from_utf8_lossy(body);
+    let stack = ["/onep:v1/stack/", "/api:v1/stack/"].into_iter().find_map(|prefix| path.strip_prefix(prefix));
+    let call = match (stack, path.as_str()) {
+        (Some("alias" | "alias/"), _) => Known::Write,
+        (Some("record" | "record/"), _) => Known::RecordMany,
+        (Some(rest), _) => match rest.strip_prefix("alias/") {
+            Some(alias) => Known::Record(alias),
+            None => return Err(unknown(&path)),
+        },
+        (None, "/provision/activate") => Known::Activate,
+        (None, "/reread") => Known::Reread,
+        (None, "/status") => Known::Status,
+        _ => return Err(unknown(&path)),
+    };
+    let method = if matches!(call, Known::Status) { "GET" } else { "POST" };
+    if head.method != method {
+        return Err(Answer::error(405, &["only ", method, " is known for ", &path].concat()));
+    }
+    match call {
+        Known::Write => write(identity(head)?, &body),
+        Known::Record(alias) => record(identity(head)?, form::pairs(&body).map(|(time, value)| (alias, time, value))),
+        Known::RecordMany => record_many(identity(head)?, &body),
+        Known::Activate => activate(&body),
+        Known::Reread => Ok(Call::Reread),
+        Known::Status => Ok(Call::Status),
+    }
+}
+
+enum Known<'a> {
+    Write,
+    Record(&'a str),
+    RecordMany,
+    Activate,
+    Reread,
+    Status,
+}
+
+/// The path, decoded, without the query. (gmq reads nothing, so what a hybrid call asks to read finds nothing.)
+fn path(target: &str) -> String {
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    // In a path a plus is a plus.
+    form::decode(&path.replace('+', "%2B"))
+}
+
+fn unknown(path: &str) -> Answer {
+    let shown: String = path.chars().filter(|c| !c.is_control()).take(100).collect();
+    Answer::error(404, &["there is no ", &shown, " here"].concat())
+}
+
+fn wrong(sentence: &str) -> Answer {
+    Answer::error(400, sentence)
+}
+
+fn identity(head: &Head) -> Result<Identity, Answer> {
+    if let Some(vms) = &head.vms {
+        let vms = Vms::parse(vms)
+            .ok_or_else(|| wrong("X-Exosite-VMS must be three words: vendor, model and serial number"))?;
+        return Ok(Identity::Vms(vms));
+    }
+    let Some(cik) = &head.cik else {
+        return Err(wrong("the request has neither X-Exosite-VMS nor X-Exosite-CIK: whose data is it?"));
+    };
+    let cik = Cik::parse(cik).ok_or_else(|| wrong("X-Exosite-CIK must be 40 letters and digits"))?;
+    Ok(Identity::Cik(cik))
+}
+
+fn write(identity: Identity, body: &str) -> Result<Call, Answer> {
+    let values: Vec<(String, String)> = form::pairs(body).take(MAX_POINTS + 1).collect();
+    check_count(values.len(), "the body has no alias=value")?;
+    for (alias, _) in &values {
+        check_alias(alias)?;
+    }
+    Ok(Call::Write(identity, values))
+}
+
+fn record<'a>(identity: Identity, pairs: impl Iterator<Item = (&'a str, String, String)>) -> Result<Call, Answer> {
+    let mut points = Vec::new();
+    for (alias, time, value) in pairs.take(MAX_POINTS + 1) {
+        check_alias(alias)?;
+        points.push((alias.to_string(), unix_seconds(&time)?, value));
+    }
+    check_count(points.len(), "the body has no timestamp=value")?;
+    Ok(Call::Record(identity, points))
+}
+
+/// `alias=a&<ts>=<value>&…&alias=b&<ts>=<value>`: the newer form of record.
+fn record_many(identity: Identity, body: &str) -> Result<Call, Answer> {
+    let mut points = Vec::new();
+    let mut alias = None;
+    for (key, value) in form::pairs(body) {
+        if key == "alias" {
+            check_alias(&value)?;
+            alias = Some(value);
+            continue;
+        }
+        let Some(alias) = &alias else { return Err(wrong("the body does not begin with alias=")) };
+        points.push((alias.clone(), unix_seconds(&key)?, value));
+        if points.len() > MAX_POINTS {
+            break;
+        }
+    }
+    check_count(points.len(), "the body has no timestamp=value")?;
+    Ok(Call::Record(identity, points))
+}
+
+fn activate(body: &str) -> Result<Call, Answer> {
+    let mut vms = [None, None, None];
+    for (key, value) in form::pairs(body) {
+        if let Some(place) = ["vendor", "model", "sn"].iter().position(|name| *name == key) {
+            if let Some(slot) = vms.get_mut(place) {
+                *slot = Some(value);
+            }
+        }
+    }
+    let [vendor, model, serial] = vms.map(Option::unwrap_or_default);
+    let vms = Vms::new(&vendor, &model, &serial);
+    vms.map(Call::Activate).ok_or_else(|| wrong("the body must be vendor=…&model=…&sn=…, each one word"))
+}
+
+fn check_count(count: usize, none: &str) -> Result<(), Answer> {
+    match count {
+        0 => Err(wrong(none)),
+        1..=MAX_POINTS => Ok(()),
+        _ => Err(Answer::error(413, "there are more than 5000 values in one request")),
+    }
+}
+
+fn check_alias(alias: &str) -> Result<(), Answer> {
+    match alias.len() {
+        0 => Err(wrong("an alias is empty")),
+        1..=MAX_ALIAS => Ok(()),
+        _ => Err(wrong("an alias is longer than 255 bytes")),
+    }
+}
+
+/// Unix seconds; the fraction that `time.time()` brings along is cut.
+fn unix_seconds(text: &str) -> Result<u64, Answer> {
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
+    let seconds = whole.parse::<i64>().ok().filter(|_| is_number(whole) && is_number(fraction));
+    seconds.and_then(|s| u64::try_from(s).ok()).ok_or_else(|| {
+        let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
+        wrong(&["'", &shown, "' is no time in unix seconds"].concat())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::head;
+    use super::*;
+
+    const CIK: &str = "0123456789abcdefABCDEF0123456789abcdef01";
+
+    fn routed(request_line: &str, headers: &str, body: &str) -> Result<Call, (u16, String)> {
+        let text = format!("{request_line} HTTP/1.1\r\n{headers}\r\n\r\n");
+        let (head, _) = head::parse(text.as_bytes()).unwrap().unwrap();
+        route(&head, body.as_bytes()).map_err(|answer| (answer.status, answer.body))
+    }
+
+    fn vms() -> Identity {
+        Identity::Vms(Vms::new("p", "p", "1").unwrap())
+    }
+
+    fn strings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect()
+    }
+
+    #[test]
+    fn calls_as_apps_make_them() {
+        let cik = Identity::Cik(Cik::parse(CIK).unwrap());
+        let header = format!("X-Exosite-CIK: {CIK}");
+        let both = format!("{header}\r\nX-Exosite-VMS: p p 1");
+        let report = "device_report={\"pressure\": \"63\"}";
+        for (line, headers, body, expected) in [
+            (
+                "POST /onep:v1/stack/alias",
+                header.as_str(),
+                report,
+                Call::Write(cik.clone(), strings(&[("device_report", "{\"pressure\": \"63\"}")])),
+            ),
+            (
+                "POST /api:v1/stack/alias/?x",
+                &both,
+                "a=1%262&b=%zz",
+                Call::Write(vms(), strings(&[("a", "1&2"), ("b", "%zz")])),
+            ),
+            (
+                "POST /onep%3Av1/stack/alias/a%20b+c",
+                "X-Exosite-VMS: p  p\t1",
+                "1469819234=x&1469819235.75=y=z",
+                Call::Record(
+                    vms(),
+                    vec![("a b+c".into(), 1_469_819_234, "x".into()), ("a b+c".into(), 1_469_819_235, "y=z".into())],
+                ),
+            ),
+            (
+                "POST /onep:v1/stack/record",
+                &both,
+                "alias=a&1=x&2=y&alias=b&1=z",
+                Call::Record(
+                    vms(),
+                    vec![("a".into(), 1, "x".into()), ("a".into(), 2, "y".into()), ("b".into(), 1, "z".into())],
+                ),
+            ),
+            ("POST /provision/activate", "", "vendor=p&model=p&sn=1", Call::Activate(Vms::new("p", "p", "1").unwrap())),
+            ("POST /reread", "", "", Call::Reread),
+            ("GET /status", "", "", Call::Status),
+        ] {
+            assert_eq!(routed(line, headers, body), Ok(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_answered_with_a_sentence() {
+        let vms = "X-Exosite-VMS: p p 1";
+        let long = format!("{}=1", "a".repeat(256));
+        let many = "1=2&".repeat(5001);
+        for (line, headers, body, status, sentence) in [
+            ("POST /onep:v1/stack/alias", "", "a=1", 400, "neither"),
+            ("POST /onep:v1/stack/alias", "X-Exosite-VMS: p p", "a=1", 400, "three words"),
+            ("POST /onep:v1/stack/alias", "X-Exosite-CIK: short", "a=1", 400, "40 letters"),
+            ("POST /onep:v1/stack/alias", vms, "", 400, "no alias=value"),
+            ("POST /onep:v1/stack/alias", vms, "=1", 400, "empty"),
+            ("POST /onep:v1/stack/alias", vms, &long, 400, "255"),
+            ("POST /onep:v1/stack/alias", vms, &many, 413, "5000"),
+            ("POST /onep:v1/stack/alias/a", vms, "", 400, "no timestamp"),
+            ("POST /onep:v1/stack/alias/a", vms, "now=1", 400, "'now' is no time"),
+            ("POST /onep:v1/stack/alias/a", vms, "-5=1", 400, "no time"),
+            ("POST /onep:v1/stack/alias/a", vms, "99999999999999999999=1", 400, "no time"),
+            ("POST /onep:v1/stack/record", vms, "1=2", 400, "begin with alias"),
+            ("POST /provision/activate", "", "vendor=p&model=p", 400, "sn="),
+            ("POST /provision/activate", "", "vendor=p&model=p&sn=a b", 400, "one word"),
+            ("GET /onep:v1/stack/alias?a", vms, "", 405, "only POST"),
+            ("POST /status", "", "", 405, "only GET"),
+            ("POST /", "", "", 404, "no /"),
+            ("POST /onep:v1/stack/nonsense", vms, "a=1", 404, "nonsense"),
+            ("POST /onep:v1/rpc/process", vms, "{}", 404, "rpc"),
+        ] {
+            let (got, text) = routed(line, headers, body).unwrap_err();
+            assert!(got == status && text.contains(sentence), "{line} {body:.40}: {got} {text}");
+        }
+    }
+}

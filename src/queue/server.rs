@@ -1,0 +1,375 @@
+//! The server: one process, one loop, loopback only. It waits for connections, forwarding processes, signals and the time, and
+//! takes each of them to the [`Service`].
+//!
+//! Everything that arrived in one turn of the loop shares one flush of the store, and is answered behind it. A turn never waits for
+//! a client or for the network.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::process::Child;
+use std::time::Duration;
+
+use super::ask;
+use super::forward::courier::Courier;
+use super::forward::wire::Report;
+use super::http::connection::Connection;
+use super::http::route::route;
+use super::service::{Moment, Order, Service, Token};
+use super::settings::Settings;
+use super::stamp::{self, Now};
+use crate::config::Paths;
+use crate::sys::file::FileError;
+use crate::sys::poll::Watch;
+use crate::sys::signal::{self, Signal};
+use crate::sys::{clock, file, lock, random};
+
+/// Connections at once. Beyond that, the one that has been silent for longest makes room.
+const MAX_CONNECTIONS: usize = 64;
+/// Connections accepted in one turn, at the most.
+const MAX_ACCEPTS: usize = 32;
+/// After the system could not give another connection.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+/// From SIGTERM to the end: less than supervisord waits. An activation cut short may cost its CIK.
+const STOP_LIMIT: Duration = Duration::from_secs(8);
+
+/// Why the server cannot run.
+#[derive(Debug)]
+pub enum ServerError {
+    /// The address is taken, or may not be used.
+    Listen(SocketAddr, io::Error),
+    /// Another gmq serves this root.
+    IsRunning,
+    /// The system refused what the loop needs: what.
+    System(&'static str, io::Error),
+    /// The lock could not be made.
+    File(FileError),
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerError::Listen(address, e) => {
+                write!(f, "cannot listen on {address}: {e}; is another server there? `gmq cfg set http port N` moves this one")
+            }
+            ServerError::IsRunning => f.write_str("another gmq is running; `supervisorctl status gmq` shows it"),
+            ServerError::System(what, e) => write!(f, "cannot {what}: {e}"),
+            ServerError::File(e) => write!(f, "{e}"),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+/// Serves until SIGTERM. `port`: instead of the configured one.
+///
+/// # Errors
+/// It could not begin.
+pub fn run(paths: &Paths, port: Option<u16>) -> Result<(), ServerError> {
+    signal::block();
+    let signals = signal::descriptor().map_err(|e| ServerError::System("wait for signals", e))?;
+    let lock = lock::take(&paths.run().join("gmq.lock"), Duration::from_secs(2)).map_err(ServerError::File)?;
+    let _lock = lock.ok_or(ServerError::IsRunning)?;
+    let port = port.unwrap_or_else(|| Settings::load(paths).port());
+    let listeners = listen(port)?;
+    if let Some(address) = listeners.first().and_then(|l| l.local_addr().ok()) {
+        let port = address.port().to_string();
+        if let Err(e) = file::replace(&ask::port_file(paths), port.as_bytes(), 0o644) {
+            crate::warning!("{e}; the gmq commands look for the server at the configured port");
+        }
+        crate::info!("listening on http://{address}");
+    }
+    let boot_id = file::read(std::path::Path::new("/proc/sys/kernel/random/boot_id"), 100).ok().flatten();
+    let boot = stamp::tag(&String::from_utf8_lossy(&boot_id.unwrap_or_default()));
+    let service = Service::new(paths.clone(), boot, moment(), random::bits);
+    let mut server = Server {
+        paths: paths.clone(),
+        service,
+        listeners,
+        listen_at: Duration::ZERO,
+        connections: Vec::new(),
+        next_connection: 0,
+        couriers: Vec::new(),
+        ending: Vec::new(),
+        stop_at: None,
+    };
+    server.serve(&signals).map_err(|e| ServerError::System("wait", e))?;
+    server.service.shut_down();
+    Ok(())
+}
+
+/// Both loopback addresses: clients that look up `localhost` may take either first. IPv6 may be missing.
+fn listen(port: u16) -> Result<Vec<TcpListener>, ServerError> {
+    let bind = |address: SocketAddr| -> io::Result<TcpListener> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let first = bind(address).map_err(|e| ServerError::Listen(address, e))?;
+    let port = first.local_addr().map_or(port, |address| address.port());
+    let mut listeners = vec![first];
+    match bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
+        Ok(listener) => listeners.push(listener),
+        Err(e) => crate::debug!("not listening on [::1]: {e}"),
+    }
+    Ok(listeners)
+}
+
+fn moment() -> Moment {
+    let since_boot = clock::since_boot();
+    let now = Now {
+        wall: clock::unix_seconds(),
+        since_boot: since_boot.as_secs(),
+        is_synchronised: clock::is_synchronised(),
+    };
+    Moment { since_boot, now }
+}
+
+struct Server {
+    paths: Paths,
+    service: Service,
+    listeners: Vec<TcpListener>,
+    /// Not before that is the next connection accepted.
+    listen_at: Duration,
+    connections: Vec<(u64, Connection)>,
+    next_connection: u64,
+    couriers: Vec<(u64, Courier)>,
+    /// Forwarding processes that are still to be reaped.
+    ending: Vec<Child>,
+    /// When the server ends at the latest, once it has been told to.
+    stop_at: Option<Duration>,
+}
+
+/// The places of the descriptors in a wait.
+struct Places {
+    signals: usize,
+    listeners: Option<usize>,
+    /// One for each connection; `None`: nothing to wait for.
+    connections: Vec<Option<usize>>,
+    /// For each courier: its stdout, its stdin.
+    couriers: Vec<(usize, Option<usize>)>,
+}
+
+impl Server {
+    fn serve(&mut self, signals: &File) -> io::Result<()> {
+        let mut watch = Watch::default();
+        let mut is_pending = false;
+        loop {
+            let places = self.watch(&mut watch, signals);
+            let limit = if is_pending { Some(Duration::ZERO) } else { self.time_left() };
+            watch.wait(limit)?;
+            let moment = moment();
+            if watch.ready(places.signals).read {
+                self.take_signals(signals, moment);
+            }
+            self.hear_couriers(&watch, &places, moment);
+            self.hear_clients(&watch, &places, moment);
+            self.service.tick(moment);
+            self.service.commit();
+            self.carry_out(moment);
+            is_pending = self.answer(moment);
+            // Behind the answers: nobody waits for it.
+            self.service.prepare(moment);
+            if self.is_done(moment) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn watch(&self, watch: &mut Watch, signals: &File) -> Places {
+        watch.clear();
+        let signals = watch.add(signals, true, false);
+        let may_accept = self.stop_at.is_none() && self.listen_at.is_zero() && self.has_room();
+        let mut listeners = None;
+        for listener in self.listeners.iter().filter(|_| may_accept) {
+            listeners.get_or_insert(watch.add(listener, true, false));
+        }
+        let mut add = |connection: &Connection| {
+            let (read, write) = (connection.wants_read() && self.stop_at.is_none(), connection.wants_write());
+            // Nothing to wait for: a hang-up that nobody would take must not keep the loop spinning.
+            (read || write).then(|| watch.add(connection, read, write))
+        };
+        let connections = self.connections.iter().map(|(_, connection)| add(connection)).collect();
+        let mut couriers = Vec::with_capacity(self.couriers.len());
+        for (_, courier) in &self.couriers {
+            let stdout = watch.add(courier.stdout(), true, false);
+            couriers.push((stdout, courier.stdin().map(|stdin| watch.add(stdin, false, true))));
+        }
+        Places { signals, listeners, connections, couriers }
+    }
+
+    fn has_room(&self) -> bool {
+        self.connections.len() < MAX_CONNECTIONS || self.connections.iter().any(|(_, c)| !c.is_owed())
+    }
+
+    /// Until something is to be done.
+    fn time_left(&self) -> Option<Duration> {
+        let now = clock::since_boot();
+        let connections = self.connections.iter().filter_map(|(_, c)| c.deadline()).min();
+        let listening = (!self.listen_at.is_zero()).then_some(self.listen_at);
+        let first = [self.service.deadline(now), connections, listening, self.stop_at].into_iter().flatten().min()?;
+        Some(first.saturating_sub(now))
+    }
+
+    fn take_signals(&mut self, signals: &File, moment: Moment) {
+        while let Some(signal) = signal::read(signals) {
+            match signal {
+                Signal::Stop if self.stop_at.is_none() => {
+                    crate::info!("stopping");
+                    self.listeners.clear();
+                    self.service.stop(moment);
+                    self.stop_at = Some(moment.since_boot.saturating_add(STOP_LIMIT));
+                }
+                Signal::Stop => {}
+                Signal::Hurry => self.service.reread(),
+                Signal::Child => self.ending.retain_mut(|child| matches!(child.try_wait(), Ok(None))),
+            }
+        }
+    }
+
+    fn hear_couriers(&mut self, watch: &Watch, places: &Places, moment: Moment) {
+        let mut over = Vec::new();
+        for ((number, courier), (stdout, stdin)) in self.couriers.iter_mut().zip(&places.couriers) {
+            if stdin.is_some_and(|place| watch.ready(place).write) {
+                courier.give();
+            }
+            if watch.ready(*stdout).read {
+                for report in courier.take() {
+                    self.service.report(*number, report, moment);
+                }
+            }
+            if courier.is_over() {
+                over.push(*number);
+            }
+        }
+        for number in over {
+            self.end_courier(number);
+            self.service.over(number, moment);
+        }
+    }
+
+    fn end_courier(&mut self, number: u64) {
+        if let Some(place) = self.couriers.iter().position(|(n, _)| *n == number) {
+            let mut child = self.couriers.remove(place).1.end();
+            if !matches!(child.try_wait(), Ok(Some(_))) {
+                self.ending.push(child);
+            }
+        }
+    }
+
+    fn hear_clients(&mut self, watch: &Watch, places: &Places, moment: Moment) {
+        for ((_, connection), place) in self.connections.iter_mut().zip(&places.connections) {
+            if place.is_some_and(|place| watch.ready(place).read) {
+                connection.read(moment.since_boot);
+            }
+        }
+        if self.listen_at <= moment.since_boot {
+            self.listen_at = Duration::ZERO;
+        }
+        let is_calling = |place: usize| (place..place + self.listeners.len()).any(|p| watch.ready(p).read);
+        if places.listeners.is_some_and(is_calling) {
+            self.accept(moment);
+        }
+        for (_, connection) in &mut self.connections {
+            if connection.deadline().is_some_and(|at| at <= moment.since_boot) {
+                connection.expire();
+            }
+        }
+        self.take_requests(moment);
+    }
+
+    fn accept(&mut self, moment: Moment) {
+        for listener in 0..self.listeners.len() {
+            for _ in 0..MAX_ACCEPTS {
+                let Some(accepted) = self.listeners.get(listener).filter(|_| self.has_room()).map(TcpListener::accept)
+                else {
+                    break;
+                };
+                match accepted.and_then(|(stream, _)| Connection::new(stream, moment.since_boot)) {
+                    Ok(connection) => self.take_in(connection, moment),
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+                    Err(e) => {
+                        crate::warning!("cannot accept a connection: {e}");
+                        self.listen_at = moment.since_boot.saturating_add(ACCEPT_AGAIN);
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_in(&mut self, mut connection: Connection, moment: Moment) {
+        if self.connections.len() >= MAX_CONNECTIONS {
+            let silent = self.connections.iter().enumerate().filter(|(_, (_, c))| !c.is_owed());
+            let Some((place, _)) = silent.min_by_key(|(_, (_, c))| c.since()) else { return };
+            self.connections.remove(place).1.close();
+        }
+        // Most clients have sent their request by now: that saves a turn.
+        connection.read(moment.since_boot);
+        self.connections.push((self.next_connection, connection));
+        self.next_connection += 1;
+    }
+
+    /// Takes the requests that are whole; whether there were any.
+    fn take_requests(&mut self, moment: Moment) -> bool {
+        let mut is_any = false;
+        for (id, connection) in &mut self.connections {
+            while let Some(request) = connection.next_request() {
+                is_any = true;
+                let token = Token { connection: *id, place: request.place };
+                match route(&request.head, &request.body) {
+                    Ok(call) => self.service.request(token, call, moment),
+                    Err(answer) => connection.answer(request.place, answer),
+                }
+            }
+        }
+        is_any
+    }
+
+    fn carry_out(&mut self, moment: Moment) {
+        for order in self.service.take_orders() {
+            match order {
+                Order::End(number) => self.end_courier(number),
+                Order::Start(number, job) => match Courier::start(&job, self.paths.root()) {
+                    Ok(courier) => self.couriers.push((number, courier)),
+                    Err(e) => {
+                        let why = format!("cannot start a forwarding process: {e}");
+                        self.service.report(number, Report::Link(why, None), moment);
+                        self.service.over(number, moment);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Sends the answers that are ready. Whether clients have sent more meanwhile that was read already.
+    fn answer(&mut self, moment: Moment) -> bool {
+        for (token, answer) in self.service.take_answers() {
+            if let Some((_, connection)) = self.connections.iter_mut().find(|(id, _)| *id == token.connection) {
+                connection.answer(token.place, answer);
+            }
+        }
+        for (_, connection) in &mut self.connections {
+            connection.write(moment.since_boot);
+        }
+        let mut place = 0;
+        while place < self.connections.len() {
+            if self.connections.get(place).is_some_and(|(_, c)| c.is_over()) {
+                self.connections.remove(place).1.close();
+            } else {
+                place += 1;
+            }
+        }
+        self.stop_at.is_none() && self.take_requests(moment)
+    }
+
+    /// Told to stop, and nothing is under way that would be lost.
+    fn is_done(&self, moment: Moment) -> bool {
+        let Some(stop_at) = self.stop_at else { return false };
+        let is_owed = self.connections.iter().any(|(_, connection)| connection.is_owed());
+        moment.since_boot >= stop_at || !(self.service.is_busy() || is_owed)
+    }
+}

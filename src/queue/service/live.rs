@@ -1,0 +1,198 @@
+//! Writes and activations while the app waits for them.
+
+use std::time::Duration;
+
+use super::{Errand, Kind, Moment, Order, Service, Token, ERRAND_LIMIT, MAX_LIVE, MAX_WAITING, PATIENCE};
+use crate::queue::forward::wire::{Job, Who};
+use crate::queue::http::answer::Answer;
+use crate::queue::identity::Identity;
+use crate::queue::point::{Point, Time};
+
+/// An app that waits for the platform.
+pub(super) struct Waiting {
+    pub(super) token: Token,
+    pub(super) id: u64,
+    pub(super) want: Want,
+    pub(super) deadline: Duration,
+    /// Its errand is under way.
+    pub(super) is_under_way: bool,
+}
+
+/// What for.
+pub(super) enum Want {
+    /// These values are to be written; else they are queued under this time.
+    Write(Vec<(String, String)>, Time),
+    /// The device's CIK.
+    Cik,
+}
+
+impl Service {
+    pub(super) fn write(
+        &mut self,
+        token: Token,
+        identity: Identity,
+        values: Vec<(String, String)>,
+        moment: Moment,
+    ) -> Option<Answer> {
+        let id = match self.identify(identity) {
+            Ok(id) => id,
+            Err(answer) => return Some(answer),
+        };
+        let time = self.clock.stamp(None, moment.now);
+        if self.may_send_now(id, &values) {
+            let want = Want::Write(values, time);
+            let deadline = moment.since_boot.saturating_add(PATIENCE);
+            self.waiting.push(Waiting { token, id, want, deadline, is_under_way: false });
+            return None;
+        }
+        self.queue_write(token, id, values, time, moment)
+    }
+
+    /// Whether a write can go now, and overtakes nothing: the link and the device work, and nothing of its aliases is queued.
+    fn may_send_now(&mut self, id: u64, values: &[(String, String)]) -> bool {
+        let is_failing = self.link.retry.is_failing() || self.waiting.len() >= MAX_WAITING;
+        let device = self.device(id);
+        !is_failing
+            && !device.line.retry.is_failing()
+            && !values.iter().any(|(alias, _)| device.aliases.contains(alias))
+    }
+
+    /// Queues a write under the time when it was made.
+    fn queue_write(
+        &mut self,
+        token: Token,
+        id: u64,
+        values: Vec<(String, String)>,
+        time: Time,
+        moment: Moment,
+    ) -> Option<Answer> {
+        let points: Vec<Point> = values.into_iter().map(|(alias, value)| Point { alias, value, time }).collect();
+        let answer = self.stage(token, id, &points, moment);
+        // It was to go at once: only the link or the device holds it up, not the period.
+        self.batch_due = Some(self.batch_due.unwrap_or(moment.since_boot).min(moment.since_boot));
+        answer
+    }
+
+    pub(super) fn activate(&mut self, token: Token, identity: Identity, moment: Moment) -> Option<Answer> {
+        let id = match self.identify(identity) {
+            Ok(id) => id,
+            Err(answer) => return Some(answer),
+        };
+        if let Some(cik) = self.identities.get(id).and_then(|known| known.cik.as_ref()) {
+            return Some(Answer::text(cik.secret()));
+        }
+        let is_early = self.link.retry.at().max(self.device_at(id)) > moment.since_boot;
+        if is_early || self.waiting.len() >= MAX_WAITING {
+            // An attempt was made a moment ago, and the next one comes by itself.
+            return Some(Answer::done());
+        }
+        let deadline = moment.since_boot.saturating_add(PATIENCE);
+        self.waiting.push(Waiting { token, id, want: Want::Cik, deadline, is_under_way: false });
+        None
+    }
+
+    /// Starts what waits, one errand a device, and the activations that are due.
+    pub(super) fn start_live(&mut self, moment: Moment) {
+        let mut ids: Vec<u64> = Vec::new();
+        for waiting in &self.waiting {
+            if !ids.contains(&waiting.id) {
+                ids.push(waiting.id);
+            }
+        }
+        ids.extend(self.unactivated(moment));
+        for id in ids {
+            if self.live_errands() >= MAX_LIVE {
+                return;
+            }
+            if !self.has_errand(id) {
+                self.start_for(id, moment);
+            }
+        }
+    }
+
+    fn live_errands(&self) -> usize {
+        self.errands.iter().filter(|e| matches!(e.kind, Kind::Write(_) | Kind::Activate(_))).count()
+    }
+
+    fn has_errand(&self, id: u64) -> bool {
+        self.errands.iter().any(|e| e.kind == Kind::Write(id) || e.kind == Kind::Activate(id))
+    }
+
+    /// Devices that want a CIK, though nothing of theirs is queued (else the batch gets it), and may be tried.
+    fn unactivated(&self, moment: Moment) -> Vec<u64> {
+        let is_due = |id: u64| self.device_at(id).max(self.link.retry.at()) <= moment.since_boot;
+        let known = self.identities.all().iter().filter(|k| k.cik.is_none()).map(|k| k.id);
+        known.filter(|id| !self.is_queued(*id) && is_due(*id)).collect()
+    }
+
+    pub(super) fn is_queued(&self, id: u64) -> bool {
+        self.store.as_ref().is_some_and(|store| store.state().cursor(id).is_some())
+    }
+
+    fn start_for(&mut self, id: u64, moment: Moment) {
+        let Some(who) = self.who(id) else { return };
+        if who.cik.is_none() {
+            // A batch that is under way for this device activates it.
+            if !self.is_in_batch(id) {
+                self.start(Kind::Activate(id), Job::Activate(who), moment);
+            }
+            return;
+        }
+        let first = self.waiting.iter_mut().find(|w| w.id == id && matches!(w.want, Want::Write(..)));
+        if let Some(Waiting { want: Want::Write(values, _), is_under_way, .. }) = first {
+            *is_under_way = true;
+            let job = Job::Write(who, values.clone());
+            self.start(Kind::Write(id), job, moment);
+        }
+    }
+
+    fn is_in_batch(&self, id: u64) -> bool {
+        self.is_queued(id) && self.errands.iter().any(|e| matches!(e.kind, Kind::Batch(_)))
+    }
+
+    pub(super) fn who(&self, id: u64) -> Option<Who> {
+        let known = self.identities.get(id)?;
+        Some(Who { id, identity: known.identity.clone(), cik: known.cik.clone() })
+    }
+
+    pub(super) fn start(&mut self, kind: Kind, job: Job, moment: Moment) {
+        let number = self.next_errand;
+        self.next_errand += 1;
+        let deadline = moment.since_boot.saturating_add(ERRAND_LIMIT);
+        self.errands.push(Errand { number, kind, deadline, is_settled: false });
+        self.orders.push(Order::Start(number, job));
+    }
+
+    /// Apps that have waited long enough: what they wrote is queued, in its order; who wants a CIK is told that there is none
+    /// yet. The errand goes on, since it may bring a CIK; a write of its own accord takes no longer than the apps wait.
+    pub(super) fn end_waiting(&mut self, moment: Moment) {
+        while let Some(place) = self.waiting.iter().position(|w| w.deadline <= moment.since_boot) {
+            let id = self.waiting.get(place).map_or(0, |w| w.id);
+            self.queue_waiting(id, moment);
+        }
+    }
+
+    /// Ends all waiting for a device.
+    pub(super) fn queue_waiting(&mut self, id: u64, moment: Moment) {
+        let (theirs, others) = std::mem::take(&mut self.waiting).into_iter().partition(|w: &Waiting| w.id == id);
+        self.waiting = others;
+        let theirs: Vec<Waiting> = theirs;
+        for Waiting { token, want, .. } in theirs {
+            let answer = match want {
+                Want::Cik => Some(Answer::done()),
+                Want::Write(values, time) => self.queue_write(token, id, values, time, moment),
+            };
+            self.answers.extend(answer.map(|answer| (token, answer)));
+        }
+    }
+
+    /// Ends all waiting that no errand is under way for: the link has failed.
+    pub(super) fn queue_all_waiting(&mut self, moment: Moment) {
+        let is_idle = |id: u64| !self.waiting.iter().any(|w| w.id == id && w.is_under_way);
+        let mut ids: Vec<u64> = self.waiting.iter().map(|w| w.id).filter(|id| is_idle(*id)).collect();
+        ids.dedup();
+        for id in ids {
+            self.queue_waiting(id, moment);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The queue's decisions: what becomes of each request, what is sent when, and what is made of the outcome.
+//!
+//! Nothing here waits, reads a clock, or starts a process: the [server](super::server) brings requests, the time and reports, and
+//! carries out the orders. So all of it is tested by calling it.
+//!
+//! A write is sent at once and answered when the platform has it; flash is not touched. Only when that fails, or takes longer
+//! than [`PATIENCE`], or something of the same alias is queued already, it is stored and then answered: a gateway with a good
+//! link does not wear its flash, and one with a bad link does not keep its apps waiting.
+
+mod dispatch;
+mod live;
+mod reports;
+pub mod status;
+mod storing;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use super::backoff::Retry;
+use super::forward::wire::Job;
+use super::http::answer::Answer;
+use super::http::route::Call;
+use super::identities::{Identities, Refused};
+use super::identity::Identity;
+use super::settings::Settings;
+use super::stamp::{Clock, Now};
+use super::store::Store;
+use crate::config::Paths;
+use live::Waiting;
+use storing::Aliases;
+
+/// How long an app waits for the platform, before what it wrote is stored instead.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+/// Writes and activations under way at once.
+const MAX_LIVE: usize = 4;
+/// Apps that wait for the platform at once; more are served from the store.
+const MAX_WAITING: usize = 64;
+/// An errand that says nothing for so long is ended. Longer than any request of the device client may take.
+const ERRAND_LIMIT: Duration = Duration::from_secs(120);
+/// After a failed link, the first and the longest time until it is tried again.
+const LINK_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+/// The same for a device that the platform does not serve at present.
+const DEVICE_RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
+/// After the store could not be opened.
+const OPEN_AGAIN: Duration = Duration::from_secs(10);
+
+/// Where an answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The connection.
+    pub connection: u64,
+    /// The request's place on it.
+    pub place: u64,
+}
+
+/// The time, as the server reads it for each turn of its loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The time since boot: all intervals run on it.
+    pub since_boot: Duration,
+    /// The clocks, for stamping points.
+    pub now: Now,
+}
+
+/// What the server is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Start a forwarding process for the errand of that number.
+    Start(u64, Job),
+    /// End it.
+    End(u64),
+}
+
+/// The queue.
+pub struct Service {
+    paths: Paths,
+    settings: Settings,
+    identities: Identities,
+    store: Option<Store>,
+    /// Why there is none, and when it is tried again.
+    store_error: String,
+    open_at: Duration,
+    clock: Clock,
+    link: Line,
+    devices: Vec<Device>,
+    waiting: Vec<Waiting>,
+    errands: Vec<Errand>,
+    next_errand: u64,
+    /// Whose points are staged, to be answered when they are durable.
+    staged: Vec<Token>,
+    answers: Vec<(Token, Answer)>,
+    orders: Vec<Order>,
+    /// When the queued points are due.
+    batch_due: Option<Duration>,
+    refused: u64,
+    is_stopping: bool,
+    random: fn() -> u64,
+}
+
+/// Whether something can be sent to, or when it is tried again.
+#[derive(Clone, Debug, Default)]
+struct Line {
+    retry: Retry,
+    reason: String,
+}
+
+/// What is known of a device beside its identity.
+struct Device {
+    id: u64,
+    line: Line,
+    aliases: Aliases,
+}
+
+struct Errand {
+    number: u64,
+    kind: Kind,
+    deadline: Duration,
+    /// It has said what came of it.
+    is_settled: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Write(u64),
+    Activate(u64),
+    Time,
+    /// What it will find is below this sequence number.
+    Batch(u64),
+}
+
+impl Service {
+    /// Opens the queue of a gateway. `boot`: see [`super::stamp::tag`]; `random`: for jitter.
+    #[must_use]
+    pub fn new(paths: Paths, boot: u32, moment: Moment, random: fn() -> u64) -> Service {
+        let folder = paths.queue();
+        let mut service = Service {
+            settings: Settings::load(&paths),
+            identities: Identities::load(&folder),
+            paths,
+            store: None,
+            store_error: String::new(),
+            open_at: Duration::ZERO,
+            clock: Clock::new(boot, None),
+            link: Line::default(),
+            devices: Vec::new(),
+            waiting: Vec::new(),
+            errands: Vec::new(),
+            next_errand: 0,
+            staged: Vec::new(),
+            answers: Vec::new(),
+            orders: Vec::new(),
+            batch_due: None,
+            refused: 0,
+            is_stopping: false,
+            random,
+        };
+        service.open_store(moment);
+        if let Some(store) = &service.store {
+            let state = store.state();
+            service.clock = Clock::new(boot, state.boots.iter().find(|b| b.tag == boot).and_then(|b| b.began));
+            if !state.cursors.is_empty() {
+                crate::info!("{} points are queued", state.queued());
+                // Gateways that come back from the same power cut do not upload in the same moment.
+                let period = u64::try_from(service.settings.batch_record_period().as_millis()).unwrap_or(u64::MAX);
+                let spread = Duration::from_millis((service.random)() % period.saturating_add(1));
+                service.batch_due = Some(moment.since_boot.saturating_add(spread));
+            }
+        }
+        service
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Takes a request. Its answer comes from [`Service::take_answers`], now or later.
+    pub fn request(&mut self, token: Token, call: Call, moment: Moment) {
+        self.clock.look(moment.now);
+        let answer = match call {
+            Call::Status => Some(Answer::json(self.status(moment).to_json())),
+            Call::Reread => {
+                self.reread();
+                Some(Answer::done())
+            }
+            Call::Write(identity, values) => self.write(token, identity, values, moment),
+            Call::Record(identity, points) => self.record(token, identity, points, moment),
+            Call::Activate(vms) => self.activate(token, Identity::Vms(vms), moment),
+        };
+        if let Some(answer) = answer {
+            self.answers.push((token, answer));
+        }
+    }
+
+    /// Reads both configuration files again.
+    pub fn reread(&mut self) {
+        self.settings = Settings::load(&self.paths);
+        crate::sys::log::set_level(self.settings.log_level());
+        if let Some(store) = &mut self.store {
+            store.set_limits(self.settings.limits());
+        }
+        crate::info!("read the configuration again");
+    }
+
+    /// Does what the time asks for: gives up waiting, starts errands.
+    pub fn tick(&mut self, moment: Moment) {
+        self.place_boots(moment);
+        self.end_waiting(moment);
+        self.end_errands(moment);
+        if !self.is_stopping {
+            self.start_live(moment);
+            self.start_batch(moment);
+        }
+    }
+
+    /// Makes durable what was staged since the last commit, and answers it.
+    pub fn commit(&mut self) {
+        let result = self.store.as_mut().map_or(Ok(()), Store::commit);
+        for token in std::mem::take(&mut self.staged) {
+            let answer = match &result {
+                Ok(()) => Answer::done(),
+                Err(e) => Answer::error(503, &e.to_string()),
+            };
+            self.answers.push((token, answer));
+        }
+        if let Err(e) = result {
+            crate::error!("{e}; what came in was refused");
+            self.refused += 1;
+        }
+    }
+
+    /// The answers that are ready.
+    pub fn take_answers(&mut self) -> Vec<(Token, Answer)> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// What the server is to do.
+    pub fn take_orders(&mut self) -> Vec<Order> {
+        std::mem::take(&mut self.orders)
+    }
+
+    /// Prepares what will be needed next: to be called when the answers are out.
+    pub fn prepare(&mut self, moment: Moment) {
+        if let Some(store) = &mut self.store {
+            store.prepare_ahead(moment.since_boot);
+        }
+    }
+
+    /// Whether an errand is under way: ending it may cost a CIK, which the platform gives once.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.errands.is_empty()
+    }
+
+    /// Starts nothing any more; whoever waits for the platform is served from the store.
+    pub fn stop(&mut self, moment: Moment) {
+        self.is_stopping = true;
+        while let Some(id) = self.waiting.first().map(|w| w.id) {
+            self.queue_waiting(id, moment);
+        }
+    }
+
+    /// Leaves the store in order.
+    pub fn shut_down(&mut self) {
+        if let Some(store) = &mut self.store {
+            store.flush_state();
+        }
+    }
+
+    /// The id of an identity; a new one is written down first. An app that names one again finds it without a write.
+    fn identify(&mut self, identity: Identity) -> Result<u64, Answer> {
+        if let Some(known) = self.identities.find(&identity) {
+            return Ok(known.id);
+        }
+        let (store, waiting) = (&self.store, &self.waiting);
+        let is_idle = |id: u64| {
+            store.as_ref().map_or(true, |s| s.state().cursor(id).is_none()) && waiting.iter().all(|w| w.id != id)
+        };
+        let shown = identity.to_string();
+        match self.identities.add(identity, &is_idle) {
+            Ok(id) => {
+                crate::info!("new device: {shown}");
+                Ok(id)
+            }
+            Err(e) => {
+                self.refused += 1;
+                if let Refused::File(_) = &e {
+                    crate::error!("{e}");
+                }
+                Err(Answer::error(503, &e.to_string()))
+            }
+        }
+    }
+
+    fn device(&mut self, id: u64) -> &mut Device {
+        let place = self.devices.iter().position(|d| d.id == id).unwrap_or_else(|| {
+            // One that is known no more holds no place.
+            let identities = &self.identities;
+            self.devices.retain(|d| identities.get(d.id).is_some());
+            let aliases = Aliases::at_start(self.store.as_ref().is_some_and(|s| s.state().cursor(id).is_some()));
+            self.devices.push(Device { id, line: Line::default(), aliases });
+            self.devices.len() - 1
+        });
+        &mut self.devices[place]
+    }
+
+    /// When a device may be tried, in time since boot; zero: at once.
+    fn device_at(&self, id: u64) -> Duration {
+        self.devices.iter().find(|d| d.id == id).map_or(Duration::ZERO, |d| d.line.retry.at())
+    }
+}
+
+impl Line {
+    fn succeeded(&mut self) {
+        if self.retry.is_failing() {
+            *self = Line::default();
+        }
+    }
+
+    fn failed(
+        &mut self,
+        reason: String,
+        asked: Option<Duration>,
+        (first, longest): (Duration, Duration),
+        now: Duration,
+        random: u64,
+    ) {
+        self.retry.failed(now, first, longest, asked, random);
+        self.reason = reason;
+    }
+}
