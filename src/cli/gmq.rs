@@ -91,8 +91,12 @@ fn execute(mut parser: Parser) -> Result<String, Failure> {
     let port = parser.value(&PORT).map_err(Failure::Usage)?;
     let port = port.map(|text| text.parse::<u16>().map_err(|_| Failure::Usage("--port wants 0 to 65535".to_string())));
     let port = port.transpose()?;
-    let operands: Vec<String> =
-        parser.operands().map_err(Failure::Usage)?.iter().map(|o| o.to_string_lossy().into_owned()).collect();
+    let operands: Vec<String> = parser
+        .operands(FLAGS.iter().copied())
+        .map_err(Failure::Usage)?
+        .iter()
+        .map(|o| o.to_string_lossy().into_owned())
+        .collect();
     let words: Vec<&str> = operands.iter().map(String::as_str).collect();
     let mut settings = Settings::load(&paths);
     match words.as_slice() {

@@ -145,7 +145,7 @@ impl Settings {
             Which::Queue => &mut self.queue,
             Which::Logging => &mut self.logging,
         };
-        layered.set(option.section, option.key, value).map_err(ConfigError::File)
+        layered.set(&[(option.section, option.key, value)]).map_err(ConfigError::File)
     }
 
     fn get(&self, which: Which, key: &str) -> &str {
