@@ -15,7 +15,10 @@ fuzz_target!(|bytes: &[u8]| {
     match Buildfile::parse(&text, &Overrides::default()) {
         Ok(buildfile) => {
             assert!(place.is_none() && !buildfile.includes.is_empty());
-            assert!(buildfile.includes.iter().all(|path| !path.starts_with('/') && path.split('/').all(|part| part != "..")));
+            assert!(buildfile
+                .includes
+                .iter()
+                .all(|path| !path.starts_with('/') && path.split('/').all(|part| part != "..")));
         }
         Err(faults) => assert!(!faults.is_empty()),
     }
