@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use pico_args::Arguments;
 
 use super::hint;
+use super::output::quoted;
 
 /// One flag.
 pub struct Flag {
@@ -100,7 +101,7 @@ impl Parser {
                 match value {
                     Ok(None) => break,
                     Ok(Some(value)) if looks_like_a_flag(&value) => {
-                        return Err(format!("{spelling} wants {} before {}", flag.value, value.to_string_lossy()));
+                        return Err(format!("{spelling} wants {} before {}", flag.value, quoted(&value)));
                     }
                     Ok(Some(_)) if found.is_some() => return Err(format!("{} is given twice", spelled(flag))),
                     Ok(value) => found = value,
@@ -124,7 +125,7 @@ impl Parser {
     pub fn operands<'a>(self, known: impl IntoIterator<Item = &'a Flag>) -> Result<Vec<OsString>, String> {
         let (mut rest, plain) = self.rest();
         match rest.iter().find(|argument| looks_like_a_flag(argument)) {
-            Some(unknown) => Err(self::unknown(&unknown.to_string_lossy(), known)),
+            Some(unknown) => Err(self::unknown(&quoted(unknown), known)),
             None => {
                 rest.extend(plain);
                 Ok(rest)
@@ -147,10 +148,9 @@ fn spelled(flag: &Flag) -> &'static str {
 /// The sentence about a flag that nobody knows.
 #[must_use]
 pub fn unknown<'a>(argument: &str, known: impl IntoIterator<Item = &'a Flag>) -> String {
-    let shown: String = argument.chars().take(hint::MAX_WORD).collect();
-    match hint::nearest(&shown, known.into_iter().flat_map(Flag::spellings)) {
-        Some(meant) => format!("unknown flag {shown}; did you mean {meant}?"),
-        None => format!("unknown flag {shown}"),
+    match hint::nearest(argument, known.into_iter().flat_map(Flag::spellings)) {
+        Some(meant) => format!("unknown flag {argument}; did you mean {meant}?"),
+        None => format!("unknown flag {argument}"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::flags::{self, option, switch, Flag, Parser};
-use super::{developer, operator, status};
+use super::{developer, operator, output, status};
 use crate::config::{Config, Paths, Setting, Which, VERSION};
 use crate::engine;
 use crate::sys::log::{self, Level};
@@ -14,6 +14,13 @@ pub struct Row {
     /// How it is spelled and explained.
     pub flag: Flag,
     does: Does,
+}
+
+impl Row {
+    /// Whether the next argument is the flag's own. The files of an install are operands.
+    fn takes_value(&self) -> bool {
+        !self.flag.value.is_empty() && !matches!(self.does, Does::RunOnFiles(_))
+    }
 }
 
 /// What a flag does. Of commands there is at most one a call.
@@ -89,7 +96,7 @@ pub static TABLE: &[(&str, &[Row])] = &[
             ),
             row(
                 option("", &["--mac-address"], "IFACE", "print the MAC of a network interface"),
-                Does::Run(|call| operator::print_mac(&call.value.to_string_lossy())),
+                Does::Run(|call| operator::print_mac(&output::quoted(&call.value))),
             ),
         ],
     ),
@@ -236,23 +243,24 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, String> {
         None => None,
         Some(name) => Some(Level::parse(&name).ok_or("-d wants DEBUG, INFO, WARNING, ERROR or CRITICAL")?),
     };
-    let (is_json, app_name, app_version) = (parser.has(&JSON), parser.value(&APP_NAME)?, parser.value(&APP_VERSION)?);
+    let (app_name, app_version) = (parser.value(&APP_NAME)?, parser.value(&APP_VERSION)?);
     let mut settings = Vec::new();
     let mut commands: Vec<(&'static Row, OsString)> = Vec::new();
-    for row in rows() {
+    // Those with a value come first: a flag that stands where the value should is then seen there.
+    for row in rows().filter(|row| row.takes_value()) {
         match &row.does {
             Does::Set(which, keys) => {
-                if let Some(value) = parser.value(&row.flag)? {
-                    settings.extend(keys.iter().map(|key| Setting { which: *which, key, value: value.clone() }));
-                }
+                let value = parser.value(&row.flag)?;
+                let each = |key: &&'static str| Some(Setting { which: *which, key, value: value.clone()? });
+                settings.extend(keys.iter().filter_map(each));
             }
-            Does::RunOnFiles(_) => commands.extend(parser.has(&row.flag).then(|| (row, OsString::new()))),
-            Does::Say(_) | Does::Run(_) if row.flag.value.is_empty() => {
-                commands.extend(parser.has(&row.flag).then(|| (row, OsString::new())));
-            }
-            Does::Say(_) | Does::Run(_) => commands.extend(parser.os_value(&row.flag)?.map(|value| (row, value))),
             Does::With(_) | Does::Always => {}
+            _ => commands.extend(parser.os_value(&row.flag)?.map(|value| (row, value))),
         }
+    }
+    let is_json = parser.has(&JSON);
+    for row in rows().filter(|row| !row.takes_value()) {
+        commands.extend(parser.has(&row.flag).then(|| (row, OsString::new())));
     }
     let operands: Vec<PathBuf> = parser.operands(rows().map(|row| &row.flag))?.into_iter().map(PathBuf::from).collect();
     let command = one_of(commands)?;
@@ -264,7 +272,8 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, String> {
     match operands.first() {
         None if wants_files => return Err("--install-apps wants at least one tarball".to_string()),
         Some(operand) if !wants_files => {
-            return Err(format!("nothing to do with {} (to install it: --install-apps)", operand.display()));
+            let operand = output::quoted(operand.as_os_str());
+            return Err(format!("nothing to do with {operand} (to install it: --install-apps)"));
         }
         _ => {}
     }

@@ -1,7 +1,7 @@
 //! Which word was meant.
 
 /// Words are compared up to so many characters.
-pub const MAX_WORD: usize = 60;
+const MAX_WORD: usize = 60;
 
 /// The one of `known` that `word` begins, or that is few typing errors away.
 #[must_use]

@@ -60,13 +60,18 @@ pub fn enabled(level: Level) -> bool {
     level as u8 >= THRESHOLD.load(Ordering::Relaxed)
 }
 
+/// A message as one line of at most [`MAX_MESSAGE`] bytes, whatever it quotes: a hostile name cannot forge a second one, nor
+/// speak to a terminal.
+#[must_use]
+pub fn one_line(message: &str) -> String {
+    let end = (0..=MAX_MESSAGE.min(message.len())).rev().find(|i| message.is_char_boundary(*i)).unwrap_or(0);
+    let cut = message.get(..end).unwrap_or_default();
+    cut.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// Writes one line in one `write`, so that lines of several processes do not mix. Use the macros instead.
 pub fn write(level: Level, message: fmt::Arguments<'_>) {
-    let mut line = format!("{:<8} {message}", level.name());
-    let end = (0..=MAX_MESSAGE.min(line.len())).rev().find(|i| line.is_char_boundary(*i)).unwrap_or(0);
-    line.truncate(end);
-    // A message is one line whatever it quotes: a hostile name cannot forge a second one.
-    let mut line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line = one_line(&format!("{:<8} {message}", level.name()));
     line.push('\n');
     // Nobody to tell when stderr itself is gone.
     let _ = std::io::stderr().write_all(line.as_bytes());
@@ -97,6 +102,13 @@ macro_rules! log_at {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_one_line_of_bounded_length() {
+        assert_eq!(one_line("a\nb\x1b[31m"), "a b [31m");
+        assert_eq!(one_line(&"é".repeat(5000)).len(), MAX_MESSAGE);
+        assert_eq!(one_line(&format!("x{}", "é".repeat(5000))).len(), MAX_MESSAGE - 1);
+    }
 
     #[test]
     fn levels_read_in_any_case_and_order_by_urgency() {

@@ -1,6 +1,6 @@
 //! Runs a program with a time limit and collects what it says.
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -57,13 +57,28 @@ impl Ran {
     }
 }
 
-/// Runs a program in a process group of its own; after `limit` the whole group is killed. Its stdin is empty unless the
-/// command says otherwise before.
+/// Runs a program in a process group of its own; after `limit` the whole group is killed. Its stdin is empty.
 #[track_caller]
 pub fn run(command: &mut Command, limit: Duration) -> Ran {
+    finish(command.stdin(Stdio::null()), b"", limit)
+}
+
+/// The same with something on its stdin: a pipe, of which the end is seen behind `input`.
+#[track_caller]
+pub fn run_fed(command: &mut Command, input: &[u8], limit: Duration) -> Ran {
+    finish(command.stdin(Stdio::piped()), input, limit)
+}
+
+#[track_caller]
+fn finish(command: &mut Command, input: &[u8], limit: Duration) -> Ran {
     let shown = show(command);
     let start = Instant::now();
-    let mut child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let mut child = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    if let Some(mut stdin) = child.stdin.take() {
+        let input = input.to_vec();
+        // Who does not read its stdin ends it for the writer, too.
+        thread::spawn(move || stdin.write_all(&input));
+    }
     let stdout = Pipe::collect(child.stdout.take().expect("stdout is piped"));
     let stderr = Pipe::collect(child.stderr.take().expect("stderr is piped"));
     let ended = wait(&mut child, limit);

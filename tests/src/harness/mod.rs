@@ -14,10 +14,11 @@ mod site;
 mod skip;
 mod supervisord;
 mod tarball;
+mod terminal;
 mod wait;
 
 pub use background::Background;
-pub use command::{run, Ran};
+pub use command::{run, run_fed, Ran};
 pub use gateway::{agent_binary, Gateway};
 pub use murano::Murano;
 pub use murano_child::{murano_binary, MuranoChild};
@@ -28,4 +29,5 @@ pub use site::{scripted_app, worker_app, Site, PATIENCE, SN};
 pub use skip::announce_skip;
 pub use supervisord::Supervisord;
 pub use tarball::{damage, gunzip, gzip, Kind, Tarball};
+pub use terminal::in_terminal;
 pub use wait::{wait_for, wait_until};
