@@ -7,6 +7,7 @@ build:
 
 include mk/install.mk
 include mk/check-images.mk
+include mk/dist.mk
 include mk/demo.mk
 include mk/test.mk
 include mk/fuzz.mk

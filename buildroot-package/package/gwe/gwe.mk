@@ -1,0 +1,80 @@
+################################################################################
+#
+# gwe
+#
+################################################################################
+
+GWE_VERSION = 0.1.0
+GWE_SOURCE = gwe-$(GWE_VERSION).tar.gz
+# The tarball carries its vendored crates: it builds with no network, whatever
+# Buildroot's own way of vendoring is. It is looked for beside this external
+# tree, as releases come, then in the checkout's dist/, where "make dist" puts
+# it; its hash is in package/gwe/$(GWE_VERSION)/gwe.hash.
+GWE_BESIDE = $(BR2_EXTERNAL_GWE_PATH)/..$(if $(wildcard $(BR2_EXTERNAL_GWE_PATH)/../$(GWE_SOURCE)),,/dist)
+GWE_SITE = $(or $(call qstrip,$(BR2_PACKAGE_GWE_SITE)),file://$(GWE_BESIDE))
+GWE_LICENSE = Apache-2.0
+GWE_LICENSE_FILES = LICENSE
+GWE_CPE_ID_VENDOR = exosite
+GWE_CPE_ID_PRODUCT = gateway_engine
+
+# Small before fast; Buildroot would override what Cargo.toml says.
+GWE_CARGO_ENV = \
+	CARGO_PROFILE_RELEASE_OPT_LEVEL="z" \
+	CARGO_PROFILE_RELEASE_LTO="true" \
+	CARGO_PROFILE_RELEASE_CODEGEN_UNITS="1"
+
+GWE_CARGO_BUILD_OPTS = --no-default-features
+
+ifeq ($(BR2_PACKAGE_GWE_TLS_OPENSSL),y)
+GWE_CARGO_BUILD_OPTS += --features tls-openssl
+GWE_DEPENDENCIES += host-pkgconf openssl
+else ifeq ($(BR2_PACKAGE_GWE_TLS_RUSTLS),y)
+GWE_CARGO_BUILD_OPTS += --features tls-rustls
+endif
+
+# "make install" of the source is the one list of what goes where.
+GWE_MAKE_OPTS = \
+	DESTDIR="$(TARGET_DIR)" \
+	PREFIX=/usr \
+	SYSV_NAME=S99gwe \
+	BINARY="$(@D)/target/$(RUSTC_TARGET_NAME)/$(if $(BR2_ENABLE_DEBUG),debug,release)/gwe" \
+	GMQ=$(if $(BR2_PACKAGE_GWE_GMQ),yes,no) \
+	DOCS=$(if $(BR2_PACKAGE_GWE_DOCS),yes,no) \
+	PRODUCT_ID="$(call qstrip,$(BR2_PACKAGE_GWE_PRODUCT_ID))" \
+	SERIAL="$(call qstrip,$(BR2_PACKAGE_GWE_SERIAL))" \
+	IFACE="$(call qstrip,$(BR2_PACKAGE_GWE_IFACE))" \
+	SERVER="$(call qstrip,$(BR2_PACKAGE_GWE_SERVER))" \
+	UPDATE_INTERVAL=$(BR2_PACKAGE_GWE_UPDATE_INTERVAL) \
+	ACTIVATION_RETRY_INTERVAL=$(BR2_PACKAGE_GWE_ACTIVATION_RETRY_INTERVAL) \
+	LOG_LEVEL="$(call qstrip,$(BR2_PACKAGE_GWE_LOG_LEVEL))" \
+	CACERT="$(call qstrip,$(BR2_PACKAGE_GWE_CACERT))" \
+	TRUSTED_KEYS="$(call qstrip,$(BR2_PACKAGE_GWE_TRUSTED_KEYS))" \
+	APPS="$(call qstrip,$(BR2_PACKAGE_GWE_APPS))" \
+	LOGDIR="$(call qstrip,$(BR2_PACKAGE_GWE_LOGDIR))" \
+	DATA="$(call qstrip,$(BR2_PACKAGE_GWE_DATA))"
+
+define GWE_INSTALL_TARGET_CMDS
+	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) $(GWE_MAKE_OPTS) INIT=none install
+endef
+
+define GWE_INSTALL_INIT_SYSV
+	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) $(GWE_MAKE_OPTS) INIT=sysv install-init
+endef
+
+define GWE_INSTALL_INIT_SYSTEMD
+	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) $(GWE_MAKE_OPTS) INIT=systemd install-init
+endef
+
+# gwe's own script starts supervisord, with a configuration that includes the
+# fragments of /etc/supervisor.d: a second one would fight for its socket.
+define GWE_REMOVE_S99SUPERVISORD
+	rm -f $(TARGET_DIR)/etc/init.d/S99supervisord
+endef
+GWE_TARGET_FINALIZE_HOOKS += GWE_REMOVE_S99SUPERVISORD
+
+define GWE_PERMISSIONS
+	/etc/gwe d 755 0 0 - - - - -
+	/var/lib/gwe d 755 0 0 - - - - -
+endef
+
+$(eval $(cargo-package))

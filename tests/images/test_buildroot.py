@@ -1,0 +1,240 @@
+"""buildroot-package: its Config.in under kconfiglib, its .mk under real make with stubs of Buildroot's own, hashes and versions in step."""
+
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import tomllib
+import unittest
+
+import kconfiglib
+
+import sandbox
+
+EXTERNAL = sandbox.REPOSITORY / "buildroot-package"
+PACKAGE = EXTERNAL / "package/gwe"
+VERSION = tomllib.loads((sandbox.REPOSITORY / "Cargo.toml").read_text())["package"]["version"]
+
+# The symbols of Buildroot that Config.in names, with what they depend on there.
+BUILDROOT = """
+config BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS
+	bool "rust target"
+config BR2_USE_MMU
+	bool "mmu"
+config BR2_USE_WCHAR
+	bool "wchar"
+config BR2_TOOLCHAIN_HAS_THREADS
+	bool "threads"
+config BR2_STATIC_LIBS
+	bool "static"
+config BR2_PACKAGE_HOST_RUSTC
+	bool
+config BR2_PACKAGE_PYTHON3
+	bool "python3"
+	depends on BR2_USE_WCHAR
+	depends on BR2_USE_MMU
+	depends on BR2_TOOLCHAIN_HAS_THREADS
+	depends on !BR2_STATIC_LIBS
+config BR2_PACKAGE_SUPERVISOR
+	bool "supervisor"
+	depends on BR2_PACKAGE_PYTHON3
+config BR2_PACKAGE_CA_CERTIFICATES
+	bool "ca-certificates"
+config BR2_PACKAGE_OPENSSL
+	bool "openssl"
+config BR2_PACKAGE_E2FSPROGS
+	bool "e2fsprogs"
+	depends on BR2_USE_MMU
+source "$BR2_EXTERNAL_GWE_PATH/package/gwe/Config.in"
+"""
+
+CAPABLE = ("BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS", "BR2_USE_MMU", "BR2_USE_WCHAR", "BR2_TOOLCHAIN_HAS_THREADS")
+
+# What Buildroot would do with the package, cut down to its hooks.
+MAKEFILE = r"""
+qstrip = $(strip $(subst ",,$(1)))
+include $(CONFIG)
+TARGET_DIR := $(OUT)/target
+TARGET_MAKE_ENV := PATH="$$PATH"
+RUSTC_TARGET_NAME := x86_64-unknown-linux-gnu
+cargo-package =
+include $(BR2_EXTERNAL_GWE_PATH)/package/gwe/gwe.mk
+all: @D = $(SOURCE)
+all:
+	mkdir -p $(TARGET_DIR)/etc/init.d
+	touch $(TARGET_DIR)/etc/init.d/S99supervisord
+	$(GWE_INSTALL_TARGET_CMDS)
+	$(GWE_INSTALL_INIT_$(INIT))
+	$(foreach hook,$(GWE_TARGET_FINALIZE_HOOKS),$($(hook)))
+show:
+	@echo '$(GWE_CARGO_BUILD_OPTS)|$(GWE_CARGO_ENV)|$(GWE_DEPENDENCIES)|$(GWE_SITE)'
+"""
+
+
+class Configuration(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        top = pathlib.Path(scratch.name, "Config.in")
+        top.write_text(BUILDROOT)
+        os.environ["BR2_EXTERNAL_GWE_PATH"] = str(EXTERNAL)
+        self.kconfig = kconfiglib.Kconfig(str(top))
+        for name in CAPABLE:
+            self.kconfig.syms[name].set_value("y")
+
+    def set(self, name, value="y"):
+        self.assertTrue(self.kconfig.syms[name].set_value(value), name)
+
+    def value(self, name):
+        return self.kconfig.syms[name].str_value
+
+    def test_it_parses_without_a_word(self):
+        self.assertEqual(self.kconfig.warnings, [])
+        undefined = [name for name, symbol in self.kconfig.syms.items() if name.startswith("BR2_") and not symbol.nodes]
+        self.assertEqual(undefined, [], "a typo in `depends on` drops the package without a word")
+
+    def test_it_brings_what_it_runs_on(self):
+        self.set("BR2_PACKAGE_GWE")
+        for name in ("GWE", "HOST_RUSTC", "PYTHON3", "SUPERVISOR", "OPENSSL", "CA_CERTIFICATES", "GWE_GMQ", "GWE_TLS_OPENSSL"):
+            self.assertEqual(self.value(f"BR2_PACKAGE_{name}"), "y", name)
+        self.assertEqual(self.value("BR2_PACKAGE_E2FSPROGS"), "n")
+        self.assertEqual(self.kconfig.warnings, [])
+
+    def test_each_missing_capability_hides_it(self):
+        for name in CAPABLE + ("BR2_STATIC_LIBS",):
+            with self.subTest(name=name):
+                self.set("BR2_PACKAGE_GWE")
+                self.kconfig.syms[name].set_value("y" if name == "BR2_STATIC_LIBS" else "n")
+                self.assertEqual(self.value("BR2_PACKAGE_GWE"), "n")
+                self.kconfig.syms[name].set_value("n" if name == "BR2_STATIC_LIBS" else "y")
+
+    def test_tls_is_a_choice(self):
+        self.set("BR2_PACKAGE_GWE")
+        self.set("BR2_PACKAGE_GWE_TLS_NONE")
+        self.assertEqual((self.value("BR2_PACKAGE_OPENSSL"), self.value("BR2_PACKAGE_CA_CERTIFICATES")), ("n", "n"))
+        self.set("BR2_PACKAGE_GWE_TLS_RUSTLS")
+        self.assertEqual((self.value("BR2_PACKAGE_OPENSSL"), self.value("BR2_PACKAGE_CA_CERTIFICATES")), ("n", "y"))
+
+    def test_a_data_partition_brings_its_tools_and_a_serial_number_takes_the_interface_away(self):
+        self.set("BR2_PACKAGE_GWE")
+        self.set("BR2_PACKAGE_GWE_DATA", "/dev/mmcblk0p4")
+        self.assertEqual(self.value("BR2_PACKAGE_E2FSPROGS"), "y")
+        self.assertEqual(self.value("BR2_PACKAGE_GWE_IFACE"), "eth0")
+        self.set("BR2_PACKAGE_GWE_SERIAL", "file:/proc/device-tree/serial-number")
+        self.assertEqual(self.value("BR2_PACKAGE_GWE_IFACE"), "")
+
+    def test_the_defconfigs_name_symbols_that_exist(self):
+        for path in EXTERNAL.glob("configs/*_defconfig"):
+            for name in re.findall(r"^(BR2_PACKAGE_GWE\w*)=", path.read_text(), re.M):
+                self.assertTrue(self.kconfig.syms[name].nodes, f"{path.name}: {name}")
+            self.assertIn("BR2_DOWNLOAD_FORCE_CHECK_HASHES=y", path.read_text())
+        self.assertEqual(len(list(EXTERNAL.glob("configs/*_defconfig"))), 3)
+
+    def test_help_is_as_buildroot_wraps_it(self):
+        text = (PACKAGE / "Config.in").read_text()
+        for line in text.splitlines():
+            if line.startswith("\t  "):
+                self.assertLessEqual(len(line.expandtabs(8)), 72, line)
+        first = text.split("\n\tbool")[1].split("\nif ")[0]
+        self.assertRegex(first, r"\n\n\t  https://\S+\n$", "a blank line, and the address last")
+
+
+class Package(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = pathlib.Path(scratch.name)
+        self.source = self.scratch / "source"
+        self.source.mkdir()
+        for name in ("Makefile", "mk", "configs", "docs", "LICENSE"):
+            (self.source / name).symlink_to(sandbox.REPOSITORY / name)
+        for kind in ("release", "debug"):
+            binary = self.source / "target/x86_64-unknown-linux-gnu" / kind / "gwe"
+            binary.parent.mkdir(parents=True)
+            binary.write_text(kind)
+        (self.scratch / "Makefile").write_text(MAKEFILE)
+
+    def make(self, target, init="NONE", **config):
+        settings = {"BR2_PACKAGE_GWE_TLS_OPENSSL": "y", "BR2_PACKAGE_GWE_GMQ": "y", "BR2_PACKAGE_GWE_IFACE": '"eth0"',
+                    "BR2_PACKAGE_GWE_UPDATE_INTERVAL": "14400", "BR2_PACKAGE_GWE_ACTIVATION_RETRY_INTERVAL": "60",
+                    "BR2_PACKAGE_GWE_LOG_LEVEL": '"INFO"', "BR2_PACKAGE_GWE_LOGDIR": '"/var/log"',
+                    **{(name if name.startswith("BR2_") else f"BR2_PACKAGE_GWE_{name}"): value for name, value in config.items()}}
+        (self.scratch / "config").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        out = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
+        done = subprocess.run(
+            ["make", "-s", "-C", str(self.scratch), target, f"CONFIG={self.scratch}/config", f"OUT={out}", f"SOURCE={self.source}", f"INIT={init}",
+             f"BR2_EXTERNAL_GWE_PATH={EXTERNAL}"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return out / "target" if target == "all" else done.stdout.strip()
+
+    def test_the_hooks_install_for_every_init_system(self):
+        for init, present in (("NONE", None), ("SYSV", "etc/init.d/S99gwe"), ("SYSTEMD", "usr/lib/systemd/system/gwe.service")):
+            with self.subTest(init=init):
+                tree = self.make("all", init)
+                for path in ("usr/bin/gwe", "usr/libexec/gwe/supervise", "etc/gwe/supervisord.conf", "etc/gwe/supervisor.d/gmq.conf"):
+                    self.assertTrue((tree / path).is_file(), path)
+                self.assertEqual((tree / "usr/bin/gwe").read_text(), "release")
+                self.assertFalse((tree / "etc/init.d/S99supervisord").exists(), "one supervisord, not two")
+                if present:
+                    self.assertTrue((tree / present).is_file(), present)
+                else:
+                    self.assertEqual(list((tree / "etc/init.d").iterdir()), [])
+                self.assertFalse((tree / "usr/share/man").exists(), "no documents unless asked for")
+
+    def test_the_options_reach_the_files(self):
+        key, app = self.scratch / "oem.pub", self.scratch / "hello.v1.tar.gz"
+        key.write_text("key")
+        app.write_text("app")
+        tree = self.make("all", "SYSV", PRODUCT_ID='"p1"', SERVER='"https://iot.example"', UPDATE_INTERVAL="900", DATA='"/dev/vdb"', IFACE="",
+                         SERIAL='"file:/proc/device-tree/serial-number"', TRUSTED_KEYS=f'"{key}"', APPS=f'"{app}"', GMQ="", DOCS="y", BR2_ENABLE_DEBUG="y")
+        self.assertEqual((tree / "etc/gwe/Gateway.cfg").read_text(), "[device]\ncik = ''\nmodel = p1\nvendor = p1\nuuid = ''\niface = ''\n")
+        self.assertIn("server = https://iot.example\n", (tree / "etc/gwe/Engine.config").read_text())
+        self.assertIn("GWE_DATA='/dev/vdb'\n", (tree / "etc/default/gwe").read_text())
+        self.assertIn("GWE_SERIAL='file:/proc/device-tree/serial-number'\n", (tree / "etc/default/gwe").read_text())
+        self.assertTrue((tree / "etc/gwe/trusted/oem.pub").exists() and (tree / "usr/share/gwe/apps_to_install/hello.v1.tar.gz").exists())
+        self.assertFalse((tree / "etc/gwe/supervisor.d/gmq.conf").exists())
+        self.assertEqual((tree / "usr/bin/gwe").read_text(), "debug")
+        self.assertTrue((tree / "usr/share/man/man8/gwe.8").exists())
+
+    def test_nothing_set_stops_nothing(self):
+        self.make("show", PRODUCT_ID="")
+        self.make("all", PRODUCT_ID='""', TRUSTED_KEYS='""', APPS='""', CACERT='""', SERIAL='""', SERVER='""', DATA='""')
+
+    def test_the_build_is_small_and_has_the_chosen_tls(self):
+        options, environment, dependencies, site = self.make("show").split("|")
+        self.assertEqual(options, "--no-default-features --features tls-openssl")
+        for wanted in ('OPT_LEVEL="z"', 'LTO="true"', 'CODEGEN_UNITS="1"'):
+            self.assertIn(f"CARGO_PROFILE_RELEASE_{wanted}", environment)
+        self.assertEqual(dependencies.split(), ["host-pkgconf", "openssl"])
+        self.assertEqual(site, f"file://{EXTERNAL}/../dist")
+        options, _, dependencies, _ = self.make("show", TLS_OPENSSL="", TLS_RUSTLS="y").split("|")
+        self.assertEqual((options, dependencies), ("--no-default-features --features tls-rustls", ""))
+        options, _, dependencies, _ = self.make("show", TLS_OPENSSL="", TLS_NONE="y").split("|")
+        self.assertEqual((options, dependencies), ("--no-default-features", ""))
+        self.assertEqual(self.make("show", SITE='"https://releases.example"').split("|")[3], "https://releases.example")
+
+    def test_version_hash_and_licence_are_in_step(self):
+        text = (PACKAGE / "gwe.mk").read_text()
+        self.assertIn(f"\nGWE_VERSION = {VERSION}\n", text)
+        self.assertIn("\nGWE_LICENSE = Apache-2.0\n", text)
+        digest = hashlib.sha256((sandbox.REPOSITORY / "LICENSE").read_bytes()).hexdigest()
+        self.assertIn(f"\nsha256  {digest}  LICENSE\n", (PACKAGE / "gwe.hash").read_text())
+
+    def test_both_trees_know_the_same_settings(self):
+        layer = set(re.findall(r"^GWE_(\w+) \?=", next(sandbox.REPOSITORY.glob("meta-gwe/recipes-gwe/gwe/gwe_*.bb")).read_text(), re.M))
+        here = set(re.findall(r"^config BR2_PACKAGE_GWE_(\w+)", (PACKAGE / "Config.in").read_text(), re.M))
+        self.assertLessEqual(layer, here)
+        self.assertEqual({name for name in here - layer if not name.startswith("TLS_")}, {"GMQ", "DOCS", "SITE"})
+
+    def test_scripts(self):
+        if not shutil.which("shellcheck"):
+            self.skipTest("skipped: needs shellcheck")
+        done = subprocess.run(["shellcheck", str(EXTERNAL / "board/gwe/post-image.sh")], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
