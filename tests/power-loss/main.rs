@@ -14,18 +14,18 @@
 //! 3. **Check** (`workload`). The disk is mounted, by which ext4 recovers its journal. Then the workload's checker looks: is
 //!    all that was acknowledged by then there, is everything wholly old or wholly new, does the program start and go on?
 //!
-//! A detector that finds nothing proves nothing. So three controls run first (`control`): a writer that syncs, which must lose
+//! A detector that finds nothing proves nothing. So three controls run first (`workloads/control`): a writer that syncs, which must lose
 //! nothing; one that does not, of which losses must be found; one that overwrites in place, of which mixtures must be found.
 //! And of each workload some states are *backdated*: checked against what was acknowledged only later, which must show as lost.
 //!
-//! Images and mounts live in a mount namespace of this process alone: when it ends, however it ends, they are gone with it.
+//! All of it runs apart from the rest of the machine (`apart`): when it ends, however it ends, its mounts, loop devices and
+//! processes are gone with it.
 
-mod agent;
+mod apart;
 mod args;
-mod config_writes;
-mod control;
 mod disk;
 mod explore;
+mod gateway;
 mod log;
 mod loop_device;
 mod loss;
@@ -40,10 +40,12 @@ mod tally;
 mod trouble;
 mod witness;
 mod workload;
+mod workloads;
 
 use args::{Args, USAGE};
 use gwe_tests::harness::announce_skip;
 use std::process::ExitCode;
+use trouble::Outcome;
 
 /// Harm was found, or a detector is broken.
 const HARM: u8 = 1;
@@ -63,19 +65,24 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if args.list {
-        run::workloads().iter().for_each(|workload| println!("{}", workload.name()));
+        workloads::all().iter().for_each(|workload| println!("{}", workload.name()));
         return ExitCode::SUCCESS;
     }
+    let result = if apart::is_so() { apart::settle_in().and_then(|()| run::run(&args).map(code)) } else { go_apart() };
+    result.unwrap_or_else(|why| {
+        eprintln!("power-loss: {why}");
+        ExitCode::from(TROUBLE)
+    })
+}
+
+fn go_apart() -> Outcome<ExitCode> {
     if let Err(missing) = needs::check() {
         announce_skip(&format!("needs {missing}"));
-        return ExitCode::SUCCESS;
+        return Ok(ExitCode::SUCCESS);
     }
-    match run::run(&args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(HARM),
-        Err(why) => {
-            eprintln!("power-loss: {why}");
-            ExitCode::from(TROUBLE)
-        }
-    }
+    apart::run_again()
+}
+
+fn code(good: bool) -> ExitCode {
+    ExitCode::from(if good { 0 } else { HARM })
 }

@@ -44,7 +44,7 @@ impl Recorder {
                 "--export",
                 &format!("fuse,id=export,node-name=logged,mountpoint={},writable=on", export.display()),
             ]);
-        sys::live_apart_and_die_with_parent(&mut command);
+        sys::live_with_a_copy_of_the_mounts(&mut command);
         let mut daemon = Background::start(&mut command, &scratch, "qemu-storage-daemon");
         wait_until("the export of the logged disk", LIMIT, || {
             assert!(daemon.is_running(), "qemu-storage-daemon did not start\n{}", daemon.log());

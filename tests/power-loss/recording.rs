@@ -120,7 +120,8 @@ fn save(folder: &Path, workload: &str, (began, ended): (u64, u64), noted: &[Fact
     fs::write(&path, value.to_string()).doing("write", &path)
 }
 
-fn copy_folder(from: &Path, to: &Path) -> Outcome<()> {
+/// Copies a folder and all in it.
+pub fn copy_folder(from: &Path, to: &Path) -> Outcome<()> {
     fs::create_dir_all(to).doing("create", to)?;
     for entry in fs::read_dir(from).doing("read", from)? {
         let entry = entry.doing("read", from)?;

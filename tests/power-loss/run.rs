@@ -1,14 +1,13 @@
 //! One run: the controls, then the workloads, each recorded, crashed and checked.
 
 use super::args::Args;
-use super::config_writes::ConfigWrites;
-use super::control::Control;
 use super::explore::{explore, Checked, Places, Plan};
 use super::recording::Recording;
 use super::sys;
 use super::tally::Tally;
 use super::trouble::{Doing, Outcome};
 use super::workload::{Expected, Finding, Workload};
+use super::workloads;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,31 +25,22 @@ const BACKDATED_STATES: u64 = 20;
 /// So many states with harm are told of each workload; the others are counted.
 const MAX_TOLD: u64 = 10;
 
-/// The workloads that are no controls.
-pub fn workloads() -> Vec<Box<dyn Workload>> {
-    vec![Box::new(ConfigWrites)]
-}
-
-fn controls() -> Vec<Box<dyn Workload>> {
-    [Control::Synced, Control::Unsynced, Control::InPlace].map(|control| Box::new(control) as Box<dyn Workload>).into()
-}
-
 /// What is asked for; whether all is as it must be.
 pub fn run(args: &Args) -> Outcome<bool> {
-    let workloads = chosen(args)?;
+    let chosen = chosen(args)?;
     let bench = Bench::set_up(args)?;
     if let Some(folder) = &args.repeat {
         return bench.repeat(folder, args);
     }
     println!("seed {}", bench.seed);
     println!("{}", Tally::head());
-    for control in controls() {
+    for control in workloads::controls() {
         if !bench.experiment(control.as_ref(), CONTROL_STATES)? {
             return Ok(false);
         }
     }
     let mut good = true;
-    for workload in workloads {
+    for workload in chosen {
         good &= bench.experiment(workload.as_ref(), args.states)?;
     }
     Ok(good)
@@ -58,7 +48,7 @@ pub fn run(args: &Args) -> Outcome<bool> {
 
 /// All workloads, or those that were named.
 fn chosen(args: &Args) -> Outcome<Vec<Box<dyn Workload>>> {
-    let all = workloads();
+    let all = workloads::all();
     if let Some(unknown) = args.workloads.iter().find(|name| all.iter().all(|workload| workload.name() != **name)) {
         return Err(format!("no workload {unknown}; --list prints their names"));
     }
@@ -137,7 +127,7 @@ impl Bench {
     /// Checks a kept recording again.
     fn repeat(&self, folder: &Path, args: &Args) -> Outcome<bool> {
         let recording = Recording::open(folder)?;
-        let all = controls().into_iter().chain(workloads());
+        let all = workloads::controls().into_iter().chain(workloads::all());
         let mut named = all.filter(|workload| workload.name() == recording.workload);
         let workload = named.next().ok_or(format!("no workload {}", recording.workload))?;
         println!("seed {}", self.seed);

@@ -72,18 +72,33 @@ pub fn share_mounts(target: &Path) -> io::Result<()> {
     check(unsafe { libc::mount(none, target.as_ptr(), ptr::null(), libc::MS_SHARED, ptr::null()) }).map(drop)
 }
 
-/// The program gets a copy of the present mounts, and is killed when this thread ends, however it ends.
+/// The children of this process get process ids of their own; the first of them is their init, and they all end with it.
+pub fn own_process_ids() -> io::Result<()> {
+    // SAFETY: unshare has no memory effects.
+    check(unsafe { libc::unshare(libc::CLONE_NEWPID) }).map(drop)
+}
+
+/// The program is killed when this thread ends, however it ends.
+pub fn die_with_parent(command: &mut Command) {
+    let set = || {
+        // SAFETY: prctl with these arguments has no memory effects, and may be called between fork and exec.
+        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }).map(drop)
+    };
+    // SAFETY: the closure makes one system call and allocates nothing.
+    unsafe { command.pre_exec(set) };
+}
+
+/// The program gets a copy of the present mounts.
 ///
 /// The copy matters: the last process of a mount namespace unmounts what is mounted there before it closes its files. A
 /// daemon that served the disk of a file system mounted in its own namespace would wait for its own answer, for ever, and
 /// every `sync` of the machine with it.
-pub fn live_apart_and_die_with_parent(command: &mut Command) {
+pub fn live_with_a_copy_of_the_mounts(command: &mut Command) {
     let set = || {
-        // SAFETY: unshare and prctl with these arguments have no memory effects, and may be called between fork and exec.
-        check(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
-        check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }).map(drop)
+        // SAFETY: unshare has no memory effects, and may be called between fork and exec.
+        check(unsafe { libc::unshare(libc::CLONE_NEWNS) }).map(drop)
     };
-    // SAFETY: the closure makes two system calls and allocates nothing.
+    // SAFETY: the closure makes one system call and allocates nothing.
     unsafe { command.pre_exec(set) };
 }
 

@@ -1,9 +1,9 @@
 //! Settings: `gwe --set-…` again and again. A setting that was printed is acknowledged.
 
-use super::agent::Agent;
-use super::trouble::Outcome;
-use super::witness::{last_number, Witness};
-use super::workload::{Checker, CrashState, Finding, Workload};
+use crate::gateway::Agent;
+use crate::trouble::Outcome;
+use crate::witness::{last_number, Witness};
+use crate::workload::{Checker, CrashState, Finding, Workload};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! The real agent on the disk under test.
 
-use super::trouble::{Doing, Outcome};
+use crate::trouble::{Doing, Outcome};
 use gwe_tests::harness::{agent_binary, run, Ran, Scratch};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! The controls: a small writer that does it right, one that does not sync, and one that overwrites in place. The first must
 //! lose nothing; of the others the experiment must find the harm, or its detector is broken.
 
-use super::trouble::{Doing, Outcome};
-use super::witness::{last_number, Witness};
-use super::workload::{Checker, CrashState, Expected, Finding, Workload};
+use crate::trouble::{Doing, Outcome};
+use crate::witness::{last_number, Witness};
+use crate::workload::{Checker, CrashState, Expected, Finding, Workload};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;

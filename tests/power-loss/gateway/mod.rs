@@ -1,0 +1,14 @@
+//! A gateway in the experiment: the real agent and the real supervisord on the disk under test, and the server outside.
+
+mod agent;
+mod boot;
+mod hosting;
+mod sample_app;
+mod server;
+mod watch;
+
+pub use agent::Agent;
+pub use boot::{lay_out, Boot};
+pub use hosting::Hosting;
+pub use sample_app::SampleApp;
+pub use server::{Server, Told, SERIAL};

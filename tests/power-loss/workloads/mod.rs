@@ -1,0 +1,21 @@
+//! What works on the disk: the controls, and the real agent at each of its jobs.
+
+mod config_writes;
+mod control;
+mod otau;
+mod otau_check;
+
+use super::workload::Workload;
+use config_writes::ConfigWrites;
+use control::Control;
+use otau::Otau;
+
+/// Those that show that the detector works.
+pub fn controls() -> Vec<Box<dyn Workload>> {
+    [Control::Synced, Control::Unsynced, Control::InPlace].map(|control| Box::new(control) as Box<dyn Workload>).into()
+}
+
+/// The agent's jobs.
+pub fn all() -> Vec<Box<dyn Workload>> {
+    vec![Box::new(ConfigWrites), Box::new(Otau)]
+}

@@ -1,0 +1,219 @@
+//! What must hold after a power cut in an update of an app.
+//!
+//! On the disk as it is found, before anything runs: the registry is there and tells of version 1 or 2; the fragment is wholly
+//! that of one of them, and the folder that it points to is wholly that version's, since at boot supervisord starts it before
+//! the agent can mend anything; what the server was told is true. Then the gateway boots: supervisord starts the app, whole.
+//! Then the agent checks in: version 2 is there, whole and running, reported as installed and as nothing else, and no
+//! installer ran for a version that was installed already.
+
+use super::otau::{fragment, kept_fragment, server_data, MAX_CHECK_INS};
+use crate::gateway::{Agent, Boot, Hosting, SampleApp, Server, Told};
+use crate::trouble::{Doing, Outcome};
+use crate::workload::{Checker, CrashState, Finding};
+use gwe::install::{journal, registry};
+use gwe_tests::harness::Scratch;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a hosted app may take to say that it has started.
+const START_LIMIT: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(10);
+const INSTALLED: &str = "[gwe] installed power_app v2 in ";
+
+/// A finding is an early end.
+type Step<T> = Result<T, Finding>;
+
+/// Checks one state after the other, with a supervisord that stays.
+pub struct OtauChecker {
+    notes: PathBuf,
+    apps: [SampleApp; 2],
+    fragments: [Vec<u8>; 2],
+    /// What the server knew before the work.
+    before: Told,
+    hosting: Option<Hosting>,
+    scratch: Scratch,
+}
+
+/// What the disk says before anything runs.
+struct Found {
+    /// The version that the registry says is installed.
+    version: usize,
+    /// The version that the fragment has started.
+    hosted: usize,
+    /// How often installers had begun.
+    installs: usize,
+}
+
+impl OtauChecker {
+    pub fn new(notes: &Path) -> Outcome<OtauChecker> {
+        let read = |version| {
+            let path = kept_fragment(notes, version);
+            fs::read(&path).doing("read", &path)
+        };
+        let scratch = Scratch::new();
+        let before = Server::on_copy(&server_data(notes), &scratch.path("server"))?.told();
+        Ok(OtauChecker {
+            notes: notes.to_path_buf(),
+            apps: [1, 2].map(SampleApp::version),
+            fragments: [read(1)?, read(2)?],
+            before,
+            hosting: None,
+            scratch,
+        })
+    }
+
+    fn app(&self, version: usize) -> &SampleApp {
+        &self.apps[version - 1]
+    }
+
+    /// Looks at the disk as the power cut left it.
+    fn look(&self, root: &Path, told: &Told) -> Step<Found> {
+        let state = root.join("var/lib/gwe");
+        let bytes = read(&registry::path(&state))?;
+        let registry = registry::parse(&bytes).ok_or(Finding::Third("the registry is damaged".to_string()))?;
+        let app = registry.app(SampleApp::NAME).ok_or(Finding::Lost("the registry has no app".to_string()))?;
+        let version = match app.version.as_str() {
+            "1" => 1,
+            "2" => 2,
+            other => return Err(Finding::Third(format!("the registry has v{other}"))),
+        };
+        let slot = |slot: &str| state.join("apps").join(SampleApp::NAME).join(slot);
+        whole(self.app(version).differs(&slot(&app.slot)))?;
+
+        let found = read(&fragment(root))?;
+        let place = self.fragments.iter().position(|fragment| *fragment == found);
+        let hosted = 1 + place.ok_or(Finding::Third(format!("fragment: {}", String::from_utf8_lossy(&found))))?;
+        // The kept fragments name the slots: version 1 was installed first.
+        whole(self.app(hosted).differs(&slot(["a", "b"][hosted - 1])))?;
+        if version > hosted {
+            return Err(Finding::Third("the registry has v2, and the fragment starts v1".to_string()));
+        }
+        self.promises(root, told, version)?;
+        Ok(Found { version, hosted, installs: SampleApp::installs(root) })
+    }
+
+    /// What the server was told is true.
+    fn promises(&self, root: &Path, told: &Told, version: usize) -> Step<()> {
+        if version == 2 {
+            return whole(self.app(2).differs_elsewhere(root));
+        }
+        if !told.reports.is_empty() {
+            return Err(Finding::Lost("v2 was reported as installed, v1 is".to_string()));
+        }
+        if !told.engine_fetch.is_empty() {
+            return Ok(());
+        }
+        let path = journal::path(&root.join("var/lib/gwe"));
+        let journal = journal::parse(&read(&path)?).ok_or(Finding::Third("the journal is damaged".to_string()))?;
+        match journal.jobs.iter().any(|job| job.name == self.app(2).tarball_name()) {
+            true => Ok(()),
+            false => Err(Finding::Lost("the request was taken, and is not in the journal".to_string())),
+        }
+    }
+
+    /// supervisord has started this version, whole.
+    fn await_start(&self, root: &Path, version: usize) -> Step<()> {
+        let line = self.app(version).start_line();
+        let until = Instant::now() + START_LIMIT;
+        // Earlier lines are of before the power cut.
+        while SampleApp::log(root).lines().last() != Some(line.as_str()) {
+            if Instant::now() > until {
+                return Err(Finding::DoesNotStart(format!("no '{line}' in the app's log:\n{}", SampleApp::log(root))));
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Checks in until all is done that is to be done.
+    fn update(&self, root: &Path, server: &Server) -> Outcome<Step<()>> {
+        let agent = Agent::on(root)?;
+        let mut said = String::new();
+        for _ in 0..MAX_CHECK_INS {
+            let ran = agent.gwe(&["--once"]);
+            let told = server.told();
+            if ran.code == Some(0) && told.engine_fetch.is_empty() && !told.reports.is_empty() {
+                let status = agent.gwe(&["--status"]);
+                let fine = status.code == Some(0) && status.stdout.contains(SampleApp::NAME);
+                return Ok(if fine { Ok(()) } else { Err(Finding::DoesNotStart(status.report())) });
+            }
+            said.push_str(&ran.report());
+        }
+        Ok(Err(Finding::DoesNotStart(format!("the update is not completed:\n{said}"))))
+    }
+
+    /// What must be so in the end.
+    fn end(&self, root: &Path, server: &Server, before: &Found) -> Step<()> {
+        let wrong = server.told().reports.into_iter().find(|report| !report.contains(INSTALLED));
+        if let Some(report) = wrong {
+            return Err(Finding::Third(format!("reported: {report}")));
+        }
+        let after = self.look(root, &Told::default())?;
+        if after.version != 2 || after.hosted != 2 {
+            return Err(Finding::Lost("v2 was reported as installed, and is not".to_string()));
+        }
+        self.await_start(root, 2)?;
+        if before.version == 2 && after.installs != before.installs {
+            return Err(Finding::Third("v2 was installed, and is installed again".to_string()));
+        }
+        nothing_left(&root.join("var/lib/gwe/downloads"))?;
+        nothing_left(&root.join("var/lib/gwe/apps").join(SampleApp::NAME).join("a"))
+    }
+
+    fn boot_and_update(&self, state: &CrashState, told: &Told, hosting: &Hosting, found: &Found) -> Outcome<Step<()>> {
+        let server = Server::on_copy(&server_data(&self.notes), &self.scratch.path("server"))?;
+        server.is_at(told);
+        let _boot = Boot::up(state.root, &server.url(), Some(hosting.socket()))?;
+        fs::write(state.root.join("var/log/power_app.log"), "").doing("empty the log in", state.root)?;
+        let result = (|| {
+            if let Err(error) = hosting.boot() {
+                return Ok(Err(Finding::DoesNotStart(error.to_string())));
+            }
+            if let Err(finding) = self.await_start(state.root, found.hosted) {
+                return Ok(Err(finding));
+            }
+            if let Err(finding) = self.update(state.root, &server)? {
+                return Ok(Err(finding));
+            }
+            Ok(self.end(state.root, &server, found))
+        })();
+        // In any case, or the disk could not be unmounted.
+        hosting.end_all()?;
+        result
+    }
+}
+
+impl Checker for OtauChecker {
+    fn check(&mut self, state: &CrashState) -> Outcome<Finding> {
+        let told = Told::at(state.past).unwrap_or_else(|| self.before.clone());
+        let found = match self.look(state.root, &told) {
+            Ok(found) => found,
+            Err(finding) => return Ok(finding),
+        };
+        let hosting = match self.hosting.take() {
+            Some(hosting) => hosting,
+            None => Hosting::start(state.root)?,
+        };
+        let result = self.boot_and_update(state, &told, &hosting, &found)?;
+        self.hosting = Some(hosting);
+        Ok(result.err().unwrap_or(Finding::Sound))
+    }
+}
+
+fn read(path: &Path) -> Step<Vec<u8>> {
+    fs::read(path).map_err(|error| Finding::Lost(format!("{}: {error}", path.display())))
+}
+
+fn whole(difference: Option<String>) -> Step<()> {
+    difference.map_or(Ok(()), |what| Err(Finding::Third(what)))
+}
+
+/// A folder that is empty or not there.
+fn nothing_left(folder: &Path) -> Step<()> {
+    match fs::read_dir(folder).into_iter().flatten().flatten().next() {
+        Some(entry) => Err(Finding::Third(format!("left over: {}", entry.path().display()))),
+        None => Ok(()),
+    }
+}
