@@ -95,9 +95,9 @@ fn gather(config: &Config) -> Status {
 }
 
 fn app(facts: AppFacts) -> App {
-    let process = facts.process.unwrap_or_default();
+    let process = facts.process();
     App {
-        status: if process.status.is_empty() { "INSTALLED".to_string() } else { process.status },
+        status: process.status,
         name: facts.name,
         version: facts.version,
         pid: process.pid,

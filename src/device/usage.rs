@@ -24,7 +24,7 @@ const MAX_NAME: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What one consumer used of one interface since boot. Bytes are those of TCP's payload, TLS included.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageRow {
     /// The interface, or `unknown`.
     pub iface: String,
@@ -109,12 +109,19 @@ fn append(log: &Path, row: &UsageRow) -> Result<(), FileError> {
 }
 
 impl UsageRow {
-    fn add(&mut self, other: &UsageRow) {
+    /// Adds the requests of `other`, whose names do not count.
+    pub fn add(&mut self, other: &UsageRow) {
         self.tot_rx = self.tot_rx.saturating_add(other.tot_rx);
         self.tot_tx = self.tot_tx.saturating_add(other.tot_tx);
         self.max_rx = self.max_rx.max(other.max_rx);
         self.max_tx = self.max_tx.max(other.max_tx);
         self.num = self.num.saturating_add(other.num);
+    }
+
+    /// Bytes received and sent.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.tot_rx.saturating_add(self.tot_tx)
     }
 
     /// All but the time, which ends a line.

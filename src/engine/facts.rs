@@ -25,18 +25,6 @@ pub fn usage_report(config: &Config) -> String {
         crate::warning!("{e}; reporting without it");
         Vec::new()
     });
-    let rows: Vec<_> = rows
-        .into_iter()
-        .map(|row| usage_text::UsageRow {
-            iface: row.iface,
-            consumer: row.consumer,
-            tot_rx: row.tot_rx,
-            max_rx: row.max_rx,
-            tot_tx: row.tot_tx,
-            max_tx: row.max_tx,
-            num: row.num,
-        })
-        .collect();
     usage_text::usage_report(&rows)
 }
 

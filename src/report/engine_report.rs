@@ -50,6 +50,17 @@ pub struct ProcessFacts {
     pub uptime_s: u64,
 }
 
+impl AppFacts {
+    /// Its process; where there is none, what that means.
+    #[must_use]
+    pub fn process(&self) -> ProcessFacts {
+        self.process.clone().unwrap_or_else(|| ProcessFacts {
+            status: if self.version.is_some() { INSTALLED } else { NOT_INSTALLED }.to_string(),
+            ..ProcessFacts::default()
+        })
+    }
+}
+
 /// The report, sorted by name, at most [`MAX_REPORT`] bytes. `left_out` beside `apps` counts those that did not fit.
 #[must_use]
 pub fn engine_report(apps: &[AppFacts]) -> String {
@@ -79,11 +90,7 @@ pub fn engine_report(apps: &[AppFacts]) -> String {
 }
 
 fn write_app(json: &mut Json, app: &AppFacts) {
-    let without_process = || ProcessFacts {
-        status: if app.version.is_some() { INSTALLED } else { NOT_INSTALLED }.to_string(),
-        ..ProcessFacts::default()
-    };
-    let process = app.process.clone().unwrap_or_else(without_process);
+    let process = app.process();
     json.begin_object();
     json.key(&shortened(&app.name, MAX_NAME));
     json.begin_object();

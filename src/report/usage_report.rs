@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::json::Json;
 use super::MAX_REPORT;
+use crate::device::usage::UsageRow;
 
 /// The key of the consumers: what they are counted over, as the account of requests is volatile.
 pub const PERIOD: &str = "since_boot";
@@ -19,39 +20,6 @@ const CONSUMER_LENGTHS: std::ops::Range<usize> = 3..100;
 const MAX_IFACE: usize = 32;
 /// What ends the report after an interface, the count of what was left out included, takes at most so many bytes.
 const MAX_END: usize = 40;
-
-/// What one consumer used of one interface, by the account of requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UsageRow {
-    /// `eth0`
-    pub iface: String,
-    /// `gwe`, `gmq` or `gdc`.
-    pub consumer: String,
-    /// Bytes received in all.
-    pub tot_rx: u64,
-    /// Bytes received by the request that received most.
-    pub max_rx: u64,
-    /// Bytes sent in all.
-    pub tot_tx: u64,
-    /// Bytes sent by the request that sent most.
-    pub max_tx: u64,
-    /// Requests.
-    pub num: u64,
-}
-
-impl UsageRow {
-    fn total(&self) -> u64 {
-        self.tot_rx.saturating_add(self.tot_tx)
-    }
-
-    fn add(&mut self, other: &UsageRow) {
-        self.tot_rx = self.tot_rx.saturating_add(other.tot_rx);
-        self.max_rx = self.max_rx.max(other.max_rx);
-        self.tot_tx = self.tot_tx.saturating_add(other.tot_tx);
-        self.max_tx = self.max_tx.max(other.max_tx);
-        self.num = self.num.saturating_add(other.num);
-    }
-}
 
 /// Consumers by name.
 type Consumers<'a> = BTreeMap<&'a str, UsageRow>;
