@@ -60,7 +60,8 @@ impl Folder {
     /// The folder cannot be read, or holds something.
     pub(super) fn new(root: &Path) -> Result<Folder, FileError> {
         if fs::read_dir(root).context("read", root)?.next().is_some() {
-            return Err(FileError::new("unpack into", root, std::io::Error::from_raw_os_error(libc::ENOTEMPTY)));
+            let reason = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "it is not empty");
+            return Err(FileError::new("unpack into", root, reason));
         }
         Ok(Folder { root: root.to_path_buf(), file: None })
     }

@@ -248,7 +248,7 @@ impl Sink for Part {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the server sends more than the content's size"));
         }
         if let Err(e) = self.file.write_all(bytes) {
-            self.full = matches!(e.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT));
+            self.full = file::is_full(&e);
             // What was written of it may be torn: the file's length is what counts at the next try.
             self.at = fs::File::metadata(&self.file).map_or(self.at, |meta| meta.len());
             return Err(e);

@@ -30,7 +30,7 @@ impl FileError {
     /// Whether the disk, its inodes or a quota is used up: the one failure that goes away by itself.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self.source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+        is_full(&self.source)
     }
 
     /// What a person can do about it, as the end of a sentence.
@@ -39,10 +39,16 @@ impl FileError {
         match self.source.raw_os_error() {
             Some(libc::EROFS) => Some("it must lie on a writable file system"),
             Some(libc::EACCES | libc::EPERM) => Some("run this as root, or with --root DIR in a folder of your own"),
-            Some(libc::ENOSPC | libc::EDQUOT) => Some("free some space there"),
+            _ if self.is_full() => Some("free some space there"),
             _ => None,
         }
     }
+}
+
+/// Whether an error says that the disk, its inodes or a quota is used up.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
 }
 
 impl fmt::Display for FileError {

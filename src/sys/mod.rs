@@ -15,5 +15,6 @@ pub mod process;
 pub mod process_memory;
 pub mod random;
 pub mod signal;
+pub mod signal_names;
 pub mod socket;
 pub mod unix_socket;

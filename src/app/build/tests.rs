@@ -1,3 +1,5 @@
+//! Builds in scratch folders: what goes in, what is refused, and the same bytes every time.
+
 use std::os::unix::fs::{symlink, PermissionsExt};
 
 use super::*;

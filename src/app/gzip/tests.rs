@@ -1,3 +1,5 @@
+//! Against gzip itself, and against every kind of damage.
+
 use std::io::{Read, Write};
 
 use super::{GzipError, Reader, Writer};

@@ -1,3 +1,5 @@
+//! Signatures that minisign itself makes, and what must not pass for one.
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 

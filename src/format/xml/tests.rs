@@ -1,3 +1,5 @@
+//! Text in, events or errors out, by tables.
+
 use super::*;
 
 fn tokens(text: &str) -> Result<Vec<String>, XmlError> {

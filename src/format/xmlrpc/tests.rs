@@ -1,3 +1,5 @@
+//! Answers as supervisord gives them, hostile ones, and Python's own reader as the judge.
+
 use super::*;
 use std::process::{Command, Stdio};
 

@@ -1,3 +1,5 @@
+//! Tables of file systems, and the real `df` beside them.
+
 use super::*;
 use std::path::PathBuf;
 use std::process::Command;

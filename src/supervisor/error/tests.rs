@@ -1,3 +1,5 @@
+//! What each fault of supervisord means, and says.
+
 use super::*;
 
 /// What supervisord 4.2.5 says (its environment shortened), and what we make of it.
@@ -82,7 +84,7 @@ fn one_can_tell_whose_file_is_broken() {
 #[test]
 fn every_error_is_one_sentence_that_says_what_to_do() {
     let socket = PathBuf::from("/run/s.sock");
-    let gone = || io::Error::from_raw_os_error(libc::ENOENT);
+    let gone = || std::fs::read("/no/such/file").unwrap_err();
     for (error, want) in [
         (
             SupervisorError::Down { socket, source: gone() },

@@ -1,3 +1,5 @@
+//! Settling by a clock that the test turns.
+
 use super::super::take::tests::process;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Taking up and down against a supervisord that follows a script.
+
 use super::*;
 
 use Happened::{Added, Paused, Reloaded, Removed, Saw, Told, Unreadable};

@@ -1,3 +1,5 @@
+//! Tables of mounts as kernels write them.
+
 use super::*;
 use std::fs;
 use std::process::{Command, Stdio};

@@ -86,8 +86,14 @@ impl Supervisord {
     /// Runs supervisorctl. Look at stdout only: it warns on stderr.
     #[track_caller]
     pub fn ctl(&self, arguments: &[&str]) -> Ran {
+        run(self.ctl_command().args(arguments), LIMIT)
+    }
+
+    /// supervisorctl with its configuration, not yet run.
+    pub fn ctl_command(&self) -> Command {
         let mut command = Command::new(&self.ctl);
-        run(command.arg("-c").arg(&self.config).args(arguments), LIMIT)
+        command.arg("-c").arg(&self.config);
+        command
     }
 }
 

@@ -1,3 +1,5 @@
+//! Fragments row by row; `differential` asks the real supervisord.
+
 mod differential;
 
 use std::path::Path;
