@@ -27,6 +27,9 @@ fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the project's folder is there")
 }
 
+/// Whether a line of code (path, text) breaks a rule.
+type IsWrong = fn(&str, &str) -> bool;
+
 /// A file that git knows.
 struct Tracked {
     path: String,
@@ -176,36 +179,39 @@ fn every_room_is_on_the_map_in_its_order() {
     assert_eq!(folders, ROOMS.map(String::from).into(), "a folder of src is a room, and the other way round");
 }
 
+fn is_in(path: &str, room: &str) -> bool {
+    path.starts_with(&format!("src/{room}/"))
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    let ends = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');
+    line.match_indices(word)
+        .any(|(at, _)| ends(line[..at].chars().next_back()) && ends(line[at + word.len()..].chars().next()))
+}
+
 #[test]
 fn what_each_room_must_not_do() {
-    let is_in = |path: &str, room: &str| path.starts_with(&format!("src/{room}/"));
-    let has_word = |line: &str, word: &str| {
-        line.match_indices(word).any(|(at, _)| {
-            let ends = |c: Option<char>| c.map_or(true, |c| !c.is_alphanumeric() && c != '_');
-            ends(line[..at].chars().next_back()) && ends(line[at + word.len()..].chars().next())
-        })
-    };
     assert!(has_word("unsafe { x }", "unsafe") && !has_word("allow(unsafe_code)", "unsafe"));
-    let rules: [(&str, &dyn Fn(&str, &str) -> bool); 8] = [
-        ("unsafe stands only in src/sys", &|path, line| !is_in(path, "sys") && has_word(line, "unsafe")),
-        ("libc is used only in src/sys", &|path, line| !is_in(path, "sys") && has_word(line, "libc")),
-        ("minreq is used only in src/device/transport.rs", &|path, line| {
+    let rules: [(&str, IsWrong); 8] = [
+        ("unsafe stands only in src/sys", |path, line| !is_in(path, "sys") && has_word(line, "unsafe")),
+        ("libc is used only in src/sys", |path, line| !is_in(path, "sys") && has_word(line, "libc")),
+        ("minreq is used only in src/device/transport.rs", |path, line| {
             path != "src/device/transport.rs" && has_word(line, "minreq") && !line.contains("feature")
         }),
-        ("src/format does no I/O and reads no clock", &|path, line| {
+        ("src/format does no I/O and reads no clock", |path, line| {
             is_in(path, "format")
                 && ["std::io", "std::fs", "std::net", "std::process", "std::env", "std::time"]
                     .iter()
                     .any(|m| line.contains(m))
         }),
-        ("no program is started for a report, by supervisor or device, or by a check of an app", &|path, line| {
+        ("no program is started for a report, by supervisor or device, or by a check of an app", |path, line| {
             let may = ["sys", "engine", "install", "queue", "cli"].iter().any(|room| is_in(path, room));
             !may && path != "src/app/build/mod.rs" && line.contains("Command::new")
         }),
-        ("threads are only the transport's", &|path, line| {
+        ("threads are only the transport's", |path, line| {
             !is_in(path, "device") && (line.contains("thread::spawn") || line.contains("thread::Builder"))
         }),
-        ("nothing panics on any input", &|_, line| {
+        ("nothing panics on any input", |_, line| {
             let forbidden = [
                 ".unwrap()",
                 ".expect(",
@@ -218,7 +224,7 @@ fn what_each_room_must_not_do() {
             ];
             forbidden.iter().any(|word| line.contains(word))
         }),
-        ("only src/cli and the log write to stdout and stderr", &|path, line| {
+        ("only src/cli and the log write to stdout and stderr", |path, line| {
             let is_log = path == "src/sys/log.rs" || path == "src/app/build/mod.rs";
             // A courier tells gmq how a forward went.
             let is_pipe = path == "src/queue/forward/process.rs";
@@ -287,8 +293,11 @@ fn versions_are_in_step() {
     let newest = log.lines().find_map(|line| line.strip_prefix("## ")).expect("CHANGELOG.md has a version");
     assert_eq!(newest.split(' ').next(), Some(version.as_str()), "the newest version in CHANGELOG.md");
     let Some(files) = tracked() else { skip!("needs a git checkout") };
-    let recipes: Vec<&str> =
-        files.iter().map(|file| file.path.as_str()).filter(|path| path.contains("/gwe_")).collect();
+    let recipes: Vec<&str> = files
+        .iter()
+        .map(|file| file.path.as_str())
+        .filter(|path| path.ends_with(".bb") && path.contains("/gwe_"))
+        .collect();
     assert_eq!(recipes, [format!("meta-gwe/recipes-gwe/gwe/gwe_{version}.bb")]);
     if let Some(package) = files.iter().find(|file| file.path.ends_with("/gwe.mk")) {
         assert_eq!(quoted_make(&read(&package.path), "GWE_VERSION"), version, "{}", package.path);
@@ -412,7 +421,7 @@ fn nothing_names_a_registry_or_a_folder_of_some_machine() {
 /// Whether an absolute path of that beginning is in the line.
 fn wrong_at(line: &str, folder: &str) -> bool {
     line.match_indices(folder).any(|(at, _)| {
-        line[..at].chars().next_back().map_or(true, |before| before.is_whitespace() || "\"'`(=:".contains(before))
+        line[..at].chars().next_back().is_none_or(|before| before.is_whitespace() || "\"'`(=:".contains(before))
     })
 }
 
