@@ -2,11 +2,13 @@
 //!
 //! Without a `cacert` setting, OpenSSL reads the system's whole bundle at each request (37 ms of CPU for 145 CAs; spec:
 //! device-api.md). Where the system's folder has hash links it looks up only the one that it needs, if it is not told of
-//! the bundle. rustls reads everything in either case, so it is left alone.
+//! the bundle: a fifth of the CPU. That is done only where there are as many links as the bundle has certificates, so that no
+//! root is lost. rustls reads everything in either case, so it is left alone.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -21,6 +23,10 @@ const MINREQ_TIMEOUT: &str = "MINREQ_TIMEOUT";
 
 /// The system's roots, one file a root and hash links to them.
 const SYSTEM_FOLDER: &str = "/etc/ssl/certs";
+/// All of them in one file, in that folder.
+const BUNDLE: &str = "ca-certificates.crt";
+/// So much of it is looked at, in bytes; distributions have a quarter of a megabyte.
+const MAX_BUNDLE: u64 = 16 * 1024 * 1024;
 /// So many entries of that folder are looked at: a folder with links has them in between.
 const MAX_ENTRIES: usize = 2000;
 
@@ -48,7 +54,7 @@ pub(crate) fn prepare(cacert: Option<&Path>, https: bool) -> Result<(), Transpor
     match cacert {
         // No folder: what is not in the bundle is not trusted.
         Some(path) => set(path.as_os_str(), OsStr::new("")),
-        None if cfg!(feature = "tls-rustls") || is_set_by_user || !has_hash_links(Path::new(SYSTEM_FOLDER)) => {}
+        None if cfg!(feature = "tls-rustls") || is_set_by_user || !is_linked(Path::new(SYSTEM_FOLDER)) => {}
         None => set(OsStr::new("/dev/null"), OsStr::new(SYSTEM_FOLDER)),
     }
     Ok(())
@@ -69,30 +75,56 @@ pub fn restore_environment(command: &mut Command) {
     }
 }
 
-/// Whether the folder has names such as `5ad8a5d6.0`.
-fn has_hash_links(folder: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(folder) else { return false };
-    entries.take(MAX_ENTRIES).flatten().any(|entry| {
-        let name = entry.file_name();
-        let (hash, number) = name.to_str().and_then(|n| n.split_once('.')).unwrap_or_default();
-        hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && number == "0"
-    })
+/// Whether the folder has a hash link, such as `5ad8a5d6.0`, for each certificate of its bundle.
+fn is_linked(folder: &Path) -> bool {
+    let links = fs::read_dir(folder).map_or(0, |entries| {
+        let is_link = |entry: &fs::DirEntry| is_hash_name(&entry.file_name()) && entry.path().is_file();
+        entries.take(MAX_ENTRIES).flatten().filter(is_link).count()
+    });
+    links > 0 && certificates_in(&folder.join(BUNDLE)).is_ok_and(|bundled| links >= bundled)
+}
+
+fn is_hash_name(name: &OsStr) -> bool {
+    let (hash, number) = name.to_str().and_then(|n| n.split_once('.')).unwrap_or_default();
+    hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && number.parse::<u8>().is_ok()
+}
+
+/// How many certificates a bundle holds; one that is not there holds none.
+fn certificates_in(bundle: &Path) -> io::Result<usize> {
+    let file = match fs::File::open(bundle) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
+        file => file?,
+    };
+    let (mut reader, mut line, mut count) = (BufReader::new(file.take(MAX_BUNDLE)), Vec::new(), 0);
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        count += usize::from(line.starts_with(b"-----BEGIN"));
+        line.clear();
+    }
+    Ok(count)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::symlink;
 
     #[test]
-    fn hash_links_are_told_from_other_files() {
+    fn the_folder_is_used_only_where_it_lacks_no_root() {
         let dir = env::temp_dir().join(format!("gwe-roots-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join("ca-certificates.crt"), "").unwrap();
+        assert!(!is_linked(&dir), "no links");
         fs::write(dir.join("notahash.0"), "").unwrap();
-        assert!(!has_hash_links(&dir));
+        symlink("nowhere", dir.join("01234567.0")).unwrap();
+        assert!(!is_linked(&dir), "no links that lead anywhere");
         fs::write(dir.join("5ad8a5d6.0"), "").unwrap();
-        assert!(has_hash_links(&dir));
-        assert!(!has_hash_links(&dir.join("none")));
+        assert!(is_linked(&dir), "links and no bundle");
+        let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        fs::write(dir.join(BUNDLE), certificate.repeat(2)).unwrap();
+        assert!(!is_linked(&dir), "a root of the bundle has no link");
+        fs::write(dir.join("5ad8a5d6.1"), "").unwrap();
+        assert!(is_linked(&dir));
+        assert!(!is_linked(&dir.join("none")));
         fs::remove_dir_all(dir).unwrap();
     }
 }
