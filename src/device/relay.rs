@@ -19,7 +19,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::framing::Verdict;
 use super::proxy::base64;
@@ -34,11 +34,11 @@ const STACK: usize = 128 * 1024;
 const USER: &str = "gwe";
 /// The longest CONNECT that minreq writes.
 const MAX_CONNECT: usize = 4 * 1024;
-/// A stranger on the listener may keep us so long, and there may be so many.
-const STRANGER_PATIENCE: Duration = Duration::from_millis(500);
+/// So many connections that have not said who they are may be there at a time.
 const MAX_STRANGERS: usize = 16;
 /// How often the thread looks whether minreq gave up before it connected.
 const ACCEPT_STEP: Duration = Duration::from_millis(50);
+
 /// What a request may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -163,59 +163,80 @@ fn run(listener: &TcpListener, expected: &str, remote: TcpStream, plan: Plan, pr
     }
 }
 
-/// Waits for minreq: for whoever knows the token.
+/// Waits for minreq: for whoever knows the token. Nobody who says nothing is sent away: it may be minreq on a machine that
+/// is short of time, and minreq panics where it cannot write its CONNECT.
 fn accept(listener: &TcpListener, expected: &str, progress: &Progress) -> Result<TcpStream, io::ErrorKind> {
-    let mut strangers = 0;
-    while strangers < MAX_STRANGERS {
-        if progress.is_over.load(Relaxed) {
-            return Err(io::ErrorKind::NotConnected);
-        }
-        let mut watch = Watch::default();
+    let mut callers: Vec<Caller> = Vec::new();
+    let mut watch = Watch::default();
+    while !progress.is_over.load(Relaxed) {
+        watch.clear();
         watch.add(listener, true, false);
+        for caller in &callers {
+            watch.add(&caller.stream, true, false);
+        }
         watch.wait(Some(ACCEPT_STEP)).map_err(|e| e.kind())?;
-        match listener.accept() {
-            Ok((stream, _)) => match greet(stream, expected) {
-                Ok(stream) => return Ok(stream),
-                Err(_) => strangers += 1,
-            },
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-            Err(e) => return Err(e.kind()),
+        for index in (0..callers.len()).rev().filter(|index| watch.ready(index + 1).read) {
+            let mut caller = callers.swap_remove(index);
+            match caller.listen(expected) {
+                Some(true) => return caller.welcome().map_err(|e| e.kind()),
+                Some(false) => {}
+                None => callers.push(caller),
+            }
+        }
+        if watch.ready(0).read {
+            match listener.accept() {
+                Ok(_) if callers.len() >= MAX_STRANGERS => return Err(io::ErrorKind::PermissionDenied),
+                Ok((stream, _)) => callers.extend(Caller::new(stream)),
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(e) => return Err(e.kind()),
+            }
         }
     }
-    Err(io::ErrorKind::PermissionDenied)
+    Err(io::ErrorKind::NotConnected)
 }
 
-/// Reads a CONNECT and answers it; an error for a stranger. The answer is one short write, as minreq wants it.
-fn greet(mut stream: TcpStream, expected: &str) -> io::Result<TcpStream> {
-    stream.set_nonblocking(false)?;
-    stream.set_nodelay(true)?;
-    let deadline = Instant::now() + STRANGER_PATIENCE;
-    let mut request = Vec::with_capacity(512);
-    let mut part = [0; 512];
-    while !request.ends_with(b"\r\n\r\n") {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || request.len() > MAX_CONNECT {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut part)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            n => request.extend_from_slice(part.get(..n).unwrap_or(&[])),
-        }
+/// Somebody who has connected: minreq, or a stranger.
+struct Caller {
+    stream: TcpStream,
+    /// What it has said so far.
+    request: Vec<u8>,
+}
+
+impl Caller {
+    fn new(stream: TcpStream) -> Option<Caller> {
+        stream.set_nonblocking(true).ok()?;
+        stream.set_nodelay(true).ok()?;
+        Some(Caller { stream, request: Vec::new() })
     }
-    let request = String::from_utf8_lossy(&request);
-    let credentials = request.lines().find_map(|line| line.strip_prefix("Proxy-Authorization: Basic "));
-    if credentials != Some(expected) {
-        return Err(io::ErrorKind::PermissionDenied.into());
+
+    /// Hears what it says: whether it knows the token, once that is clear.
+    fn listen(&mut self, expected: &str) -> Option<bool> {
+        let mut part = [0; 512];
+        match self.stream.read(&mut part) {
+            Ok(0) => return Some(false),
+            Ok(n) => self.request.extend_from_slice(part.get(..n).unwrap_or(&[])),
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return None,
+            Err(_) => return Some(false),
+        }
+        if !self.request.ends_with(b"\r\n\r\n") {
+            return (self.request.len() > MAX_CONNECT).then_some(false);
+        }
+        let request = String::from_utf8_lossy(&self.request);
+        let credentials = request.lines().find_map(|line| line.strip_prefix("Proxy-Authorization: Basic "));
+        Some(credentials == Some(expected))
     }
-    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
-    stream.set_nonblocking(true)?;
-    Ok(stream)
+
+    /// Answers its CONNECT: one short write, as minreq wants it.
+    fn welcome(mut self) -> io::Result<TcpStream> {
+        self.stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        Ok(self.stream)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     fn plan() -> Plan {
         let limits = Limits { stall: Duration::from_secs(10), total: None };
@@ -242,6 +263,8 @@ mod tests {
         let (relay, mut server) = relay();
         let address = ("127.0.0.1", relay.port);
         let silent = TcpStream::connect(address).unwrap();
+        let mut talking = TcpStream::connect(address).unwrap();
+        talking.write_all(&[b'x'; 2 * MAX_CONNECT]).unwrap();
         let mut guessing = TcpStream::connect(address).unwrap();
         guessing.write_all(connect_text("00").as_bytes()).unwrap();
         let mut minreq = TcpStream::connect(address).unwrap();
@@ -272,10 +295,8 @@ mod tests {
         let (relay, _server) = relay();
         let address = ("127.0.0.1", relay.port);
         let mut strangers = Vec::new();
-        for _ in 0..MAX_STRANGERS {
-            let mut stranger = TcpStream::connect(address).unwrap();
-            stranger.write_all(b"\r\n\r\n").unwrap();
-            strangers.push(stranger);
+        for _ in 0..=MAX_STRANGERS {
+            strangers.push(TcpStream::connect(address).unwrap());
         }
         let begun = Instant::now();
         while !relay.thread.is_finished() && begun.elapsed() < Duration::from_secs(20) {
