@@ -5,15 +5,24 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use gwe::cli;
+use gwe::engine::follow::{ended_in_order, follow};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let called_as = arguments.next().unwrap_or_default();
     let rest: Vec<OsString> = arguments.collect();
-    let status = match Path::new(&called_as).file_name().and_then(|name| name.to_str()) {
-        Some("gmq") => cli::gmq::run(rest),
-        Some("gdc") => cli::gdc::run(rest),
-        _ => cli::gwe::run(rest),
+    let name = match Path::new(&called_as).file_name().and_then(|name| name.to_str()) {
+        Some("gmq") => "gmq",
+        Some("gdc") => "gdc",
+        _ => "gwe",
     };
+    // A newer version that arrived over the air goes on here, if there is one.
+    follow(name, &rest);
+    let status = match name {
+        "gmq" => cli::gmq::run(rest.clone()),
+        "gdc" => cli::gdc::run(rest.clone()),
+        _ => cli::gwe::run(rest.clone()),
+    };
+    ended_in_order(name, &rest);
     ExitCode::from(status)
 }

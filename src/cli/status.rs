@@ -9,6 +9,7 @@ use crate::engine::facts;
 use crate::engine::last::{self, Last};
 use crate::format::utc;
 use crate::install::agent::Agents;
+use crate::install::journal::{self, Journal};
 use crate::install::steps::Gateway;
 use crate::report::engine_report::AppFacts;
 use crate::supervisor::Supervisor;
@@ -66,7 +67,8 @@ fn gather(config: &Config) -> Status {
     let identity = Identity::of(config);
     let keys = TrustedKeys::load(&config.paths().trusted_keys());
     let agents = Agents::load(config.paths());
-    let pending = gateway.journal.jobs.iter().map(|job| Pending {
+    let journal = Journal::read(&journal::path(&config.paths().state()));
+    let pending = journal.jobs.iter().map(|job| Pending {
         tarball: job.name.clone(),
         state: job.state.name().to_string(),
         received: job.received,

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::cloud::Cloud;
 use super::last::{self, Last};
-use super::{facts, last_known_time, NOT_CONFIGURED};
+use super::{facts, follow, last_known_time, limit, own_executable, NOT_CONFIGURED};
 use crate::config::{options, Config, ConfigError, Identity, Paths, Which};
 use crate::device::{Client, DeviceError, Settings};
+use crate::install::agent::Agents;
 use crate::install::steps::Gateway;
 use crate::install::{self, status};
 use crate::supervisor::Supervisor;
@@ -20,6 +21,9 @@ use crate::sys::log::Level;
 
 /// How long a check-in waits for an install from the command line to end.
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
+
+/// What the cloud asks for.
+const ORDERS: [&str; 2] = ["engine_fetch", "update_interval"];
 
 /// Why a check-in did not complete.
 #[derive(Debug)]
@@ -105,13 +109,19 @@ fn keep_time(config: &Config, paths: &Paths) {
 }
 
 fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError> {
-    identity.pin(config)?;
+    if let Err(e) = identity.pin(config) {
+        crate::warning!("{e}; the serial number is read from the interface again at the next check-in");
+    }
+    let begun = clock::since_boot();
     let _lock = install::lock(config.paths(), LOCK_PATIENCE)?.ok_or(CheckInError::Busy)?;
     let client = Client::new(Settings::of(config, "gwe"))?;
     // Settings that arrive in this check-in count from the next one on.
     let in_force = Config::load(config.paths().clone());
     let supervisor = Supervisor::new(in_force.supervisor_socket());
     let mut gateway = Gateway::load(&in_force, &supervisor);
+    let agents = Agents::load(in_force.paths());
+    gateway.deadline = begun + limit(&agents, &in_force) / 2;
+    gateway.on_trial = agents.is_on_trial(in_force.paths(), &own_executable());
     gateway.take_factory_apps()?;
     // What is on disk already needs no network: it is finished also in an outage.
     gateway.work_off()?;
@@ -124,6 +134,10 @@ fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError
     gateway.cloud = Some((&client, identity));
     gateway.work_off()?;
     report_installs(&mut cloud, &mut gateway)?;
+    follow::bring_queue_along(in_force.paths(), &supervisor);
+    if gateway.on_trial {
+        return Ok(());
+    }
     match gateway.journal.jobs.iter().find(|job| job.state.needs_network()) {
         Some(job) => Err(CheckInError::Unfinished(job.name.clone())),
         None => Ok(()),
@@ -147,11 +161,24 @@ fn exchange(cloud: &mut Cloud<'_>, gateway: &mut Gateway<'_>) -> Result<Answers,
     if let Some(report) = &report {
         writes.push(("fetch_status", report));
     }
-    let values = cloud.write_read(&writes, &["engine_fetch", "update_interval"])?;
-    if report.is_some() {
-        gateway.journal.reported();
-        gateway.save_journal()?;
-    }
+    let values = match cloud.write_read(&writes, &ORDERS) {
+        Err(CheckInError::Device(e)) if report.is_some() && e.is_permanent() => {
+            writes.pop();
+            let values = cloud.write_read(&writes, &ORDERS)?;
+            crate::error!("the platform does not take this report: {e}");
+            gateway.journal.shorten_report();
+            gateway.save_journal()?;
+            values
+        }
+        values => {
+            let values = values?;
+            if report.is_some() {
+                gateway.journal.reported();
+                gateway.save_journal()?;
+            }
+            values
+        }
+    };
     let take = |alias: &str| values.iter().find(|(name, _)| name == alias).map(|(_, value)| value.clone());
     Ok(Answers { engine_fetch: take("engine_fetch"), update_interval: take("update_interval") })
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
+use super::follow::FOLLOWED;
 use crate::config::paths::ROOT_VARIABLE;
 use crate::config::Paths;
 use crate::sys::signal::{self, Signal};
@@ -14,9 +15,9 @@ use crate::sys::{clock, process};
 pub enum Ended {
     /// Exit status 0.
     Completed,
-    /// Exit status 1, or a program that could not be started: it said why in the log.
+    /// Exit status 1 or 255 (not configured): it said why in the log. Or this machine had no room for another process.
     Failed,
-    /// Any other end: a signal, a panic's status, its time was over.
+    /// Any other end: a program that is none, a signal, a panic's status, its time was over.
     Crashed,
     /// The engine was told to stop, and so was the check-in.
     Stopped,
@@ -29,18 +30,19 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 #[must_use]
 pub fn run(program: &Path, paths: &Paths, limit: Duration) -> Ended {
     let mut command = Command::new(program);
-    command.arg("--once").env(ROOT_VARIABLE, paths.root());
+    // The version whose turn it is, not the one that is in charge.
+    command.arg("--once").env(ROOT_VARIABLE, paths.root()).env(FOLLOWED, "1");
     let mut child = match process::spawn_with_parent(&mut command) {
         Ok(child) => child,
         Err(e) => {
             crate::error!("cannot start a check-in with {}: {e}", program.display());
-            return Ended::Crashed;
+            return could_not_start(&e);
         }
     };
     let ended = watch(&mut child, limit);
     if ended != Ended::Completed {
-        // A check-in that died may have left an installer behind.
-        process::end_orphans();
+        // A check-in that died may have left an installer behind, or anything else that it started.
+        process::end_children();
     }
     ended
 }
@@ -76,11 +78,19 @@ fn watch(child: &mut Child, limit: Duration) -> Ended {
 fn of(status: ExitStatus) -> Ended {
     match status.code() {
         Some(0) => Ended::Completed,
-        Some(1) => Ended::Failed,
+        Some(1 | 255) => Ended::Failed,
         _ => {
             crate::error!("the check-in ended unexpectedly: {status}");
             Ended::Crashed
         }
+    }
+}
+
+/// A machine without memory, processes or files says nothing about the program.
+fn could_not_start(error: &std::io::Error) -> Ended {
+    match error.raw_os_error() {
+        Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE) => Ended::Failed,
+        _ => Ended::Crashed,
     }
 }
 
@@ -96,5 +106,31 @@ fn end(child: &mut Child) {
             return;
         }
         let _ = signal::wait(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::os::unix::process::ExitStatusExt;
+
+    #[test]
+    fn only_what_speaks_against_the_program_is_a_crash() {
+        let exited = |code: i32| of(ExitStatus::from_raw(code << 8));
+        assert_eq!(exited(0), Ended::Completed);
+        assert_eq!((exited(1), exited(255)), (Ended::Failed, Ended::Failed), "no network, not configured");
+        assert_eq!((exited(101), exited(2), exited(127)), (Ended::Crashed, Ended::Crashed, Ended::Crashed));
+        assert_eq!(of(ExitStatus::from_raw(11)), Ended::Crashed, "a signal");
+        for (errno, ended) in [
+            (libc::ENOMEM, Ended::Failed),
+            (libc::EAGAIN, Ended::Failed),
+            (libc::EMFILE, Ended::Failed),
+            (libc::ENOEXEC, Ended::Crashed),
+            (libc::EACCES, Ended::Crashed),
+            (libc::ENOENT, Ended::Crashed),
+        ] {
+            assert_eq!(could_not_start(&io::Error::from_raw_os_error(errno)), ended, "{errno}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::check_in::CheckInError;
 use crate::config::{Cik, Config, Identity, Which};
 use crate::device::{Client, DeviceError};
-use crate::sys::clock;
+use crate::sys::{clock, file};
 
 /// The platform takes one write a second per device.
 const WRITE_PACE: Duration = Duration::from_secs(1);
@@ -81,6 +81,8 @@ impl<'a> Cloud<'a> {
 }
 
 fn activate(client: &Client, identity: &Identity, config: &mut Config) -> Result<Cik, CheckInError> {
+    // The platform gives a CIK once. One that a full disk does not take would be lost, and the gateway with it.
+    file::probe(&config.paths().state())?;
     let cik = client.activate(&identity.vendor, &identity.model, &identity.serial)?;
     config.set(Which::Gateway, "cik", cik.secret())?;
     crate::info!("activated {} with CIK {cik}", identity.serial);

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, VERSION};
 use crate::device::usage;
-use crate::install::agent;
+use crate::install::agent::{self, Agents};
 use crate::install::steps::Gateway;
 use crate::report::{device_info as device, engine_report as engine, usage_report as usage_text};
 use crate::supervisor::Process;
@@ -45,15 +45,29 @@ pub fn apps(gateway: &Gateway<'_>) -> Vec<AppFacts> {
     let rss = |pid: u32| memory.as_ref().and_then(|table| table.rss_kb(pid));
     let mut apps: Vec<AppFacts> = processes.iter().map(|process| of_process(gateway, process, &rss)).collect();
     for app in &gateway.registry.apps {
-        if !processes.iter().any(|process| process.group == app.name) {
+        if app.name != agent::APP && !processes.iter().any(|process| process.group == app.name) {
             let (version, note) = (Some(app.version.clone()), app.note.clone());
             apps.push(AppFacts { name: app.name.clone(), version, note, ..AppFacts::default() });
         }
     }
-    if !apps.iter().any(|app| app.name == agent::APP) {
+    if !processes.iter().any(|process| process.group == agent::APP) {
         apps.push(AppFacts { name: agent::APP.to_string(), version: Some(VERSION.to_string()), ..AppFacts::default() });
     }
+    let of_agent = Agents::load(gateway.config.paths()).note;
+    apps.iter_mut().filter(|app| app.name == agent::APP).for_each(|app| app.note.clone_from(&of_agent));
+    push_rolled_back(gateway, &mut apps);
     apps
+}
+
+/// An app whose first version did not settle is not there, and the report says why.
+fn push_rolled_back(gateway: &Gateway<'_>, apps: &mut Vec<AppFacts>) {
+    for (name, refused) in gateway.registry.rolled_back() {
+        if !apps.iter().any(|app| app.name == name.app() || app.name.starts_with(&[name.app(), ":"].concat())) {
+            let why = refused.why.as_deref().unwrap_or_default();
+            let note = Some(["v", name.version(), " failed: ", why].concat());
+            apps.push(AppFacts { name: name.app().to_string(), note, ..AppFacts::default() });
+        }
+    }
 }
 
 fn of_process(gateway: &Gateway<'_>, process: &Process, rss: &dyn Fn(u32) -> Option<u64>) -> AppFacts {

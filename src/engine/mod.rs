@@ -7,13 +7,13 @@ pub mod check_in;
 pub mod child;
 pub mod cloud;
 pub mod facts;
+pub mod follow;
 pub mod last;
 pub mod last_known_time;
 pub mod schedule;
 
-use std::os::unix::process::CommandExt;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use crate::config::{Config, Identity, Paths};
@@ -53,7 +53,7 @@ pub fn run(paths: &Paths) -> u8 {
     if config.keep_clock() {
         last_known_time::set_forward(&last_time);
     }
-    let mut engine = Engine { paths, failures: 0, completed: false };
+    let mut engine = Engine { paths, failures: 0, completed: false, unsaved: None };
     let mut delay = engine.first_delay(&config);
     drop(config);
     loop {
@@ -78,6 +78,8 @@ struct Engine<'a> {
     failures: u32,
     /// Whether one completed since the start.
     completed: bool,
+    /// What is known of the agent's versions where the disk did not take it: before and after.
+    unsaved: Option<(Agents, Agents)>,
 }
 
 impl Engine<'_> {
@@ -98,16 +100,14 @@ impl Engine<'_> {
 
     /// One check-in by the version whose turn it is, and the wait until the next; `None`: told to stop.
     fn check_in(&mut self) -> Option<Duration> {
-        let agents = Agents::load(self.paths);
-        let config = Config::load(self.paths.clone());
+        let agents = self.agents();
         let program = self.program(&agents);
-        let limit = if agents.trial { config.check_in_limit().min(TRIAL_LIMIT) } else { config.check_in_limit() };
-        let ended = child::run(&program, self.paths, limit);
+        let ended = child::run(&program, self.paths, limit(&agents, &Config::load(self.paths.clone())));
         if ended == Ended::Stopped {
             return None;
         }
         // The check-in may have changed both: read them as they are now.
-        let now = Agents::load(self.paths);
+        let now = self.agents();
         // An install in this very check-in put another version on trial: what ended is no word on that one.
         let agents = if now.current == agents.current { self.judge(now, ended) } else { now };
         let config = Config::load(self.paths.clone());
@@ -137,8 +137,22 @@ impl Engine<'_> {
         over_the_air.filter(|path| path.is_file()).unwrap_or_else(|| factory_executable(self.paths))
     }
 
+    /// What is known of the agent's versions. A full disk must not keep one that crashes in charge for ever.
+    fn agents(&mut self) -> Agents {
+        let saved = Agents::load(self.paths);
+        match self.unsaved.take() {
+            Some((before, after)) if before == saved => {
+                if after.save(self.paths).is_err() {
+                    self.unsaved = Some((before, after.clone()));
+                }
+                after
+            }
+            _ => saved,
+        }
+    }
+
     /// Notes how the version did, and drops it where it failed its trial.
-    fn judge(&self, agents: Agents, ended: Ended) -> Agents {
+    fn judge(&mut self, agents: Agents, ended: Ended) -> Agents {
         let check_in = match ended {
             Ended::Completed => CheckIn::Completed,
             Ended::Failed | Ended::Stopped => CheckIn::Failed,
@@ -154,8 +168,9 @@ impl Engine<'_> {
             }
         }
         if let Err(e) = after.save(self.paths) {
-            crate::error!("{e}; the agent's versions stay as they were");
-            return agents;
+            crate::error!("{e}; what is known of the agent's versions is kept in memory");
+            let saved = self.unsaved.take().map_or(agents, |(before, _)| before);
+            self.unsaved = Some((saved, after.clone()));
         }
         after
     }
@@ -163,16 +178,24 @@ impl Engine<'_> {
     /// Goes on as the newest version that has completed a check-in. Comes back only where that failed.
     fn become_resident(&self, agents: &Agents) {
         let own = own_executable();
-        let wanted = match agents.resident() {
-            Some(version) => agent::executable(self.paths, version),
-            None => return,
-        };
-        if wanted == own || !wanted.is_file() {
+        let Some(version) = agents.resident() else { return };
+        let wanted = agent::executable(self.paths, version);
+        if agent::is_same(&own, &wanted) || !wanted.is_file() || !follow::may_start(self.paths, agent::APP, version) {
             return;
         }
         crate::info!("going on as {}", wanted.display());
-        let error = Command::new(&wanted).args(std::env::args_os().skip(1)).exec();
+        let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+        let error = follow::become_it(&wanted, OsStr::new(agent::APP), &arguments);
         crate::error!("cannot run {}: {error}; going on as {}", wanted.display(), own.display());
+    }
+}
+
+/// How long a check-in may take.
+fn limit(agents: &Agents, config: &Config) -> Duration {
+    if agents.trial {
+        config.check_in_limit().min(TRIAL_LIMIT)
+    } else {
+        config.check_in_limit()
     }
 }
 
@@ -202,7 +225,7 @@ pub fn own_executable() -> PathBuf {
 /// The image's own program: this one, unless this one arrived over the air.
 fn factory_executable(paths: &Paths) -> PathBuf {
     let own = own_executable();
-    if own.starts_with(paths.apps()) {
+    if agent::has_arrived(paths, &own) {
         paths.below_root("/usr/bin/gwe")
     } else {
         own

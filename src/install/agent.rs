@@ -46,6 +46,10 @@ pub struct Agents {
     pub misses: u32,
     /// The version that was dropped last, and why: the install's report says so.
     pub dropped: Option<Dropped>,
+    /// What `engine_report` says of the agent, such as a roll-back.
+    pub note: Option<String>,
+    /// The version of the image's own agent when these arrived: another image brings another, and then counts alone.
+    pub image: Option<String>,
 }
 
 /// A dropped version.
@@ -72,7 +76,16 @@ impl Agents {
     /// Only the factory's version.
     #[must_use]
     pub fn factory() -> Agents {
-        Agents { current: None, previous: None, trial: false, crashes: 0, misses: 0, dropped: None }
+        Agents {
+            current: None,
+            previous: None,
+            trial: false,
+            crashes: 0,
+            misses: 0,
+            dropped: None,
+            note: None,
+            image: None,
+        }
     }
 
     /// Reads what is known. Missing, empty, zeroed or torn: the factory's version runs.
@@ -107,7 +120,26 @@ impl Agents {
     pub fn with_trial(self, version: Version) -> Agents {
         // A version that replaces one still on trial is rolled back to what was proven.
         let previous = if self.trial { self.previous } else { self.current };
-        Agents { current: Some(version), previous, trial: true, crashes: 0, misses: 0, dropped: None }
+        Agents { current: Some(version), previous, trial: true, image: self.image, ..Agents::factory() }
+    }
+
+    /// The same without the version to fall back on that lives in `slot`; `None` where there is none.
+    #[must_use]
+    pub fn without(&self, slot: &str) -> Option<Agents> {
+        let there = self.previous.as_ref().is_some_and(|version| version.slot == slot);
+        there.then(|| Agents { previous: None, ..self.clone() })
+    }
+
+    /// What counts where the image's own agent is of this version; `None`: it stays as it is. A new image was flashed to be
+    /// used: versions that arrived over the air for the image before give way to it.
+    #[must_use]
+    pub fn under_image(&self, version: &str) -> Option<Agents> {
+        match &self.image {
+            Some(image) if image == version => None,
+            None if self.current.is_none() => None,
+            None => Some(Agents { image: Some(version.to_string()), ..self.clone() }),
+            Some(_) => Some(Agents { image: Some(version.to_string()), ..Agents::factory() }),
+        }
     }
 
     /// The version that runs the next check-in; `None`: the factory's.
@@ -163,13 +195,19 @@ impl Agents {
         after
     }
 
+    /// Whether the program at `own` is the version that still has to complete its first check-in.
+    #[must_use]
+    pub fn is_on_trial(&self, paths: &Paths, own: &Path) -> bool {
+        self.trial && self.current.as_ref().is_some_and(|version| is_same(own, &executable(paths, version)))
+    }
+
     fn is_comparing(&self) -> bool {
         self.trial && self.misses >= MISSES_TO_COMPARE
     }
 
     fn drop_current(&self, why: &str) -> Agents {
         let dropped = self.current.clone().map(|version| Dropped { version, why: why.to_string() });
-        Agents { current: self.previous.clone(), dropped, ..Agents::factory() }
+        Agents { current: self.previous.clone(), dropped, image: self.image.clone(), ..Agents::factory() }
     }
 }
 
@@ -183,13 +221,22 @@ fn state_file(paths: &Paths) -> PathBuf {
     paths.agent().join("state.json")
 }
 
-/// What `gmq`, `gdc` and the engine should run as instead of the program they are; `None` where they are it already, or where
-/// it is not there (a removed slot, a noexec mount without it): then the factory's goes on.
+/// Whether two paths are the same file, whatever links lead there: a program's own path has none in it.
 #[must_use]
-pub fn successor(paths: &Paths, own: &Path) -> Option<PathBuf> {
-    let agents = Agents::load(paths);
-    let path = executable(paths, agents.resident()?);
-    (path != own && path.is_file()).then_some(path)
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Whether a program is one that arrived over the air.
+#[must_use]
+pub fn has_arrived(paths: &Paths, program: &Path) -> bool {
+    paths.apps().join(APP).canonicalize().is_ok_and(|folder| program.starts_with(folder))
+}
+
+/// Whether anything ever arrived over the air.
+#[must_use]
+pub fn is_known(paths: &Paths) -> bool {
+    state_file(paths).exists()
 }
 
 #[cfg(test)]
@@ -244,6 +291,25 @@ mod tests {
     fn a_version_that_replaces_one_on_trial_falls_back_to_what_was_proven() {
         let agents = Agents::factory().with_trial(version("2")).with_trial(version("3"));
         assert_eq!((name(agents.current.as_ref()), name(agents.resident())), ("3", "factory"));
+    }
+
+    #[test]
+    fn a_version_to_fall_back_on_is_forgotten_before_its_folder_is_used() {
+        let slot = |name: &str, slot: &str| Version { slot: slot.into(), ..version(name) };
+        let agents = Agents { current: Some(slot("2", "b")), previous: Some(slot("1", "a")), ..Agents::factory() };
+        assert_eq!(agents.without("a").map(|agents| agents.previous), Some(None));
+        assert_eq!(agents.without("b"), None);
+    }
+
+    #[test]
+    fn a_new_image_s_agent_counts_over_one_that_arrived_for_the_image_before() {
+        let agents = Agents { current: Some(version("2")), ..Agents::factory() };
+        let seen = agents.under_image("1").unwrap();
+        assert_eq!((name(seen.resident()), seen.image.as_deref()), ("2", Some("1")));
+        assert_eq!(seen.under_image("1"), None, "the same image");
+        assert_eq!(name(seen.under_image("3").unwrap().resident()), "factory");
+        assert_eq!(Agents::factory().under_image("1"), None, "nothing arrived: nothing to write");
+        assert_eq!(seen.with_trial(version("4")).image.as_deref(), Some("1"));
     }
 
     #[test]

@@ -57,11 +57,13 @@ pub struct Area<'a> {
     pub vendor: &'a str,
     /// The product id as model.
     pub model: &'a str,
+    /// When a download pauses for the next check-in, as time since boot.
+    pub deadline: Duration,
 }
 
 impl Area<'_> {
-    /// Fetches the job's tarball into `part`.
-    pub fn fetch(&self, job: &mut Job, part: &Path, known_bad: &dyn Fn(Content) -> bool) -> Fetched {
+    /// Fetches the job's tarball into `part`, unless `refusal` has a reason against its content.
+    pub fn fetch(&self, job: &mut Job, part: &Path, refusal: &dyn Fn(Content) -> Option<String>) -> Fetched {
         let content = match self.client.content_info(self.vendor, self.model, &job.name) {
             Ok(info) => content_of(&info),
             Err(e) => return after(job, &e),
@@ -69,15 +71,15 @@ impl Area<'_> {
         if let Some(reason) = unacceptable(job, content) {
             return Fetched::Refused(reason);
         }
-        if known_bad(content) {
-            return Fetched::Refused("this content was rolled back before; upload a corrected one".to_string());
+        if let Some(reason) = refusal(content) {
+            return Fetched::Refused(reason);
         }
         if job.content != Some(content) {
             if let Err(e) = file::remove(part) {
                 return Fetched::Refused(e.to_string());
             }
+            // What was received before still counts: a content that changes all the time must not be fetched for ever.
             job.content = Some(content);
-            job.received = 0;
             job.resumed = false;
         }
         self.fill(job, part, content)
@@ -99,7 +101,7 @@ impl Area<'_> {
     fn fill(&self, job: &mut Job, part: &Path, content: Content) -> Fetched {
         let mut barren = 0;
         loop {
-            let have = match open_part(part, content.size) {
+            let gained = match open_part(part, content.size, self.deadline) {
                 Ok((sink, have)) if have == content.size => return finish(&sink),
                 Ok((mut sink, have)) => {
                     if let Some(reason) = no_room(part, content.size - have) {
@@ -113,6 +115,7 @@ impl Area<'_> {
                         Ok(()) if sink.at == content.size => return finish(&sink),
                         Ok(()) => {}
                         Err(_) if sink.full => return discard(part, full(part, content.size - have)),
+                        Err(_) if sink.is_late() => return Fetched::Later(paused(&sink)),
                         Err(e) if e.is_permanent() => return discard(part, e.to_string()),
                         Err(e) => crate::warning!("{}: {e}; {} of {} bytes are here", job.name, sink.at, content.size),
                     }
@@ -127,8 +130,8 @@ impl Area<'_> {
                     format!("gave up after receiving {} bytes for {} bytes", job.received, content.size),
                 );
             }
-            barren = if have >= PROGRESS { 0 } else { barren + 1 };
-            if have >= PROGRESS {
+            barren = if gained >= PROGRESS { 0 } else { barren + 1 };
+            if gained >= PROGRESS {
                 job.misses = 0;
             }
             if barren >= TRIES {
@@ -152,7 +155,12 @@ fn after(job: &mut Job, error: &DeviceError) -> Fetched {
     miss(job, &error.to_string())
 }
 
-fn miss(job: &mut Job, reason: &str) -> Fetched {
+fn paused(sink: &Part) -> String {
+    format!("the download takes long; {} of {} bytes are here", sink.at, sink.size)
+}
+
+/// Another check-in that brought nothing; too many of them are final.
+pub fn miss(job: &mut Job, reason: &str) -> Fetched {
     job.misses += 1;
     if job.misses >= MAX_MISSES {
         return Fetched::Refused(format!("gave up after {MAX_MISSES} check-ins: {reason}"));
@@ -204,7 +212,7 @@ fn finish(sink: &Part) -> Fetched {
 }
 
 /// Opens the part for appending, and tells how much of it is there. One that is too long is no part of this content.
-fn open_part(path: &Path, size: u64) -> Result<(Part, u64), FileError> {
+fn open_part(path: &Path, size: u64, deadline: Duration) -> Result<(Part, u64), FileError> {
     if let Some(folder) = path.parent() {
         file::create_folder(folder)?;
     }
@@ -214,7 +222,7 @@ fn open_part(path: &Path, size: u64) -> Result<(Part, u64), FileError> {
         file.set_len(0).context("cut", path)?;
         at = 0;
     }
-    Ok((Part { file, at, size, received: 0, full: false }, at))
+    Ok((Part { file, at, size, received: 0, full: false, deadline }, at))
 }
 
 /// The file that a download fills.
@@ -224,6 +232,13 @@ struct Part {
     size: u64,
     received: u64,
     full: bool,
+    deadline: Duration,
+}
+
+impl Part {
+    fn is_late(&self) -> bool {
+        clock::since_boot() >= self.deadline
+    }
 }
 
 impl Sink for Part {
@@ -254,6 +269,9 @@ impl Sink for Part {
             return Err(e);
         }
         self.at += bytes.len() as u64;
+        if self.is_late() && self.at < self.size {
+            return Err(io::Error::from(io::ErrorKind::TimedOut));
+        }
         Ok(())
     }
 }
@@ -288,7 +306,7 @@ mod tests {
     fn part(name: &str, content: &[u8], size: u64) -> (PathBuf, Part) {
         let path = std::env::temp_dir().join(format!("gwe-part-{}-{name}", std::process::id()));
         fs::write(&path, content).unwrap();
-        let (part, _) = open_part(&path, size).unwrap();
+        let (part, _) = open_part(&path, size, Duration::MAX).unwrap();
         (path, part)
     }
 
@@ -306,6 +324,18 @@ mod tests {
 
         let (path, sink) = part("long", b"abcdefg", 6);
         assert_eq!((sink.at, fs::metadata(&path).unwrap().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_download_pauses_at_its_deadline_and_keeps_what_it_has() {
+        let path = std::env::temp_dir().join(format!("gwe-part-{}-late", std::process::id()));
+        fs::write(&path, "").unwrap();
+        let (mut sink, _) = open_part(&path, 6, Duration::ZERO).unwrap();
+        sink.start(0, Some(6)).unwrap();
+        assert_eq!(sink.write(b"abc").unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!((sink.at, fs::read(&path).unwrap()), (3, b"abc".to_vec()));
+        sink.write(b"def").unwrap();
+        fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::drive::Outcome;
 use super::journal::Job;
-use super::registry::App;
+use super::registry::{App, Registry};
 use super::script;
 use super::state::Event;
 use super::steps::{installer_in, Gateway};
@@ -26,7 +26,7 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
     let hosted = match host(gateway, name.app(), &folder) {
         Ok(hosted) => hosted,
         Err(Unhosted::Down) => {
-            job.remarks.push(format!("[gwe] {} starts with supervisord, which is down", name.app()));
+            job.remark(format!("[gwe] {} starts with supervisord, which is down", name.app()));
             true
         }
         Err(Unhosted::Bad(reason)) => {
@@ -52,7 +52,7 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
 
 /// Brings back what was there before: the version in the other slot, or nothing.
 pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
-    gateway.remember_bad(job);
+    gateway.remember_bad(job, &job.reason, Registry::refuse);
     let Some(old) = gateway.registry.app(name.app()).cloned() else {
         unhost(gateway, name.app());
         return concluded(gateway, Event::Removed);
@@ -84,13 +84,13 @@ fn restore(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, old: &App, 
         let root = gateway.config.paths().root();
         let ran = script::run(folder, installer_in(folder), &old_name, root, gateway.config.install_timeout());
         if let Err(reason) = ran.result {
-            job.remarks.push(format!("[gwe] restoring {} v{}: {reason}", name.app(), old.version));
+            job.remark(format!("[gwe] restoring {} v{}: {reason}", name.app(), old.version));
         }
     }
     match host(gateway, name.app(), folder) {
         Ok(_) | Err(Unhosted::Down) => {}
         Err(Unhosted::Bad(reason)) => {
-            job.remarks.push(format!("[gwe] restoring {} v{}: {reason}", name.app(), old.version));
+            job.remark(format!("[gwe] restoring {} v{}: {reason}", name.app(), old.version));
         }
     }
 }

@@ -11,11 +11,11 @@ use super::request::{self, Entry};
 use super::state::{after_crash, State};
 use crate::sys::file::{self, FileError};
 
-/// The journal's bound in bytes: the jobs' kept outputs and a wide margin.
-const MAX_FILE: u64 = 4 * 1024 * 1024;
+/// The journal's bound in bytes: the jobs' kept outputs, six-fold where they are all control characters, and a wide margin.
+const MAX_FILE: u64 = 8 * 1024 * 1024;
 /// How many jobs may wait at once; a request beyond that is refused with its reason.
 pub const MAX_JOBS: usize = 64;
-/// How many remarks are kept for the next report.
+/// How many remarks are kept for the next report, and for each job.
 const MAX_REMARKS: usize = 16;
 
 /// One app to install.
@@ -117,6 +117,18 @@ impl Job {
         job.factory = factory;
         job
     }
+
+    /// Adds a line before the verdict, once.
+    pub fn remark(&mut self, line: String) {
+        if self.remarks.len() < MAX_REMARKS && !self.remarks.contains(&line) {
+            self.remarks.push(line);
+        }
+    }
+
+    /// Whether it asks for the same bytes, as far as it says.
+    fn asks_for_the_same(&self, other: &Job) -> bool {
+        (&self.name, &self.sha256, self.size, &self.file) == (&other.name, &other.sha256, other.size, &other.file)
+    }
 }
 
 impl Journal {
@@ -126,11 +138,21 @@ impl Journal {
         Journal { uncleared: None, jobs: Vec::new(), remarks: Vec::new() }
     }
 
-    /// Reads the journal and takes every job to where a crash leaves it. Missing, empty, zeroed or torn: nothing is pending,
-    /// and the log says so.
+    /// Reads the journal and takes every job to where a crash leaves it.
     #[must_use]
     pub fn load(path: &Path) -> Journal {
-        let mut journal = match file::read(path, MAX_FILE) {
+        let mut journal = Journal::read(path);
+        for job in &mut journal.jobs {
+            job.state = after_crash(job.state);
+        }
+        journal
+    }
+
+    /// Reads the journal as it stands, as one who only looks. Missing, empty, zeroed or torn: nothing is pending, and the log
+    /// says so.
+    #[must_use]
+    pub fn read(path: &Path) -> Journal {
+        match file::read(path, MAX_FILE) {
             Ok(None) => Journal::empty(),
             Ok(Some(bytes)) => parse(&bytes).unwrap_or_else(|| {
                 crate::error!("{} is damaged; what was pending in it is lost", path.display());
@@ -140,11 +162,7 @@ impl Journal {
                 crate::error!("{e}; going on with nothing pending");
                 Journal::empty()
             }
-        };
-        for job in &mut journal.jobs {
-            job.state = after_crash(job.state);
         }
-        journal
     }
 
     /// Writes the journal durably; an empty one is no file.
@@ -170,7 +188,8 @@ impl Journal {
         if text.is_empty() {
             return self.uncleared.take().is_some();
         }
-        if self.uncleared.as_deref() == Some(text) {
+        let known = request::beginning(text);
+        if self.uncleared.as_deref() == Some(known) {
             return false;
         }
         match request::parse(text) {
@@ -183,16 +202,21 @@ impl Journal {
                 self.remark(&format!("[gwe] failed: {e}"));
             }
         }
-        self.uncleared = Some(text.chars().take(request::MAX_REQUEST).collect());
+        self.uncleared = Some(known.to_string());
         true
     }
 
-    /// Takes up a request's jobs. A waiting job for the same app gives way to the newer one; one that is beyond the
-    /// download is finished first. Returns `false`, with a remark, where too much is waiting already.
-    pub fn add(&mut self, jobs: Vec<Job>) -> bool {
-        for job in &jobs {
-            let app = app_of(&job.name);
-            self.jobs.retain(|old| !(old.state.needs_network() && app_of(&old.name) == app));
+    /// Takes up a request's jobs. A waiting job for the same app gives way to the newer one, unless that asks for the same:
+    /// then its download goes on. One that is beyond the download is finished first. Returns `false`, with a remark, where
+    /// too much is waiting already.
+    pub fn add(&mut self, mut jobs: Vec<Job>) -> bool {
+        for job in &mut jobs {
+            let app = app_of(&job.name).to_string();
+            let waits = |old: &Job| old.state.needs_network() && app_of(&old.name) == app;
+            if let Some(same) = self.jobs.iter().find(|old| waits(old) && old.asks_for_the_same(job)) {
+                job.clone_from(same);
+            }
+            self.jobs.retain(|old| !waits(old));
         }
         if self.jobs.len() + jobs.len() > MAX_JOBS {
             self.remark(
@@ -224,6 +248,19 @@ impl Journal {
         self.remarks.clear();
     }
 
+    /// Makes a report that the platform refuses smaller, so that it does not stand in the way of every check-in for ever: first
+    /// its outputs go, then all of it.
+    pub fn shorten_report(&mut self) {
+        if self.jobs.iter().all(|job| job.output.is_empty()) {
+            crate::error!("dropping a report of {} installs that the platform does not take", self.jobs.len());
+            return self.reported();
+        }
+        for job in self.jobs.iter_mut().filter(|job| !job.output.is_empty()) {
+            job.output.clear();
+            job.remark("[gwe] its output is left out: the platform did not take it".to_string());
+        }
+    }
+
     /// The first job that can be worked on.
     #[must_use]
     pub fn next_job(&self, network: bool) -> Option<usize> {
@@ -245,97 +282,10 @@ pub fn parse(bytes: &[u8]) -> Option<Journal> {
     json::from_str(std::str::from_utf8(bytes).ok()?).ok()
 }
 
-fn app_of(name: &str) -> &str {
+/// The app that a tarball's name is about, whether or not it is a good one.
+pub fn app_of(name: &str) -> &str {
     name.split_once(".v").map_or(name, |(app, _)| app)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn job(name: &str, state: State) -> Job {
-        Job { state, ..Job::new(Entry { name: name.into(), sha256: None, size: None }) }
-    }
-
-    #[test]
-    fn survives_a_round_trip_and_comes_back_as_after_a_crash() {
-        let dir = std::env::temp_dir().join(format!("gwe-journal-{}", std::process::id()));
-        let file = path(&dir);
-        let mut journal = Journal { jobs: vec![job("a.v1.tar.gz", State::Installing)], ..Journal::empty() };
-        journal.jobs[0].output = "line\n\u{1}\"".into();
-        journal.save(&file).unwrap();
-        let back = Journal::load(&file);
-        assert_eq!(back.jobs[0].state, State::Verified);
-        assert_eq!(back.jobs[0].output, journal.jobs[0].output);
-        for damage in [&b""[..], &[0; 100], b"{\"jobs\"", b"\xff"] {
-            fs::write(&file, damage).unwrap();
-            assert!(Journal::load(&file).is_empty());
-        }
-        Journal::empty().save(&file).unwrap();
-        assert!(!file.exists(), "an idle gateway has no journal");
-        fs::remove_dir_all(dir).unwrap();
-    }
-
-    #[test]
-    fn a_newer_request_for_an_app_replaces_one_that_still_waits() {
-        let mut journal = Journal::empty();
-        let old = [
-            job("a.v1.tar.gz", State::Downloading),
-            job("b.v1.tar.gz", State::Settling),
-            job("c.v1.tar.gz", State::Failed),
-        ];
-        journal.jobs.extend(old);
-        assert!(journal.add(vec![job("a.v2.tar.gz", State::Requested), job("b.v2.tar.gz", State::Requested)]));
-        let names: Vec<_> = journal.jobs.iter().map(|j| j.name.as_str()).collect();
-        assert_eq!(names, ["b.v1.tar.gz", "c.v1.tar.gz", "a.v2.tar.gz", "b.v2.tar.gz"]);
-        assert_eq!((journal.next_job(false), journal.next_job(true)), (Some(0), Some(0)));
-    }
-
-    #[test]
-    fn a_report_waits_for_every_job_and_is_dropped_only_then() {
-        let mut journal = Journal::empty();
-        assert!(!journal.is_reportable());
-        journal.jobs = vec![job("a.v1.tar.gz", State::Done), job("b.v1.tar.gz", State::Downloading)];
-        assert!(!journal.is_reportable());
-        journal.jobs[1].state = State::Failed;
-        assert!(journal.is_reportable());
-        journal.reported();
-        assert!(journal.is_empty());
-    }
-
-    #[test]
-    fn what_waits_is_bounded() {
-        let mut journal = Journal::empty();
-        for n in 0..MAX_JOBS {
-            assert!(journal.add(vec![job(&format!("a{n}.v1.tar.gz"), State::Requested)]));
-        }
-        assert!(!journal.add(vec![job("z.v1.tar.gz", State::Requested)]));
-        assert_eq!(journal.jobs.len(), MAX_JOBS);
-        assert!(journal.remarks[0].contains("too many"));
-    }
-
-    const REQUEST: &str = r#"{"install":[{"name":"a.v1.tar.gz"}]}"#;
-
-    #[test]
-    fn the_same_request_read_twice_is_one_install() {
-        // hawkbit#381: the reply to the clearing was lost, and the alias is read again.
-        let mut journal = Journal::empty();
-        assert!(journal.take_request(REQUEST));
-        assert!(!journal.take_request(REQUEST));
-        assert_eq!(journal.jobs.len(), 1);
-        assert!(journal.take_request(""), "the alias is seen empty: the request is known to be taken");
-        assert!(journal.uncleared.is_none());
-        assert!(journal.take_request(REQUEST), "from now on the same text is a new request");
-    }
-
-    #[test]
-    fn what_is_no_request_is_told_once() {
-        let mut journal = Journal::empty();
-        assert!(journal.take_request("{"));
-        assert!(!journal.take_request("{"));
-        assert_eq!(journal.remarks.len(), 1);
-        assert!(journal.is_reportable());
-        assert!(!Journal::empty().take_request(" null "));
-    }
-}
+mod tests;

@@ -16,12 +16,14 @@ mod self_update;
 pub mod state;
 pub mod status;
 pub mod steps;
+mod sweep;
 mod trust;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Paths;
+use crate::sys::clock;
 use crate::sys::file::FileError;
 use crate::sys::lock::{self, Lock};
 use drive::drive;
@@ -46,11 +48,15 @@ impl Gateway<'_> {
     /// # Errors
     /// The journal could not be written; nothing is lost that was there before.
     pub fn work_off(&mut self) -> Result<(), FileError> {
+        self.sweep();
         while let Some(index) = self.journal.next_job(self.cloud.is_some()) {
             let Some(mut job) = self.journal.jobs.get(index).cloned() else { return Ok(()) };
+            if self.on_trial && journal::app_of(&job.name) != agent::APP {
+                return Ok(());
+            }
             self.index = index;
             drive(&mut job, self)?;
-            if !job.state.is_terminal() {
+            if !job.state.is_terminal() || clock::since_boot() >= self.deadline {
                 return Ok(());
             }
         }

@@ -1,18 +1,22 @@
 //! The registry: which version of each app is installed, where, and which content is not taken again.
 //!
-//! Invariant: a version is recorded only after its success (spec: failures.md, row 10).
+//! Invariants: a version is recorded only after its success (spec: failures.md, row 10); an older agent reads what a newer
+//! one wrote and the other way round, so a field that is added later is an `Option`.
 
 use std::path::{Path, PathBuf};
 
 use miniserde::{json, Deserialize, Serialize};
 
 use super::journal::Content;
+use crate::app::TarballName;
 use crate::sys::file::{self, FileError};
 
 /// The registry's bound in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
 /// How many refused contents are remembered; the oldest goes first.
 const MAX_REFUSED: usize = 64;
+/// So much of the reason is remembered, in characters.
+const MAX_WHY: usize = 200;
 
 /// One installed app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +35,7 @@ pub struct App {
     pub note: Option<String>,
 }
 
-/// A content that failed to settle, and is not installed again.
+/// A content that is not installed again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// The tarball's name.
@@ -40,6 +44,17 @@ pub struct Refused {
     pub sha256: String,
     /// Its size and upload time, by which it is known again without a download; `None`: it came from disk.
     pub content: Option<Content>,
+    /// Why, as the end of a sentence.
+    pub why: Option<String>,
+    /// `None`: it was installed, and rolled back. Else it was bad as it came: seen once, its bytes may have been damaged on the
+    /// way (`true`); the same bytes a second time settle it (`false`).
+    pub suspect: Option<bool>,
+}
+
+impl Refused {
+    fn is_certain(&self) -> bool {
+        self.suspect != Some(true)
+    }
 }
 
 /// What is installed.
@@ -104,31 +119,51 @@ impl Registry {
     }
 
     /// Remembers that this content is not taken again.
-    pub fn refuse(&mut self, tarball: &str, sha256: String, content: Option<Content>) {
-        let refused = Refused { tarball: tarball.to_string(), sha256, content };
-        if !self.refused.contains(&refused) {
-            self.refused.push(refused);
-            let excess = self.refused.len().saturating_sub(MAX_REFUSED);
-            self.refused.drain(..excess);
-        }
+    pub fn refuse(&mut self, tarball: &str, sha256: String, content: Option<Content>, why: &str) {
+        self.remember(tarball, sha256, content, why, None);
     }
 
-    /// Whether this content failed to settle before.
-    #[must_use]
-    pub fn is_refused(&self, tarball: &str, sha256: &str) -> bool {
-        self.refused.iter().any(|r| r.tarball == tarball && r.sha256 == sha256)
+    /// Remembers that this content is bad as it came; the second time it is not taken again.
+    pub fn suspect(&mut self, tarball: &str, sha256: String, content: Option<Content>, why: &str) {
+        let seen = self.refused.iter().any(|r| r.tarball == tarball && r.sha256 == sha256);
+        self.remember(tarball, sha256, content, why, Some(!seen));
     }
 
-    /// Whether the content area still holds that content.
+    fn remember(&mut self, tarball: &str, sha256: String, content: Option<Content>, why: &str, suspect: Option<bool>) {
+        self.refused.retain(|r| !(r.tarball == tarball && r.sha256 == sha256));
+        self.refused.push(Refused {
+            tarball: tarball.to_string(),
+            sha256,
+            content,
+            why: Some(why.chars().take(MAX_WHY).collect()),
+            suspect,
+        });
+        let excess = self.refused.len().saturating_sub(MAX_REFUSED);
+        self.refused.drain(..excess);
+    }
+
+    /// Why this content is not taken; `None`: nothing is known against it.
     #[must_use]
-    pub fn is_refused_content(&self, tarball: &str, content: Content) -> bool {
-        self.refused.iter().any(|r| r.tarball == tarball && r.content == Some(content))
+    pub fn refusal(&self, tarball: &str, sha256: &str) -> Option<&Refused> {
+        self.refused.iter().find(|r| r.is_certain() && r.tarball == tarball && r.sha256 == sha256)
+    }
+
+    /// The same for what the content area holds, without a download.
+    #[must_use]
+    pub fn refusal_of_content(&self, tarball: &str, content: Content) -> Option<&Refused> {
+        self.refused.iter().find(|r| r.is_certain() && r.tarball == tarball && r.content == Some(content))
+    }
+
+    /// Every content that was rolled back, the newest first.
+    pub fn rolled_back(&self) -> impl Iterator<Item = (TarballName, &Refused)> {
+        let rolled_back = self.refused.iter().rev().filter(|r| r.suspect.is_none());
+        rolled_back.filter_map(|refused| Some((TarballName::parse(&refused.tarball).ok()?, refused)))
     }
 
     /// Whether some content of that name was refused, so that a new one's hash is worth computing.
     #[must_use]
     pub fn has_refused(&self, tarball: &str) -> bool {
-        self.refused.iter().any(|r| r.tarball == tarball)
+        self.refused.iter().any(|r| r.is_certain() && r.tarball == tarball)
     }
 
     /// The slot that a new version goes to: never the one in use.
@@ -174,14 +209,29 @@ mod tests {
     #[test]
     fn refused_contents_are_remembered_by_hash_and_bounded() {
         let mut registry = Registry::empty();
-        registry.refuse("x.v1.tar.gz", "h1".into(), None);
-        registry.refuse("x.v1.tar.gz", "h1".into(), None);
+        registry.refuse("x.v1.tar.gz", "h1".into(), None, "died");
+        registry.refuse("x.v1.tar.gz", "h1".into(), None, "died again");
         assert_eq!(registry.refused.len(), 1);
-        assert!(registry.is_refused("x.v1.tar.gz", "h1") && !registry.is_refused("x.v1.tar.gz", "h2"));
+        assert_eq!(registry.refusal("x.v1.tar.gz", "h1").and_then(|r| r.why.as_deref()), Some("died again"));
+        assert!(registry.refusal("x.v1.tar.gz", "h2").is_none());
         for n in 0..100 {
-            registry.refuse("y.v1.tar.gz", n.to_string(), None);
+            registry.refuse("y.v1.tar.gz", n.to_string(), None, "died");
         }
         assert_eq!(registry.refused.len(), MAX_REFUSED);
+    }
+
+    #[test]
+    fn bad_bytes_are_refused_once_they_came_twice() {
+        // trmnl-firmware#307: the same bad content sent again and again is not downloaded again.
+        let mut registry = Registry::empty();
+        let content = Content { size: 7, time: 1 };
+        registry.suspect("x.v1.tar.gz", "h1".into(), Some(content), "no tar");
+        assert!(registry.refusal("x.v1.tar.gz", "h1").is_none() && !registry.has_refused("x.v1.tar.gz"));
+        registry.suspect("x.v1.tar.gz", "h2".into(), Some(content), "no tar");
+        assert!(registry.refusal_of_content("x.v1.tar.gz", content).is_none());
+        registry.suspect("x.v1.tar.gz", "h1".into(), Some(content), "no tar");
+        assert!(registry.refusal_of_content("x.v1.tar.gz", content).is_some());
+        assert!(registry.refusal("x.v1.tar.gz", "h2").is_none(), "the other one was seen once");
     }
 
     #[test]

@@ -59,6 +59,13 @@ impl fmt::Display for RequestError {
     }
 }
 
+/// As much of a text as is kept, to know it again: all of it, unless it is longer than a request may be.
+#[must_use]
+pub fn beginning(text: &str) -> &str {
+    let end = (0..=MAX_REQUEST.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    &text[..end]
+}
+
 /// Reads a request; `Ok(None)` where there is nothing to do (`null`, `""`, white space).
 ///
 /// # Errors

@@ -4,10 +4,24 @@ use super::agent::{self, Agents, Version};
 use super::digest;
 use super::drive::Outcome;
 use super::journal::Job;
-use super::registry::App;
+use super::registry::{App, Registry};
 use super::state::Event;
 use super::steps::Gateway;
 use crate::app::TarballName;
+use crate::sys::file::FileError;
+
+/// The slot that a new version goes to: not that of the version in charge. What was to fall back on from there gives way, and
+/// is forgotten before it is touched.
+pub fn free_slot(gateway: &Gateway<'_>) -> Result<&'static str, FileError> {
+    let paths = gateway.config.paths();
+    let agents = Agents::load(paths);
+    let Some(in_charge) = agents.resident().or(agents.current.as_ref()) else {
+        return Ok(gateway.free_slot(agent::APP));
+    };
+    let free = if in_charge.slot == "a" { "b" } else { "a" };
+    agents.without(free).map_or(Ok(()), |agents| agents.save(paths))?;
+    Ok(free)
+}
 
 /// Puts the new version on trial; once it runs and has checked in, records it.
 pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
@@ -23,7 +37,7 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
         return Outcome::Event(Event::NotSettled);
     }
     let is_current = agents.current.as_ref().is_some_and(|v| v.version == name.version() && v.slot == job.slot);
-    if is_current && gateway.checked_in && std::env::current_exe().is_ok_and(|own| same_file(&own, &executable)) {
+    if is_current && gateway.checked_in && std::env::current_exe().is_ok_and(|own| agent::is_same(&own, &executable)) {
         gateway.registry.record(App {
             name: agent::APP.to_string(),
             version: name.version().to_string(),
@@ -60,14 +74,15 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
 
 /// The version before is in charge already, or the image's own: the bad one is only to be remembered as such.
 pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
-    gateway.remember_bad(job);
+    gateway.remember_bad(job, &job.reason, Registry::refuse);
     let paths = gateway.config.paths();
     let agents = Agents::load(paths);
     let on_trial = agents.trial && agents.current.as_ref().is_some_and(|v| v.version == name.version());
+    let note = Some(format!("rolled back from v{}: {}", name.version(), job.reason));
     let restored = if on_trial {
-        Agents { current: agents.previous, ..Agents::factory() }
+        Agents { current: agents.previous, image: agents.image, note, ..Agents::factory() }
     } else {
-        Agents { dropped: None, ..agents }
+        Agents { dropped: None, note, ..agents }
     };
     match restored.save(paths).and_then(|()| gateway.save_registry()) {
         Ok(()) => Outcome::Event(Event::Restored),
@@ -76,8 +91,4 @@ pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -
             Outcome::Later
         }
     }
-}
-
-fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

@@ -7,18 +7,25 @@ pub const MAX_STATUS: usize = 64 * 1024;
 /// The longest output kept of one `install.sh`, in bytes.
 pub const MAX_OUTPUT: usize = 32 * 1024;
 
-/// The text for a journal whose jobs are all terminal.
+/// How much of its output a job keeps where there are so many, in bytes: the more jobs, the less each can show.
+#[must_use]
+pub fn room(jobs: usize) -> usize {
+    (2 * MAX_STATUS / jobs.max(1)).min(MAX_OUTPUT)
+}
+
+/// The text for a journal whose jobs are all terminal. Where it would be too long, outputs give way, the longest first: every
+/// job's verdict is what the cloud waits for.
 #[must_use]
 pub fn text(journal: &Journal) -> String {
-    let mut out = String::new();
     let headed = journal.jobs.len() > 1;
+    let share = share(journal, headed);
+    let mut out = String::new();
     for job in &journal.jobs {
         if headed {
-            out.push_str("== ");
-            out.push_str(&job.name);
-            out.push_str(" ==\n");
+            push_heading(&mut out, job);
         }
-        push_job(&mut out, job);
+        push_output(&mut out, &cut_middle(job.output.clone(), share));
+        push_lines(&mut out, job);
     }
     for remark in &journal.remarks {
         push_line(&mut out, remark);
@@ -26,12 +33,46 @@ pub fn text(journal: &Journal) -> String {
     cut_middle(out, MAX_STATUS)
 }
 
-/// One job's part: its output as it came, then its lines.
-pub fn push_job(out: &mut String, job: &Job) {
-    out.push_str(&job.output);
-    if !job.output.is_empty() && !job.output.ends_with('\n') {
+/// The most that each output may show, so that all of it fits.
+fn share(journal: &Journal, headed: bool) -> usize {
+    let mut lines = String::new();
+    for job in &journal.jobs {
+        if headed {
+            push_heading(&mut lines, job);
+        }
+        push_lines(&mut lines, job);
+    }
+    journal.remarks.iter().for_each(|remark| push_line(&mut lines, remark));
+    // A line end may be added to each.
+    let mut outputs: Vec<usize> = journal.jobs.iter().map(|job| job.output.len() + 1).collect();
+    outputs.sort_unstable();
+    let mut room = MAX_STATUS.saturating_sub(lines.len());
+    for (index, output) in outputs.iter().enumerate() {
+        let share = room / (outputs.len() - index);
+        if *output > share {
+            return share.saturating_sub(1);
+        }
+        room -= output;
+    }
+    MAX_STATUS
+}
+
+fn push_heading(out: &mut String, job: &Job) {
+    out.push_str("== ");
+    out.push_str(&job.name);
+    out.push_str(" ==\n");
+}
+
+/// A job's output as it came.
+fn push_output(out: &mut String, output: &str) {
+    out.push_str(output);
+    if !output.is_empty() && !output.ends_with('\n') {
         out.push('\n');
     }
+}
+
+/// What the agent says of a job.
+fn push_lines(out: &mut String, job: &Job) {
     for remark in &job.remarks {
         push_line(out, remark);
     }
@@ -51,6 +92,18 @@ fn push_line(out: &mut String, line: &str) {
         out.push('\n');
     }
 }
+
+/// Cuts the end of a text longer than `max` bytes, and says so there.
+#[must_use]
+pub fn cut_end(text: &str, max: usize) -> String {
+    if text.len() <= max {
+        return text.to_string();
+    }
+    let end = (0..=max.saturating_sub(ELLIPSIS.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+    [&text[..end], ELLIPSIS].concat()
+}
+
+const ELLIPSIS: &str = " ...";
 
 /// Cuts the middle out of a text longer than `max` bytes, and says so there.
 #[must_use]
@@ -94,6 +147,29 @@ mod tests {
         let cut = cut_middle(long, MAX_STATUS);
         assert!(cut.len() <= MAX_STATUS && cut.contains("bytes cut"), "{}", cut.len());
         assert_eq!(cut_middle("short".into(), MAX_STATUS), "short");
+    }
+
+    #[test]
+    fn no_verdict_is_ever_cut_whatever_the_outputs() {
+        for jobs in [1, 2, 3, 7, 64] {
+            let mut journal = Journal::empty();
+            for n in 0..jobs {
+                let length = if n % 3 == 0 { 10 } else { MAX_OUTPUT };
+                journal.jobs.push(job(
+                    &format!("a{n}.v1.tar.gz"),
+                    &"é".repeat(length / 2),
+                    &format!("[gwe] verdict {n}"),
+                ));
+            }
+            let text = text(&journal);
+            assert!(text.len() <= MAX_STATUS, "{jobs}: {}", text.len());
+            for n in 0..jobs {
+                assert!(text.contains(&format!("\n[gwe] verdict {n}\n")), "{jobs}: verdict {n} is cut");
+            }
+            assert_eq!(text.contains("bytes cut"), jobs > 2, "{jobs}");
+        }
+        assert_eq!(cut_end("éé", 3), " ...");
+        assert_eq!((cut_end("short", 5), cut_end(&"x".repeat(20), 10)), ("short".into(), "xxxxxx ...".into()));
     }
 
     #[test]

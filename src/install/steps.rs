@@ -1,13 +1,14 @@
 //! The steps of an install on a real gateway: one per state of the table.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::drive::{Outcome, Steps};
-use super::fetch::{part_of, Area, Fetched};
+use super::fetch::{self, part_of, Area, Fetched};
 use super::journal::{Content, Job, Journal};
 use super::registry::{self, Registry};
 use super::state::{Event, State};
-use super::{agent, digest, hosting, script, self_update, trust};
+use super::{agent, digest, hosting, script, self_update, status, trust};
 use crate::app::{self, TarballName, UnpackError};
 use crate::config::{Config, Identity};
 use crate::device::Client;
@@ -17,6 +18,9 @@ use crate::sys::file::{self, FileError};
 
 /// How often `install.sh` is begun for one job: a power cut in it is no fault of its own, a script that cuts the power is.
 pub const MAX_ATTEMPTS: u32 = 3;
+
+/// The longest reason in a verdict, in bytes: the first of many faults are enough.
+const MAX_REASON: usize = 1000;
 
 /// What installs work with.
 pub struct Gateway<'a> {
@@ -34,6 +38,10 @@ pub struct Gateway<'a> {
     pub journal: Journal,
     /// The job that is being driven.
     pub index: usize,
+    /// Whether this program still has to show what it can: then other installs wait until it has.
+    pub on_trial: bool,
+    /// When this process should leave further work to the next one, as time since boot.
+    pub deadline: Duration,
 }
 
 impl Steps for Gateway<'_> {
@@ -50,7 +58,11 @@ impl Steps for Gateway<'_> {
         if let Some(place) = self.journal.jobs.get_mut(self.index) {
             *place = job.clone();
         }
-        self.save_journal()
+        self.save_journal()?;
+        if job.state.is_terminal() {
+            self.sweep();
+        }
+        Ok(())
     }
 }
 
@@ -67,6 +79,8 @@ impl<'a> Gateway<'a> {
             registry: Registry::load(&registry::path(&state)),
             journal: Journal::load(&super::journal::path(&state)),
             index: 0,
+            on_trial: false,
+            deadline: Duration::MAX,
         }
     }
 }
@@ -94,6 +108,12 @@ impl Gateway<'_> {
     fn admit(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
         crate::info!("installing {} v{}", name.app(), name.version());
         job.spent_ms = 0;
+        if job.file.is_none() {
+            // Whatever lies there belongs to another request.
+            let whole = self.tarball(job);
+            self.remove(&part_of(&whole));
+            self.remove(&whole);
+        }
         Outcome::Event(Event::Admitted)
     }
 
@@ -102,25 +122,19 @@ impl Gateway<'_> {
         let whole = self.tarball(job);
         if job.file.is_none() && !whole.is_file() {
             let Some((client, identity)) = self.cloud else { return Outcome::Later };
-            let area = Area { client, vendor: &identity.vendor, model: &identity.model };
+            let area = Area { client, vendor: &identity.vendor, model: &identity.model, deadline: self.deadline };
             let part = part_of(&whole);
             let registry = &self.registry;
             let tarball = job.name.clone();
-            let known_bad = |content: Content| registry.is_refused_content(&tarball, content);
-            match area.fetch(job, &part, &known_bad) {
+            let refusal = |content: Content| registry.refusal_of_content(&tarball, content).map(trust::refused_before);
+            match area.fetch(job, &part, &refusal) {
                 Fetched::Whole => {}
-                Fetched::Later(reason) => {
-                    crate::warning!("{}: {reason}; going on at the next check-in", job.name);
-                    return Outcome::Later;
-                }
+                Fetched::Later(reason) => return later(job, &reason),
                 Fetched::Refused(reason) => return self.refuse(job, &reason),
             }
             match trust::check(self, job, name, &part) {
                 Ok(()) => {}
-                Err(trust::Distrust::Later(reason)) => {
-                    crate::warning!("{}: {reason}; going on at the next check-in", job.name);
-                    return Outcome::Later;
-                }
+                Err(trust::Distrust::Later(reason)) => return self.missed(job, &reason),
                 Err(trust::Distrust::Damaged(reason)) if may_be_torn(job) => return self.fetch_anew(job, &reason),
                 Err(trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason)) => {
                     return self.refuse(job, &reason)
@@ -133,11 +147,16 @@ impl Gateway<'_> {
         }
         match trust::check(self, job, name, &whole) {
             Ok(()) => Outcome::Event(Event::Downloaded),
-            Err(trust::Distrust::Later(reason)) => {
-                crate::warning!("{}: {reason}; going on at the next check-in", job.name);
-                Outcome::Later
-            }
+            Err(trust::Distrust::Later(reason)) => self.missed(job, &reason),
             Err(trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason)) => self.refuse(job, &reason),
+        }
+    }
+
+    /// The server did not do its part; that, too, is final some time.
+    fn missed(&mut self, job: &mut Job, reason: &str) -> Outcome {
+        match fetch::miss(job, reason) {
+            Fetched::Refused(reason) => self.refuse(job, &reason),
+            Fetched::Whole | Fetched::Later(_) => later(job, reason),
         }
     }
 
@@ -145,7 +164,14 @@ impl Gateway<'_> {
         if job.attempts >= MAX_ATTEMPTS {
             return self.refuse(job, &format!("install.sh was cut off {MAX_ATTEMPTS} times"));
         }
-        job.slot = self.free_slot(name.app()).to_string();
+        if job.slot.is_empty() {
+            let slot =
+                if name.app() == agent::APP { self_update::free_slot(self) } else { Ok(self.free_slot(name.app())) };
+            match slot {
+                Ok(slot) => job.slot = slot.to_string(),
+                Err(e) => return self.refuse(job, &e.to_string()),
+            }
+        }
         let folder = self.slot(name.app(), &job.slot);
         let made = file::remove_tree(&folder).and_then(|()| file::create_folder(&folder));
         if let Err(e) = made {
@@ -159,7 +185,16 @@ impl Gateway<'_> {
             }
             // A torn part shows here where no hash or signature told.
             Err(UnpackError::Bad(_)) if may_be_torn(job) => self.fetch_anew(job, "a part of it is torn"),
-            Err(e) => self.refuse(job, &e.to_string()),
+            Err(e) => {
+                let reason = e.to_string();
+                if matches!(e, UnpackError::Bad(_)) && job.file.is_none() {
+                    self.remember_bad(job, &reason, Registry::suspect);
+                    if let Err(e) = self.save_registry() {
+                        crate::warning!("{e}; this content is not remembered as bad");
+                    }
+                }
+                self.refuse(job, &reason)
+            }
         }
     }
 
@@ -183,7 +218,7 @@ impl Gateway<'_> {
         let folder = self.slot(name.app(), &job.slot);
         let installer = installer_in(&folder);
         let ran = script::run(&folder, installer, name, self.config.paths().root(), self.config.install_timeout());
-        job.output = ran.output;
+        job.output = status::cut_middle(ran.output, status::room(self.journal.jobs.len()));
         if let Err(reason) = ran.result {
             return self.refuse(job, &reason);
         }
@@ -198,61 +233,44 @@ impl Gateway<'_> {
 
     /// A permanent end: the reason, and nothing left on disk.
     pub(super) fn refuse(&mut self, job: &mut Job, reason: &str) -> Outcome {
-        job.reason = reason.to_string();
+        job.reason = status::cut_end(reason, MAX_REASON);
         Outcome::Event(Event::Refused)
     }
 
-    /// Writes the verdict and cleans up where the outcome ends the job.
+    /// Writes the verdict where the outcome ends the job.
     fn conclude(&mut self, job: &mut Job, outcome: &Outcome) {
         let Outcome::Event(event) = outcome else { return };
-        let (app, version) = match TarballName::parse(&job.name) {
-            Ok(name) => (name.app().to_string(), format!(" v{}", name.version())),
-            Err(_) => (job.name.clone(), String::new()),
-        };
-        let verdict = match event {
-            Event::Settled => format!("[gwe] installed {app}{version} in {}", super::status::seconds(job.spent_ms)),
-            Event::Refused | Event::Removed => format!("[gwe] failed {app}{version}: {}", job.reason),
-            Event::Restored => {
-                let back = self
-                    .registry
-                    .app(&app)
-                    .map_or_else(|| "the image's".to_string(), |old| format!("v{}", old.version));
-                format!("[gwe] rolled back {app} to {back}: v{} {}", version.trim_start_matches(" v"), job.reason)
-            }
-            _ => return,
-        };
+        let Some(verdict) = self.verdict(job, *event) else { return };
         match event {
             Event::Settled => crate::info!("{verdict}"),
             _ => crate::error!("{verdict}"),
         }
         job.verdict = verdict;
-        if job.factory {
+        if job.factory && !self.registry.factory.contains(&job.name) {
             self.registry.factory.push(job.name.clone());
             if let Err(e) = self.save_registry() {
-                crate::error!("{e}; {} is installed again at the next boot", job.name);
+                crate::error!("{e}; {} is installed again at the next check-in", job.name);
             }
         }
-        self.clean_up(job, &app, *event == Event::Settled);
     }
 
-    /// Leaves of a concluded job what is in use, and nothing else.
-    fn clean_up(&self, job: &Job, app: &str, installed: bool) {
-        if job.file.is_none() {
-            let whole = self.tarball(job);
-            self.remove(&part_of(&whole));
-            self.remove(&whole);
-        }
-        let unused = if installed { other_slot(&job.slot) } else { job.slot.as_str() };
-        // The agent keeps the version before, to fall back on (freenet-core#4591).
-        if unused.is_empty() || (installed && app == agent::APP) {
-            return;
-        }
-        if let Err(e) = file::remove_tree(&self.slot(app, unused)) {
-            crate::warning!("{e}");
-        }
-        if !installed && self.registry.app(app).is_none() {
-            // Empty by now, unless a registry that was lost knew of something in it: then it stays.
-            let _ = std::fs::remove_dir(self.config.paths().apps().join(app));
+    /// The line that ends a job's part of `fetch_status`; `None` where it goes on.
+    fn verdict(&self, job: &Job, event: Event) -> Option<String> {
+        let (app, version) = match TarballName::parse(&job.name) {
+            Ok(name) => (name.app().to_string(), format!(" v{}", name.version())),
+            Err(_) => (job.name.clone(), String::new()),
+        };
+        match event {
+            Event::Settled => Some(format!("[gwe] installed {app}{version} in {}", status::seconds(job.spent_ms))),
+            Event::Refused | Event::Removed => Some(format!("[gwe] failed {app}{version}: {}", job.reason)),
+            Event::Restored => {
+                let back = match self.registry.app(&app) {
+                    Some(old) => format!("v{}", old.version),
+                    None => "the image's".to_string(),
+                };
+                Some(format!("[gwe] rolled back {app}{version} to {back}: {}", job.reason))
+            }
+            _ => None,
         }
     }
 
@@ -270,32 +288,20 @@ impl Gateway<'_> {
         }
     }
 
-    /// A slot's folder.
-    pub(super) fn slot(&self, app: &str, slot: &str) -> PathBuf {
-        self.config.paths().apps().join(app).join(slot)
-    }
-
-    /// The slot that is not in use. Where the registry was lost, one that is not there is surely not in use.
-    fn free_slot(&self, app: &str) -> &'static str {
-        let free = self.registry.free_slot(app);
-        if self.registry.app(app).is_none()
-            && self.slot(app, free).exists()
-            && !self.slot(app, other_slot(free)).exists()
-        {
-            return other_slot(free);
-        }
-        free
-    }
-
     /// Makes the registry durable.
     pub(super) fn save_registry(&self) -> Result<(), FileError> {
         self.registry.save(&registry::path(&self.config.paths().state()))
     }
 
-    /// Remembers the job's content as one that is not taken again.
-    pub(super) fn remember_bad(&mut self, job: &Job) {
+    /// Remembers the job's content as bad.
+    pub(super) fn remember_bad(
+        &mut self,
+        job: &Job,
+        why: &str,
+        remember: fn(&mut Registry, &str, String, Option<Content>, &str),
+    ) {
         match digest::of_file(&self.tarball(job)) {
-            Ok(sha256) => self.registry.refuse(&job.name, sha256, job.content),
+            Ok(sha256) => remember(&mut self.registry, &job.name, sha256, job.content, why),
             Err(e) => crate::warning!("{e}; this content is not remembered as bad"),
         }
     }
@@ -309,6 +315,11 @@ impl Gateway<'_> {
     }
 }
 
+fn later(job: &Job, reason: &str) -> Outcome {
+    crate::warning!("{}: {reason}; going on at the next check-in", job.name);
+    Outcome::Later
+}
+
 fn may_be_torn(job: &Job) -> bool {
     job.file.is_none() && job.resumed && !job.restarted
 }
@@ -319,13 +330,5 @@ pub(super) fn installer_in(folder: &Path) -> app::Installer {
         app::Installer::InstallSh
     } else {
         app::Installer::SetupPy
-    }
-}
-
-fn other_slot(slot: &str) -> &'static str {
-    match slot {
-        "a" => "b",
-        "b" => "a",
-        _ => "",
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::digest;
 use super::fetch::Area;
 use super::journal::Job;
+use super::registry::Refused;
 use super::steps::Gateway;
 use crate::app::{TarballName, TrustedKeys};
 use crate::sys::file;
@@ -47,11 +48,17 @@ fn check_hash(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distr
         Some(wanted) if *wanted != sha256 => {
             Err(Distrust::Damaged(format!("its SHA-256 is {sha256}, not that of the request")))
         }
-        _ if gateway.registry.is_refused(&job.name, &sha256) => {
-            Err(Distrust::Refused("this content was rolled back before; upload a corrected one".to_string()))
-        }
-        _ => Ok(()),
+        _ => match gateway.registry.refusal(&job.name, &sha256) {
+            Some(refused) => Err(Distrust::Refused(refused_before(refused))),
+            None => Ok(()),
+        },
     }
+}
+
+/// What is said of a content that is not taken again.
+pub fn refused_before(refused: &Refused) -> String {
+    let why = refused.why.as_deref().unwrap_or("it was rolled back");
+    format!("this very content failed before ({why}); upload a corrected one")
 }
 
 fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Path) -> Result<(), Distrust> {
@@ -81,7 +88,8 @@ fn signature(gateway: &Gateway<'_>, job: &Job, name: &TarballName) -> Result<Opt
         }
         (None, None) => return Err(Distrust::Later("the network is needed for its signature".to_string())),
         (None, Some((client, identity))) => {
-            let area = Area { client, vendor: &identity.vendor, model: &identity.model };
+            let deadline = gateway.deadline;
+            let area = Area { client, vendor: &identity.vendor, model: &identity.model, deadline };
             area.small(&name.signature_id(), MAX_SIGNATURE).map_err(|e| Distrust::Later(e.to_string()))?
         }
     };

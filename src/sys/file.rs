@@ -143,6 +143,18 @@ pub fn remove_tree(path: &Path) -> Result<(), FileError> {
     }
 }
 
+/// Whether a folder takes another file now: one of a few kilobytes is written and removed again, without waiting for the disk.
+///
+/// # Errors
+/// The disk is full, read-only, or not there.
+pub fn probe(folder: &Path) -> Result<(), FileError> {
+    create_folder(folder)?;
+    let path = folder.join(".probe");
+    let written = fs::write(&path, [0; 4096]).context("write", &path);
+    let _ = fs::remove_file(&path);
+    written
+}
+
 /// Creates a folder and its parents, mode 0755, each new entry made durable.
 ///
 /// # Errors

@@ -84,11 +84,22 @@ pub fn spawn_with_parent(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// Ends what a dead check-in left: its descendants in sessions of their own, which were re-parented to this process if it is
-/// their subreaper.
-pub fn end_orphans() {
+/// Ends what a dead check-in left: every child that this process has. Its descendants were re-parented to it, which is their
+/// subreaper, and nothing else is its child.
+pub fn end_children() {
+    end_all(&|_| true);
+}
+
+/// Ends what left our session: see [`run`].
+fn end_orphans() {
+    // SAFETY: getsid has no memory effects; 0 is this process.
+    let own = unsafe { libc::getsid(0) };
+    end_all(&|session| session != own);
+}
+
+fn end_all(is_meant: &dyn Fn(i32) -> bool) {
     for _ in 0..KILL_ROUNDS {
-        let orphans = children();
+        let orphans = children(is_meant);
         if orphans.is_empty() {
             return;
         }
@@ -138,15 +149,13 @@ fn terminate(child: &mut Child) -> io::Result<()> {
     Ok(())
 }
 
-/// This process's children outside its own session: descendants of what [`run`] started, since that left our session and no
-/// process can enter another. `/proc/thread-self/children` would need a kernel option that images leave out.
-fn children() -> Vec<i32> {
+/// This process's children whose session is meant: outside its own are only descendants of what [`run`] started, since that left
+/// our session and no process can enter another. `/proc/thread-self/children` would need a kernel option that images leave out.
+fn children(is_meant: &dyn Fn(i32) -> bool) -> Vec<i32> {
     let me = std::process::id() as i32;
-    // SAFETY: getsid has no memory effects; 0 is this process.
-    let session = unsafe { libc::getsid(0) };
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| matches!(parent_and_session(*pid), Some((parent, its)) if parent == me && its != session))
+    pids.filter(|pid| matches!(parent_and_session(*pid), Some((parent, its)) if parent == me && is_meant(its)))
         .collect()
 }
 
@@ -276,17 +285,20 @@ mod tests {
         assert_eq!((ok.ended, ok.output.as_slice()), (Ended::Exit(3), &b"out\nerr\n"[..]));
         assert_eq!(sh("kill -9 $$", 5000, 1000).ended, Ended::Signal(9));
 
+        // SAFETY: getsid has no memory effects.
+        let own = unsafe { libc::getsid(0) };
+        let strays = || children(&|session| session != own);
         // MagnaCapax/PMSS#527, cimian#127: hangs, ignores TERM, leaves its session, holds the pipe.
         for script in ["trap '' TERM; sleep 77 & sleep 77", "setsid sh -c 'trap \"\" TERM; sleep 77' & sleep 77"] {
             let begun = Instant::now();
             assert_eq!(sh(script, 300, 1000).ended, Ended::TimedOut);
             assert!(begun.elapsed() < Duration::from_secs(9), "{script}");
-            assert!(children().is_empty(), "{script}");
+            assert!(strays().is_empty(), "{script}");
         }
         let begun = Instant::now();
         assert_eq!(sh("setsid sh -c 'sleep 77' & echo started", 60_000, 1000).ended, Ended::Exit(0));
         assert!(begun.elapsed() < Duration::from_secs(9), "a pipe held open does not hold the loop");
-        assert!(children().is_empty());
+        assert!(strays().is_empty());
 
         let flood = sh("i=0; while [ $i -lt 2000 ]; do echo 0123456789; i=$((i+1)); done; echo last", 20_000, 200);
         let text = String::from_utf8(flood.output).unwrap();

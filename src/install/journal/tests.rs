@@ -1,0 +1,133 @@
+//! The journal: what is taken, kept, given way to, told, and survives damage.
+
+use super::*;
+use std::fs;
+
+fn job(name: &str, state: State) -> Job {
+    Job { state, ..Job::new(Entry { name: name.into(), sha256: None, size: None }) }
+}
+
+#[test]
+fn survives_a_round_trip_and_comes_back_as_after_a_crash() {
+    let dir = std::env::temp_dir().join(format!("gwe-journal-{}", std::process::id()));
+    let file = path(&dir);
+    let mut journal = Journal { jobs: vec![job("a.v1.tar.gz", State::Installing)], ..Journal::empty() };
+    journal.jobs[0].output = "line\n\u{1}\"".into();
+    journal.save(&file).unwrap();
+    let back = Journal::load(&file);
+    assert_eq!(back.jobs[0].state, State::Verified);
+    assert_eq!(back.jobs[0].output, journal.jobs[0].output);
+    for damage in [&b""[..], &[0; 100], b"{\"jobs\"", b"\xff"] {
+        fs::write(&file, damage).unwrap();
+        assert!(Journal::load(&file).is_empty());
+    }
+    Journal::empty().save(&file).unwrap();
+    assert!(!file.exists(), "an idle gateway has no journal");
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_newer_request_for_an_app_replaces_one_that_still_waits() {
+    let mut journal = Journal::empty();
+    let old = [
+        job("a.v1.tar.gz", State::Downloading),
+        job("b.v1.tar.gz", State::Settling),
+        job("c.v1.tar.gz", State::Failed),
+    ];
+    journal.jobs.extend(old);
+    assert!(journal.add(vec![job("a.v2.tar.gz", State::Requested), job("b.v2.tar.gz", State::Requested)]));
+    let names: Vec<_> = journal.jobs.iter().map(|j| j.name.as_str()).collect();
+    assert_eq!(names, ["b.v1.tar.gz", "c.v1.tar.gz", "a.v2.tar.gz", "b.v2.tar.gz"]);
+    assert_eq!((journal.next_job(false), journal.next_job(true)), (Some(0), Some(0)));
+}
+
+#[test]
+fn the_same_request_again_does_not_start_its_download_over() {
+    let mut journal = Journal::empty();
+    let on_its_way = Job { received: 7, ..job("a.v1.tar.gz", State::Downloading) };
+    journal.jobs = vec![on_its_way.clone(), job("b.v1.tar.gz", State::Requested)];
+    assert!(journal.add(vec![job("a.v1.tar.gz", State::Requested)]));
+    assert_eq!(journal.jobs, [job("b.v1.tar.gz", State::Requested), on_its_way]);
+    let other = Job { size: Some(9), ..job("a.v1.tar.gz", State::Requested) };
+    assert!(journal.add(vec![other.clone()]));
+    assert_eq!(journal.jobs, [job("b.v1.tar.gz", State::Requested), other], "it asks for other bytes");
+}
+
+#[test]
+fn a_report_waits_for_every_job_and_is_dropped_only_then() {
+    let mut journal = Journal::empty();
+    assert!(!journal.is_reportable());
+    journal.jobs = vec![job("a.v1.tar.gz", State::Done), job("b.v1.tar.gz", State::Downloading)];
+    assert!(!journal.is_reportable());
+    journal.jobs[1].state = State::Failed;
+    assert!(journal.is_reportable());
+    journal.reported();
+    assert!(journal.is_empty());
+}
+
+#[test]
+fn a_report_that_is_refused_gets_smaller_and_goes() {
+    let mut journal = Journal { jobs: vec![job("a.v1.tar.gz", State::Failed)], ..Journal::empty() };
+    journal.jobs[0].output = "binary".into();
+    journal.shorten_report();
+    assert!(journal.is_reportable() && journal.jobs[0].output.is_empty() && journal.jobs[0].remarks.len() == 1);
+    journal.shorten_report();
+    assert!(journal.is_empty());
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    let mut journal = Journal::empty();
+    for n in 0..MAX_JOBS {
+        assert!(journal.add(vec![job(&format!("a{n}.v1.tar.gz"), State::Requested)]));
+    }
+    assert!(!journal.add(vec![job("z.v1.tar.gz", State::Requested)]));
+    assert_eq!(journal.jobs.len(), MAX_JOBS);
+    assert!(journal.remarks[0].contains("too many"));
+}
+
+const REQUEST: &str = r#"{"install":[{"name":"a.v1.tar.gz"}]}"#;
+
+#[test]
+fn the_same_request_read_twice_is_one_install() {
+    // hawkbit#381: the reply to the clearing was lost, and the alias is read again.
+    let mut journal = Journal::empty();
+    assert!(journal.take_request(REQUEST));
+    assert!(!journal.take_request(REQUEST));
+    assert_eq!(journal.jobs.len(), 1);
+    assert!(journal.take_request(""), "the alias is seen empty: the request is known to be taken");
+    assert!(journal.uncleared.is_none());
+    assert!(journal.take_request(REQUEST), "from now on the same text is a new request");
+}
+
+#[test]
+fn what_is_no_request_is_told_once() {
+    let mut journal = Journal::empty();
+    assert!(journal.take_request("{"));
+    assert!(!journal.take_request("{"));
+    assert_eq!(journal.remarks.len(), 1);
+    assert!(journal.is_reportable());
+    assert!(!Journal::empty().take_request(" null "));
+    let mut journal = Journal::empty();
+    let long = "é".repeat(request::MAX_REQUEST);
+    assert!(journal.take_request(&long) && !journal.take_request(&long), "one that is not kept whole too");
+    assert_eq!(journal.remarks.len(), 1);
+}
+
+#[test]
+fn the_largest_journal_is_read_back() {
+    // Every character six-fold in the file: a journal that cannot be read loses every report in it.
+    let dir = std::env::temp_dir().join(format!("gwe-journal-large-{}", std::process::id()));
+    let file = path(&dir);
+    let mut journal = Journal::empty();
+    for n in 0..MAX_JOBS {
+        let mut job = job(&format!("a{n}.v1.tar.gz"), State::Failed);
+        job.output = "\u{1}".repeat(crate::install::status::room(n + 1));
+        job.verdict = "\u{1}".repeat(2000);
+        journal.jobs.push(job);
+    }
+    journal.uncleared = Some("\u{1}".repeat(request::MAX_REQUEST));
+    journal.save(&file).unwrap();
+    assert_eq!(Journal::load(&file), journal);
+    fs::remove_dir_all(dir).unwrap();
+}
