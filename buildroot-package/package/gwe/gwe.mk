@@ -5,6 +5,8 @@
 ################################################################################
 
 GWE_VERSION = 0.1.0
+# The default would carry the version of Buildroot's own way of vendoring.
+# check-package RemoveDefaultPackageSourceVariable
 GWE_SOURCE = gwe-$(GWE_VERSION).tar.gz
 # The tarball carries its vendored crates: it builds with no network, whatever
 # Buildroot's own way of vendoring is. It is looked for beside this external
