@@ -19,12 +19,11 @@ pub const MAX_ALIAS: usize = 255;
 pub enum Time {
     /// Unix seconds.
     Unix(u64),
-    /// Seconds since the start of a boot whose place in time was not known when the point arrived (see `stamp`). Negative:
-    /// before the kernel started.
+    /// In a boot whose place in time was not known when the point arrived (see `stamp`).
     SinceBoot {
         /// Which boot.
         boot: u32,
-        /// Seconds since its start.
-        seconds: i64,
+        /// Since its start; negative: before the kernel started.
+        milliseconds: i64,
     },
 }

@@ -26,7 +26,7 @@ use crate::sys::signal::{self, Signal};
 use crate::sys::{clock, file, lock, random};
 
 /// Connections at once. Beyond that, the one that has been silent for longest makes room.
-const MAX_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 32;
 /// Connections accepted in one turn, at the most.
 const MAX_ACCEPTS: usize = 32;
 /// After the system could not give another connection.
@@ -120,8 +120,8 @@ fn listen(port: u16) -> Result<Vec<TcpListener>, ServerError> {
 fn moment() -> Moment {
     let since_boot = clock::since_boot();
     let now = Now {
-        wall: clock::unix_seconds(),
-        since_boot: since_boot.as_secs(),
+        wall: clock::unix_milliseconds(),
+        since_boot: u64::try_from(since_boot.as_millis()).unwrap_or(u64::MAX),
         is_synchronised: clock::is_synchronised(),
     };
     Moment { since_boot, now }

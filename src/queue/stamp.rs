@@ -13,10 +13,10 @@ use super::point::Time;
 use super::store::state::Boot;
 use crate::sys::epoch::BUILD_EPOCH;
 
-/// A claimed time this far outside the boot, by the same wall clock, is no reading of that clock: seconds.
-const SLACK: u64 = 60;
+/// A claimed time this far outside the boot, by the same wall clock, is no reading of that clock: milliseconds.
+const SLACK: u64 = 60_000;
 
-/// The clocks at one moment, in seconds.
+/// The clocks at one moment, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// What the wall clock shows.
@@ -31,7 +31,7 @@ impl Now {
     /// Whether the wall clock shows a time that can be.
     #[must_use]
     pub fn is_plausible(&self) -> bool {
-        self.wall >= BUILD_EPOCH
+        self.wall / 1000 >= BUILD_EPOCH
     }
 }
 
@@ -57,11 +57,12 @@ impl Clock {
         self.began.is_some()
     }
 
-    /// Takes the platform's word for the time, if it is one that can be; a wall clock that is nearly right is left alone.
+    /// Takes the platform's word for the time, in unix seconds, if it is one that can be; a wall clock that is nearly right is left alone.
     pub fn told(&mut self, unix: u64, now: Now) {
         if unix >= BUILD_EPOCH {
-            let is_near = now.wall.abs_diff(unix) <= SLACK;
-            self.began = Some(difference(if is_near { now.wall } else { unix }, now.since_boot));
+            let told = unix.saturating_mul(1000);
+            let is_near = now.wall.abs_diff(told) <= SLACK;
+            self.began = Some(difference(if is_near { now.wall } else { told }, now.since_boot));
         }
     }
 
@@ -78,24 +79,27 @@ impl Clock {
         self.boot
     }
 
-    /// When this boot began, in unix seconds, if that is known.
+    /// When this boot began, in milliseconds since 1970, if that is known.
     #[must_use]
     pub fn began(&self) -> Option<i64> {
         self.began
     }
 
-    /// The time of a point that arrives now. `claimed` is what the app says; a reading of the wall clock during this boot
-    /// is put right with it, any other time is the app's own business.
+    /// The time of a point that arrives now. `claimed` is what the app says, in unix seconds; a reading of the wall clock during
+    /// this boot is put right with it, any other time is the app's own business.
     #[must_use]
     pub fn stamp(&self, claimed: Option<u64>, now: Now) -> Time {
-        let seconds = match claimed {
+        let milliseconds = match claimed {
             None => to_signed(now.since_boot),
-            Some(time) if is_of_this_boot(time, now) => difference(time, now.wall) + to_signed(now.since_boot),
-            Some(time) => return Time::Unix(time),
+            // The middle of the second that the app names: so that a clock that is slewed by a little names the same one.
+            Some(time) => match time.checked_mul(1000).map(|t| t + 500).filter(|t| is_of_this_boot(*t, now)) {
+                Some(time) => difference(time, now.wall).saturating_add(to_signed(now.since_boot)),
+                None => return Time::Unix(time),
+            },
         };
         match self.began {
-            None => Time::SinceBoot { boot: self.boot, seconds },
-            Some(began) => Time::Unix(to_unsigned(began.saturating_add(seconds))),
+            None => Time::SinceBoot { boot: self.boot, milliseconds },
+            Some(began) => Time::Unix(to_seconds(began.saturating_add(milliseconds))),
         }
     }
 }
@@ -125,14 +129,14 @@ pub fn place(boots: &[Boot], present: u32, began: i64) -> Vec<Boot> {
     placed
 }
 
-/// A time of day, given when its boot began.
+/// A time of day in unix seconds, given when its boot began.
 #[must_use]
 pub fn unix(time: Time, boots: &[Boot]) -> Option<u64> {
     match time {
         Time::Unix(unix) => Some(unix),
-        Time::SinceBoot { boot, seconds } => {
+        Time::SinceBoot { boot, milliseconds } => {
             let began = boots.iter().find(|b| b.tag == boot)?.began?;
-            Some(to_unsigned(began.saturating_add(seconds)))
+            Some(to_seconds(began.saturating_add(milliseconds)))
         }
     }
 }
@@ -143,12 +147,12 @@ pub fn tag(boot_id: &str) -> u32 {
     crc32fast::hash(boot_id.trim().as_bytes()).max(1)
 }
 
-fn to_signed(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX)
+fn to_signed(milliseconds: u64) -> i64 {
+    i64::try_from(milliseconds).unwrap_or(i64::MAX)
 }
 
-fn to_unsigned(seconds: i64) -> u64 {
-    u64::try_from(seconds).unwrap_or(0)
+fn to_seconds(milliseconds: i64) -> u64 {
+    u64::try_from(milliseconds).unwrap_or(0) / 1000
 }
 
 fn difference(a: u64, b: u64) -> i64 {
@@ -161,26 +165,27 @@ mod tests {
 
     const GOOD: u64 = BUILD_EPOCH + 1_000_000;
 
+    /// In seconds, and a little.
     fn now(wall: u64, since_boot: u64) -> Now {
-        Now { wall, since_boot, is_synchronised: false }
+        Now { wall: wall * 1000 + 250, since_boot: since_boot * 1000 + 750, is_synchronised: false }
     }
 
-    fn in_boot(seconds: i64) -> Time {
-        Time::SinceBoot { boot: 9, seconds }
+    fn in_boot(milliseconds: i64) -> Time {
+        Time::SinceBoot { boot: 9, milliseconds }
     }
 
     #[test]
     fn before_the_clock_is_known_good_points_have_their_place_in_the_boot() {
         let mut clock = Clock::new(9, None);
         for (wall, since_boot, claimed, expected) in [
-            (100, 100, None, in_boot(100)),
+            (100, 100, None, in_boot(100_750)),
             // A wall clock set forward to the last known time is plausible, and behind: not known good either.
-            (GOOD, 100, None, in_boot(100)),
-            // The app read the same wrong clock a moment ago, or since the boot.
-            (100, 100, Some(90), in_boot(90)),
-            (GOOD, 100, Some(GOOD - 99), in_boot(1)),
-            (GOOD, 100, Some(GOOD + 5), in_boot(105)),
-            (40, 100, Some(10), in_boot(70)),
+            (GOOD, 100, None, in_boot(100_750)),
+            // The app read the same wrong clock a moment ago, or since the boot. (The middle of its second.)
+            (100, 100, Some(90), in_boot(91_000)),
+            (GOOD, 100, Some(GOOD - 99), in_boot(2_000)),
+            (GOOD, 100, Some(GOOD + 5), in_boot(106_000)),
+            (40, 100, Some(10), in_boot(71_000)),
             // It did not: the time is from a better clock, or from the past.
             (100, 100, Some(GOOD), Time::Unix(GOOD)),
             (GOOD, 100, Some(GOOD - 200), Time::Unix(GOOD - 200)),
@@ -198,7 +203,7 @@ mod tests {
         assert!(!clock.look(Now { is_synchronised: true, ..now(BUILD_EPOCH - 1, 3) }), "however it says so");
         let set = Now { is_synchronised: true, ..now(GOOD, 50) };
         assert!(clock.look(set));
-        assert_eq!(clock.began(), Some(GOOD as i64 - 50));
+        assert_eq!(clock.began(), Some(GOOD as i64 * 1000 - 50_500));
         assert_eq!(clock.stamp(None, set), Time::Unix(GOOD));
         assert_eq!(clock.stamp(Some(GOOD - 20), set), Time::Unix(GOOD - 20));
         assert_eq!(clock.stamp(Some(7), set), Time::Unix(7));
@@ -229,22 +234,43 @@ mod tests {
     #[test]
     fn boots_that_were_cut_short_end_where_the_next_begins() {
         let boot = |tag, began, last| Boot { tag, began, last };
-        let boots =
-            [boot(1, None, 500), boot(2, Some(10_000), 50), boot(3, None, 300), boot(4, None, -5), boot(5, None, 70)];
-        let began = 1_000_000;
+        let boots = [
+            boot(1, None, 500_000),
+            boot(2, Some(10_000_000), 50_000),
+            boot(3, None, 300_000),
+            boot(4, None, -5),
+            boot(5, None, 70_000),
+        ];
+        let began = 1_000_000_000;
         let expected = [
-            boot(1, Some(9_500), 500),
-            boot(3, Some(began - 300), 300),
+            boot(1, Some(9_500_000), 500_000),
+            boot(3, Some(began - 300_000), 300_000),
             boot(4, Some(began), -5),
-            boot(5, Some(began), 70),
+            boot(5, Some(began), 70_000),
         ];
         assert_eq!(place(&boots, 5, began), expected);
-        assert_eq!(place(&boots[..3], 5, began)[1], boot(3, Some(began - 300), 300), "the present one has no points");
+        let not_in_it = place(&boots[..3], 5, began);
+        assert_eq!(not_in_it[1], boot(3, Some(began - 300_000), 300_000), "the present one has no points");
         assert_eq!(place(&[], 5, began), []);
-        assert_eq!(unix(Time::SinceBoot { boot: 1, seconds: 490 }, &expected), Some(9_990));
-        assert_eq!(unix(Time::SinceBoot { boot: 1, seconds: -99_999 }, &expected), Some(0));
-        assert_eq!(unix(Time::SinceBoot { boot: 77, seconds: 1 }, &expected), None);
+        let at = |boot, milliseconds| unix(Time::SinceBoot { boot, milliseconds }, &expected);
+        assert_eq!(at(1, 490_999), Some(9_990));
+        assert_eq!(at(1, -99_999_999), Some(0));
+        assert_eq!(at(77, 1), None);
         assert_eq!(unix(Time::Unix(3), &expected), Some(3));
+    }
+
+    #[test]
+    fn a_clock_that_is_slewed_meanwhile_names_the_same_second() {
+        let unknown = Clock::new(9, None);
+        for slewed in [-400_i64, 0, 400] {
+            let Time::SinceBoot { milliseconds, .. } = unknown.stamp(Some(GOOD), now(GOOD, 50)) else { panic!() };
+            let mut later = now(GOOD + 100, 150);
+            later.wall = later.wall.saturating_add_signed(slewed);
+            let mut clock = Clock::new(9, None);
+            clock.told(GOOD + 100, later);
+            let boots = [Boot { tag: 9, began: clock.began(), last: milliseconds }];
+            assert_eq!(unix(Time::SinceBoot { boot: 9, milliseconds }, &boots), Some(GOOD), "{slewed}");
+        }
     }
 
     #[test]

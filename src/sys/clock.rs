@@ -17,6 +17,13 @@ pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// The wall clock in milliseconds since 1970; see [`unix_seconds`].
+#[must_use]
+pub fn unix_milliseconds() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Whether the kernel has been told, by an NTP client, that the wall clock is right. Where no such client runs it never is.
 #[must_use]
 pub fn is_synchronised() -> bool {

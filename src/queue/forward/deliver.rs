@@ -151,9 +151,9 @@ impl Device {
         }
         let before = self.aside;
         let keys: Vec<(&str, u64)> = parcels.iter().map(|p| (p.alias.as_str(), p.time)).collect();
-        for layer in plan::layers(&keys) {
-            let layer: Vec<&Parcel> = layer.into_iter().filter_map(|i| parcels.get(i)).collect();
-            self.record_together(desk, &layer, true)?;
+        for request in plan::requests(&keys) {
+            let together: Vec<&Parcel> = request.into_iter().filter_map(|i| parcels.get(i)).collect();
+            self.record_together(desk, &together, true)?;
         }
         let aside = self.aside - before;
         let forwarded = u32::try_from(parcels.len()).unwrap_or(u32::MAX).saturating_sub(aside);

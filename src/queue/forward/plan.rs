@@ -1,5 +1,7 @@
 //! Which points go into one request.
 
+use std::collections::{HashMap, HashSet};
+
 /// A request's body, in bytes, at the most; a single point may be larger.
 pub const MAX_BODY: usize = 64 * 1024;
 
@@ -24,30 +26,56 @@ fn encoded_size(text: &str) -> usize {
     text.bytes().map(|b| if b.is_ascii_alphanumeric() { 1 } else { 3 }).sum()
 }
 
-/// Divides points into requests without two of one alias and the same second, which the platform would refuse (409): the first
-/// of each second go first, then the second ones. Returns their indices; each request keeps the points' order.
+/// Divides points into requests without two of one alias and the same second, which the platform would refuse (409). Returns
+/// their indices.
+///
+/// The points keep their order. Only where a series is so much faster than one point a second that its order would cost ten times
+/// as many requests, and more than [`MANY`], the first of each second go first, then the second ones, and so on.
 #[must_use]
-pub fn layers(points: &[(&str, u64)]) -> Vec<Vec<usize>> {
-    let mut sorted: Vec<usize> = (0..points.len()).collect();
-    sorted.sort_by_key(|i| points.get(*i));
-    let mut layer_of = vec![0; points.len()];
-    for pair in sorted.windows(2) {
-        let [before, after] = pair else { continue };
-        if points.get(*before) == points.get(*after) {
-            let layer = layer_of.get(*before).copied().unwrap_or(0);
-            if let Some(slot) = layer_of.get_mut(*after) {
-                *slot = layer + 1;
-            }
+pub fn requests(points: &[(&str, u64)]) -> Vec<Vec<usize>> {
+    let in_order = runs(points);
+    if in_order.len() > MANY {
+        let layers = layers(points);
+        if layers.len() * 10 <= in_order.len() {
+            return layers;
         }
     }
+    in_order
+}
+
+/// So many requests for one upload are worth saving.
+const MANY: usize = 100;
+
+/// Cuts before each point that has its like in the same request.
+fn runs(points: &[(&str, u64)]) -> Vec<Vec<usize>> {
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    let mut seen: HashSet<(&str, u64)> = HashSet::new();
+    for (index, point) in points.iter().enumerate() {
+        if !seen.insert(*point) {
+            seen.clear();
+            seen.insert(*point);
+            runs.push(vec![index]);
+            continue;
+        }
+        match runs.last_mut() {
+            Some(run) => run.push(index),
+            None => runs.push(vec![index]),
+        }
+    }
+    runs
+}
+
+/// The first of each second, then the second ones, and so on.
+fn layers(points: &[(&str, u64)]) -> Vec<Vec<usize>> {
     let mut layers: Vec<Vec<usize>> = Vec::new();
-    for (index, layer) in layer_of.into_iter().enumerate() {
-        while layers.len() <= layer {
-            layers.push(Vec::new());
+    let mut seen: HashMap<(&str, u64), usize> = HashMap::new();
+    for (index, point) in points.iter().enumerate() {
+        let layer = seen.entry(*point).or_insert(0);
+        match layers.get_mut(*layer) {
+            Some(indices) => indices.push(index),
+            None => layers.push(vec![index]),
         }
-        if let Some(layer) = layers.get_mut(layer) {
-            layer.push(index);
-        }
+        *layer += 1;
     }
     layers
 }
@@ -70,14 +98,26 @@ mod tests {
     }
 
     #[test]
-    fn no_request_has_two_points_of_one_alias_in_one_second() {
-        assert_eq!(layers(&[]), Vec::<Vec<usize>>::new());
-        assert_eq!(layers(&[("a", 1), ("a", 2), ("b", 1)]), [vec![0, 1, 2]]);
+    fn no_request_has_two_points_of_one_alias_in_one_second_and_order_is_kept() {
+        assert_eq!(requests(&[]), Vec::<Vec<usize>>::new());
+        assert_eq!(requests(&[("a", 1), ("a", 2), ("b", 1)]), [vec![0, 1, 2]]);
         assert_eq!(
-            layers(&[("a", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1), ("a", 2)]),
-            [vec![0, 2, 3], vec![1, 5], vec![4]]
+            requests(&[("a", 1), ("a", 1), ("b", 1), ("a", 2), ("a", 1), ("a", 2)]),
+            [vec![0], vec![1, 2, 3], vec![4, 5]]
         );
-        let same = vec![("a", 7); 100];
-        assert_eq!(layers(&same), (0..100).map(|i| vec![i]).collect::<Vec<_>>());
+        let same = vec![("a", 7); 300];
+        assert_eq!(requests(&same), (0..300).map(|i| vec![i]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_series_much_faster_than_a_point_a_second_goes_in_layers() {
+        let fast: Vec<(&str, u64)> = (0..500).map(|n| ("a", n / 10)).collect();
+        let layers = requests(&fast);
+        assert_eq!(layers.len(), 10);
+        for (n, layer) in layers.iter().enumerate() {
+            assert_eq!(*layer, (0..50).map(|second| second * 10 + n).collect::<Vec<_>>());
+        }
+        let a_little_faster: Vec<(&str, u64)> = (0..500).map(|n| ("a", n / 2)).collect();
+        assert_eq!(requests(&a_little_faster).len(), 2, "even twice as fast");
     }
 }

@@ -295,14 +295,14 @@ fn a_device_that_is_held_holds_no_other_and_a_link_that_fails_ends_the_pass() {
 #[test]
 fn points_of_one_second_go_in_requests_of_their_own_before_the_platform_complains() {
     let mut queue = Queue::new("second");
-    for (time, value) in [(1, "x"), (1, "y"), (2, "z"), (1, "w")] {
+    for (time, value) in [(1, "x"), (1, "y"), (2, "z"), (3, "w")] {
         queue.put("1", "a", time, value);
     }
     let job = queue.job(&[who("1", Some("c"))], 500);
     let mut platform = Platform::new(|_, _| Ok(()));
     let (said, _) = done(job, &queue.folder, &mut platform);
-    assert_eq!(platform.names(), ["record c 2", "record c 1", "record c 1"]);
-    assert_eq!(platform.stored.iter().map(|p| p.2.as_str()).collect::<String>(), "xzyw");
+    assert_eq!(platform.names(), ["record c 1", "record c 3"]);
+    assert_eq!(platform.stored.iter().map(|p| p.2.as_str()).collect::<String>(), "xyzw");
     assert_eq!(forwarded(&said, "1"), 4);
 }
 
@@ -413,10 +413,10 @@ fn a_401_in_the_middle_of_a_batch_loses_nothing() {
 #[test]
 fn points_of_a_boot_get_its_time() {
     let mut queue = Queue::new("boot");
-    queue.put_at("1", "a", Time::SinceBoot { boot: 4, seconds: 10 }, "x");
-    queue.put_at("1", "a", Time::SinceBoot { boot: 4, seconds: 12 }, "y");
+    queue.put_at("1", "a", Time::SinceBoot { boot: 4, milliseconds: 10_999 }, "x");
+    queue.put_at("1", "a", Time::SinceBoot { boot: 4, milliseconds: 12_000 }, "y");
     queue.store.commit().unwrap();
-    queue.store.set_boot(Boot { tag: 4, began: Some(1_790_000_000), last: 12 }).unwrap();
+    queue.store.set_boot(Boot { tag: 4, began: Some(1_790_000_000_000), last: 12_000 }).unwrap();
     let job = queue.job(&[who("1", Some("c"))], 10);
     let mut platform = Platform::new(|_, _| Ok(()));
     done(job, &queue.folder, &mut platform);

@@ -2,8 +2,8 @@
 
 /// The largest head, in bytes.
 pub const MAX_HEAD: usize = 8 * 1024;
-/// The largest body, in bytes.
-pub const MAX_BODY: usize = 64 * 1024;
+/// The largest body, in bytes: a value of 64 KiB, each byte percent-encoded.
+pub const MAX_BODY: usize = 192 * 1024;
 
 /// Why a request cannot be read: nothing behind it on the connection can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +175,7 @@ impl Fields {
     }
 }
 
-pub(super) const TOO_LARGE: Fault = fault(413, "the body is larger than 65536 bytes");
+pub(super) const TOO_LARGE: Fault = fault(413, "the body is larger than 196608 bytes");
 
 #[cfg(test)]
 mod tests {
@@ -240,7 +240,7 @@ mod tests {
             ("POST / HTTP/1.1\nContent-Length: \n\n", 400),
             ("POST / HTTP/1.1\nContent-Length: 1, 1\n\n", 400),
             ("POST / HTTP/1.1\nContent-Length: 1\nContent-Length: 2\n\n", 400),
-            ("POST / HTTP/1.1\nContent-Length: 65537\n\n", 413),
+            ("POST / HTTP/1.1\nContent-Length: 196609\n\n", 413),
             ("POST / HTTP/1.1\nContent-Length: 99999999999999999999999\n\n", 413),
             ("POST / HTTP/1.1\nTransfer-Encoding: gzip, chunked\n\n", 501),
         ] {

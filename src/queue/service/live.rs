@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Errand, Kind, Moment, Order, Service, Token, ERRAND_LIMIT, MAX_LIVE, MAX_WAITING, PATIENCE};
+use crate::queue::backoff::Retry;
 use crate::queue::forward::wire::{Job, Who};
 use crate::queue::http::answer::Answer;
 use crate::queue::identity::Identity;
@@ -39,7 +40,7 @@ impl Service {
             Err(answer) => return Some(answer),
         };
         let time = self.clock.stamp(None, moment.now);
-        if self.may_send_now(id, &values) {
+        if self.may_send_now(id, &values, moment) {
             let want = Want::Write(values, time);
             let deadline = moment.since_boot.saturating_add(PATIENCE);
             self.waiting.push(Waiting { token, id, want, deadline, is_under_way: false });
@@ -49,12 +50,18 @@ impl Service {
     }
 
     /// Whether a write can go now, and overtakes nothing: the link and the device work, and nothing of its aliases is queued.
-    fn may_send_now(&mut self, id: u64, values: &[(String, String)]) -> bool {
-        let is_failing = self.link.retry.is_failing() || self.waiting.len() >= MAX_WAITING;
+    fn may_send_now(&mut self, id: u64, values: &[(String, String)], moment: Moment) -> bool {
+        // After a failure what is queued goes first, and shows whether they work again. Where nothing is queued (it may be that
+        // nothing can be) it is the next write that shows it.
+        let may_try = |retry: Retry, is_any_queued: bool| {
+            !retry.is_failing() || (!is_any_queued && retry.at() <= moment.since_boot)
+        };
+        let is_any_queued = self.store.as_ref().is_some_and(|store| store.state().oldest().is_some());
+        let (is_queued, link) = (self.is_queued(id), self.link.retry);
+        let has_room = self.waiting.len() < MAX_WAITING;
         let device = self.device(id);
-        !is_failing
-            && !device.line.retry.is_failing()
-            && !values.iter().any(|(alias, _)| device.aliases.contains(alias))
+        let overtakes = values.iter().any(|(alias, _)| device.aliases.contains(alias));
+        has_room && !overtakes && may_try(link, is_any_queued) && may_try(device.line.retry, is_queued)
     }
 
     /// Queues a write under the time when it was made.

@@ -32,7 +32,7 @@ impl Rig {
     fn on(paths: Paths) -> Rig {
         let moment = Moment {
             since_boot: Duration::from_secs(100),
-            now: Now { wall: WALL, since_boot: 100, is_synchronised: true },
+            now: Now { wall: WALL * 1000, since_boot: 100_000, is_synchronised: true },
         };
         // Half of whatever the jitter's limit is: odd numbers below it would do as well.
         let service = Service::new(paths.clone(), 7, moment, || 1000);
@@ -40,8 +40,8 @@ impl Rig {
     }
 
     fn moment(&self) -> Moment {
-        let since_boot = self.seconds as u64;
-        let now = Now { wall: self.wall + since_boot, since_boot, is_synchronised: self.is_synchronised };
+        let since_boot = (self.seconds * 1000.0) as u64;
+        let now = Now { wall: self.wall * 1000 + since_boot, since_boot, is_synchronised: self.is_synchronised };
         Moment { since_boot: Duration::from_secs_f64(self.seconds), now }
     }
 

@@ -36,7 +36,7 @@ use state::{Boot, Cursor, State};
 /// What one segment holds beside the state at its head, at least.
 const FRESH_ROOM: usize = END - START - state::MAX_SIZE;
 /// The largest point, in bytes of alias and value: a segment must hold some.
-pub const MAX_POINT: usize = 128 * 1024;
+pub const MAX_POINT: usize = 200 * 1024;
 /// The fewest segments that the store works with: one that is written, one prepared, one with a backlog, one kept free to
 /// compact into.
 const MIN_SEGMENTS: usize = 4;
@@ -87,7 +87,7 @@ impl fmt::Display for Refused {
             Refused::Full(max) => {
                 write!(f, "the queue is full: max_bytes = {max} are used by data that the platform has not taken yet")
             }
-            Refused::TooLarge => f.write_str("an alias with its value is larger than 131072 bytes"),
+            Refused::TooLarge => f.write_str("an alias with its value is larger than 204800 bytes"),
             Refused::TooManyIdentities => f.write_str("too many devices have data waiting"),
             Refused::Disk(e) => write!(f, "{e}"),
         }

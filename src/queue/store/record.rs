@@ -55,9 +55,9 @@ pub fn push_point(out: &mut Vec<u8>, salt: u64, sequence: u64, identity: u64, po
         body.extend_from_slice(&identity.to_le_bytes());
         match point.time {
             Time::Unix(unix) => body.extend_from_slice(&unix.to_le_bytes()),
-            Time::SinceBoot { boot, seconds } => {
+            Time::SinceBoot { boot, milliseconds } => {
                 body.extend_from_slice(&boot.to_le_bytes());
-                body.extend_from_slice(&seconds.to_le_bytes());
+                body.extend_from_slice(&milliseconds.to_le_bytes());
             }
         }
         let alias = point.alias.as_bytes();
@@ -134,7 +134,7 @@ impl Record<'_> {
         let identity = body.u64()?;
         let time = match kind {
             KIND_POINT => Time::Unix(body.u64()?),
-            KIND_POINT_SINCE_BOOT => Time::SinceBoot { boot: body.u32()?, seconds: body.i64()? },
+            KIND_POINT_SINCE_BOOT => Time::SinceBoot { boot: body.u32()?, milliseconds: body.i64()? },
             _ => return None,
         };
         let length = usize::from(body.u8()?);
@@ -206,7 +206,7 @@ mod tests {
         let points = [
             point("temperature", "21.5", Time::Unix(1_700_000_000)),
             point("", "", Time::Unix(0)),
-            point("é", "a&b=c\0\u{1F600}", Time::SinceBoot { boot: 7, seconds: -3 }),
+            point("é", "a&b=c\0\u{1F600}", Time::SinceBoot { boot: 7, milliseconds: -3 }),
             point(&"a".repeat(255), &"v".repeat(70_000), Time::Unix(u64::MAX)),
         ];
         for (i, point) in points.iter().enumerate() {

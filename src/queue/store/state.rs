@@ -44,9 +44,9 @@ pub struct Counters {
 pub struct Boot {
     /// Its name: derived from the kernel's boot id, never 0.
     pub tag: u32,
-    /// When it began, in unix seconds, once that is known.
+    /// When it began, in milliseconds since 1970, once that is known.
     pub began: Option<i64>,
-    /// The latest of its points, in seconds since its start.
+    /// The latest of its points, in milliseconds since its start.
     pub last: i64,
 }
 
@@ -139,10 +139,10 @@ impl State {
 
     /// Notes that a point of a boot whose place in time was not known was appended.
     pub fn note_boot(&mut self, time: Time) {
-        let Time::SinceBoot { boot: tag, seconds } = time else { return };
+        let Time::SinceBoot { boot: tag, milliseconds } = time else { return };
         match self.boots.iter_mut().find(|b| b.tag == tag) {
-            Some(boot) => boot.last = boot.last.max(seconds),
-            None => self.set_boot(Boot { tag, began: None, last: seconds }),
+            Some(boot) => boot.last = boot.last.max(milliseconds),
+            None => self.set_boot(Boot { tag, began: None, last: milliseconds }),
         }
     }
 

@@ -387,7 +387,7 @@ fn a_segment_that_cannot_be_made_is_a_reason_and_not_the_end() {
 fn boots_are_placed_in_time_for_good() {
     let dir = scratch("boots");
     let mut store = Store::open(&dir, ROOMY).unwrap();
-    let time = |seconds| Time::SinceBoot { boot: 5, seconds };
+    let time = |milliseconds| Time::SinceBoot { boot: 5, milliseconds };
     for seconds in [10, 25, 20] {
         store.stage(1, &[Point { time: time(seconds), ..point(1) }]).unwrap();
     }

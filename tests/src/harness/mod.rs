@@ -5,6 +5,7 @@
 mod background;
 mod command;
 mod gateway;
+mod gmq;
 mod murano;
 mod murano_child;
 mod raw;
@@ -20,6 +21,7 @@ mod wait;
 pub use background::Background;
 pub use command::{run, run_fed, Ran};
 pub use gateway::{agent_binary, Gateway};
+pub use gmq::Gmq;
 pub use murano::Murano;
 pub use murano_child::{murano_binary, MuranoChild};
 pub use raw::{raw, End, RawReply};

@@ -68,12 +68,25 @@ fn a_store_that_cannot_be_opened_refuses_and_writes_still_go() {
     rig.report(errand, Report::Written);
     rig.over(errand);
     assert_eq!(rig.answers(), [(record, 503), (write, 204)]);
+    // The link fails, and there is nothing queued that could show that it works again: the next write does.
+    rig.write("1", "a", "x");
+    let (errand, _) = write_of(&rig.turn());
+    rig.report(errand, Report::Link("no network".into(), None));
+    rig.over(errand);
+    rig.write("1", "a", "x");
+    assert!(rig.turn().is_empty());
+    rig.seconds += 2.0;
+    let write = rig.write("1", "a", "x");
+    let (errand, _) = write_of(&rig.turn());
+    rig.report(errand, Report::Written);
+    rig.over(errand);
+    assert_eq!(rig.answers().last(), Some(&(write, 204)));
     fs::remove_file(paths.queue()).unwrap();
     fs::rename(paths.state().join("away"), paths.queue()).unwrap();
     rig.seconds += 11.0;
     let record = rig.record("1", "a", 1);
     rig.turn();
-    assert_eq!((rig.answers(), rig.service.status(rig.moment()).refused), (vec![(record, 204)], 1));
+    assert_eq!((rig.answers(), rig.service.status(rig.moment()).refused), (vec![(record, 204)], 3));
 }
 
 #[test]
