@@ -10,5 +10,6 @@ include mk/check-images.mk
 include mk/dist.mk
 include mk/demo.mk
 include mk/test.mk
+include mk/footprint.mk
 include mk/fuzz.mk
 include mk/power-loss.mk
