@@ -159,10 +159,46 @@ const WIDTH: usize = 80;
 /// Where a line's explanation begins.
 const COLUMN: usize = 30;
 
+/// What `--help` prints; the man page's lists are made of the same.
+pub struct Page {
+    /// `gwe`
+    pub name: &'static str,
+    /// What the program is, without its name.
+    pub about: &'static str,
+    /// What can stand behind the name, and what that does.
+    pub usage: Vec<(String, &'static str)>,
+    /// Flags under their headings.
+    pub flags: Vec<(&'static str, Vec<&'static Flag>)>,
+    /// The meaning of each exit status.
+    pub exit: &'static str,
+}
+
+impl Page {
+    /// The help text.
+    #[must_use]
+    pub fn help(&self) -> String {
+        let mut out = String::new();
+        let mut at = 0;
+        fill(&mut out, &mut at, 0, &[self.name, " - ", self.about].concat());
+        out.push_str("\n\nUsage:\n");
+        for (words, text) in &self.usage {
+            row(&mut out, [self.name, " ", words].concat().trim_end(), text);
+        }
+        for (title, flags) in &self.flags {
+            out.push('\n');
+            out.push_str(title);
+            out.push_str(":\n");
+            help(&mut out, flags);
+        }
+        out.push_str("\nExit status: ");
+        out.push_str(self.exit);
+        out.push_str(".\n");
+        out
+    }
+}
+
 /// The flags' part of a help text.
-#[must_use]
-pub fn help<'a>(flags: impl IntoIterator<Item = &'a Flag>) -> String {
-    let mut out = String::new();
+fn help(out: &mut String, flags: &[&Flag]) {
     for flag in flags {
         let mut left = flag.short.to_string();
         for long in flag.long {
@@ -173,13 +209,12 @@ pub fn help<'a>(flags: impl IntoIterator<Item = &'a Flag>) -> String {
             left.push(' ');
             left.push_str(flag.value);
         }
-        row(&mut out, &left, flag.help);
+        row(out, &left, flag.help);
     }
-    out
 }
 
-/// One row of a help text: what is typed, and what it does, in lines of at most 80 characters.
-pub fn row(out: &mut String, left: &str, text: &str) {
+/// One row of a help text: what is typed, and what it does.
+fn row(out: &mut String, left: &str, text: &str) {
     out.push_str("  ");
     out.push_str(left);
     let mut at = left.chars().count() + 2;
@@ -187,25 +222,28 @@ pub fn row(out: &mut String, left: &str, text: &str) {
         out.push('\n');
         at = 0;
     }
-    let mut is_first = true;
-    for word in text.split(' ') {
+    fill(out, &mut at, COLUMN, text);
+    out.push('\n');
+}
+
+/// Words in lines of at most 80 characters that begin at `column`; `at` is where the line stands.
+fn fill(out: &mut String, at: &mut usize, column: usize, text: &str) {
+    for (index, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
-        if !is_first && at + 1 + length > WIDTH {
+        if index > 0 && *at + 1 + length > WIDTH {
             out.push('\n');
-            at = 0;
-        } else if !is_first && at > COLUMN {
+            *at = 0;
+        } else if index > 0 {
             out.push(' ');
-            at += 1;
+            *at += 1;
         }
-        while at < COLUMN {
+        while *at < column {
             out.push(' ');
-            at += 1;
+            *at += 1;
         }
         out.push_str(word);
-        at += length;
-        is_first = false;
+        *at += length;
     }
-    out.push('\n');
 }
 
 #[cfg(test)]
@@ -257,7 +295,8 @@ mod tests {
     fn help_is_laid_out_for_eighty_columns() {
         let long =
             option("-x", &["--a-very-long-flag-indeed"], "SOMETHING", "what it does, at length: words words words");
-        let text = help([&NAME, &LOUD, &long]);
+        let mut text = String::new();
+        help(&mut text, &[&NAME, &LOUD, &long]);
         let expected = "  -n, --app-name NAME         the name\n  -l, --loud                  say more\n  -x, --a-very-long-flag-indeed SOMETHING\n                              what it does, at length: words words words\n";
         assert_eq!(text, expected);
         let mut out = String::new();

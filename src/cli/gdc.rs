@@ -7,7 +7,7 @@ mod shown;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::flags::{self, option, switch, Flag, Parser};
+use super::flags::{self, option, switch, Flag, Page, Parser};
 use crate::config::{Config, Paths, VERSION};
 use crate::sys::log;
 use calls::Options;
@@ -41,15 +41,12 @@ static COMMANDS: &[(&str, &str, &str)] = &[
     ("timestamp", "", "print the platform's time, in unix seconds"),
 ];
 
-const ABOUT: &str = "gdc - Gateway device client: the Device API from the command line\n\nUsage:\n";
-const FOOTER: &str = "\nExit status: 0 done, 1 failed, 2 wrong usage, 255 not configured.\n";
-
 /// Runs `gdc` with the given arguments (without the program's name) and returns its exit status.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> u8 {
     let mut parser = Parser::new(arguments);
     if parser.has(&HELP) {
-        return print(&help());
+        return print(&page().help());
     }
     if parser.has(&VERSION_FLAG) {
         return print(&format!("{VERSION}\n"));
@@ -144,15 +141,17 @@ fn wrong(words: &[&str]) -> String {
     }
 }
 
-fn help() -> String {
-    let mut out = ABOUT.to_string();
-    for (name, operands, what) in COMMANDS {
-        flags::row(&mut out, format!("gdc {name} {operands}").trim_end(), what);
+/// The help text's parts.
+#[must_use]
+pub fn page() -> Page {
+    let usage = |(name, operands, what): &(&str, &str, &'static str)| (format!("{name} {operands}"), *what);
+    Page {
+        name: "gdc",
+        about: "Gateway device client: the Device API from the command line",
+        usage: COMMANDS.iter().map(usage).collect(),
+        flags: vec![("Flags", FLAGS.to_vec())],
+        exit: "0 done, 1 failed, 2 wrong usage, 255 not configured",
     }
-    out.push('\n');
-    out.push_str(&flags::help(FLAGS.iter().copied()));
-    out.push_str(FOOTER);
-    out
 }
 
 #[cfg(test)]
@@ -183,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_help_shows_every_command_and_flag() {
-        let help = help();
+        let help = page().help();
         assert!(COMMANDS.iter().all(|(name, ..)| help.contains(&format!("  gdc {name} "))), "{help}");
         assert!(FLAGS.iter().all(|flag| help.contains(flag.long[0])), "{help}");
     }

@@ -4,10 +4,10 @@ mod set_aside;
 mod show;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 
-use super::flags::{self, option, switch, Flag, Parser};
-use crate::config::{paths, Paths, VERSION};
+use super::flags::{option, switch, Flag, Page, Parser};
+use super::output;
+use crate::config::{Paths, VERSION};
 use crate::queue::ask;
 use crate::queue::forward::{courier, process};
 use crate::queue::server;
@@ -54,7 +54,7 @@ pub(super) enum Failure {
 pub fn run(arguments: Vec<OsString>) -> u8 {
     let mut parser = Parser::new(arguments);
     if parser.has(&HELP) {
-        return print(&help());
+        return print(&page().help());
     }
     if parser.has(&VERSION_FLAG) {
         return print(&[VERSION, "\n"].concat());
@@ -67,17 +67,14 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
                 Failure::Usage(text) => ([&text, "; see gmq --help"].concat(), 2),
                 Failure::Failed(text) => (text, 1),
             };
-            // Nobody to tell when stderr itself is gone.
-            let _ = writeln!(io::stderr(), "gmq: {text}");
+            output::complain("gmq", &text);
             status
         }
     }
 }
 
 fn execute(mut parser: Parser) -> Result<String, Failure> {
-    let root = parser.value(&ROOT).map_err(Failure::Usage)?.map(OsString::from);
-    let root = root.or_else(|| std::env::var_os(paths::ROOT_VARIABLE)).unwrap_or_else(|| "/".into());
-    let paths = Paths::new(root);
+    let paths = Paths::of(parser.os_value(&ROOT).map_err(Failure::Usage)?);
     for (flag, which) in [(&CFG_PATH, Which::Queue), (&LOG_PATH, Which::Logging)] {
         if parser.has(flag) {
             return Ok([&paths.state().join(file_name(which)).to_string_lossy(), "\n"].concat());
@@ -146,23 +143,18 @@ fn reread(paths: &Paths) -> Result<String, Failure> {
     }
 }
 
-fn help() -> String {
-    let mut out = "gmq - Gateway message queuing: what it accepts ends up at the platform\n\nUsage:\n".to_string();
-    for (words, line) in COMMANDS {
-        let left = ["  gmq ", words].concat();
-        out.push_str(&left);
-        out.extend(std::iter::repeat(' ').take(42_usize.saturating_sub(left.len()).max(1)));
-        out.push_str(line);
-        out.push('\n');
+/// The help text's parts.
+#[must_use]
+pub fn page() -> Page {
+    Page {
+        name: "gmq",
+        about: "Gateway message queuing: what it accepts ends up at the platform",
+        usage: COMMANDS.iter().map(|(words, line)| (words.to_string(), *line)).collect(),
+        flags: vec![("Flags", FLAGS.to_vec())],
+        exit: "0 done, 1 failed, 2 wrong usage",
     }
-    out.push_str("\nFlags:\n");
-    out.push_str(&flags::help(FLAGS.iter().copied()));
-    out.push_str("\nExit status: 0 done, 1 failed, 2 wrong usage.\n");
-    out
 }
 
-/// Prints; 1 where stdout is gone.
 fn print(text: &str) -> u8 {
-    let mut stdout = io::stdout();
-    u8::from(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err())
+    output::print("gmq", text.as_bytes())
 }

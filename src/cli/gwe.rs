@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::flags::{self, option, switch, Flag, Parser};
+use super::flags::{option, switch, Flag, Page, Parser};
 use super::{developer, operator, output, status};
 use crate::config::{Config, Paths, Setting, Which, VERSION};
 use crate::engine;
@@ -196,17 +196,6 @@ pub static TABLE: &[(&str, &[Row])] = &[
     ("Everywhere", &[row(ROOT, Does::Always)]),
 ];
 
-const ABOUT: &str = "gwe - Gateway Engine: installs and updates applications over the air, hosts them
-under supervisord, and reports the gateway's health
-
-Usage: gwe                        check in for ever; supervisord runs it so
-       gwe FLAG...                in any order, also after a file name
-";
-
-const FOOTER: &str = "
-Exit status: 0 done, 1 failed or not passed, 2 wrong usage, 255 not configured.
-";
-
 /// Runs `gwe` with the given arguments (without the program's name) and returns its exit status.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> u8 {
@@ -329,13 +318,20 @@ fn execute(request: Request) -> u8 {
 }
 
 fn help() -> String {
-    let mut out = ABOUT.to_string();
-    for (title, rows) in TABLE {
-        out.push('\n');
-        out.push_str(title);
-        out.push_str(":\n");
-        out.push_str(&flags::help(rows.iter().map(|row| &row.flag)));
+    page().help()
+}
+
+/// The help text's parts.
+#[must_use]
+pub fn page() -> Page {
+    Page {
+        name: "gwe",
+        about: "Gateway Engine: installs and updates applications over the air, hosts them under supervisord, and reports the gateway's health",
+        usage: vec![
+            (String::new(), "check in for ever; supervisord runs it so"),
+            ("FLAG...".to_string(), "in any order, also after a file name"),
+        ],
+        flags: TABLE.iter().map(|(title, rows)| (*title, rows.iter().map(|row| &row.flag).collect())).collect(),
+        exit: "0 done, 1 failed or not passed, 2 wrong usage, 255 not configured",
     }
-    out.push_str(FOOTER);
-    out
 }

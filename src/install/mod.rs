@@ -19,7 +19,6 @@ pub mod steps;
 mod sweep;
 mod trust;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Paths;
@@ -29,17 +28,13 @@ use crate::sys::lock::{self, Lock};
 use drive::drive;
 use steps::Gateway;
 
-/// Keeps installs by the engine and by `gwe --install-apps` from each other. `Ok(None)`: another process still installs.
+/// Keeps installs by the engine and by `gwe --install-apps` from each other. `Ok(None)`: another process still installs. The
+/// lock is the folder of what they change: a gateway whose /run cannot be written goes on.
 ///
 /// # Errors
-/// The lock file could not be made.
+/// The folder could not be made.
 pub fn lock(paths: &Paths, patience: Duration) -> Result<Option<Lock>, FileError> {
-    lock::take(&lock_path(paths), patience)
-}
-
-/// Where that lock is: volatile, since a lock ends with its holder.
-fn lock_path(paths: &Paths) -> PathBuf {
-    paths.run().join("install.lock")
+    lock::take_folder(&paths.state(), patience)
 }
 
 impl Gateway<'_> {

@@ -24,14 +24,27 @@ pub fn take(path: &Path, patience: Duration) -> Result<Option<Lock>, FileError> 
         create_folder(folder)?;
     }
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).context("open", path)?;
+    Ok(hold(file, patience))
+}
+
+/// The same with a folder as the lock, which takes no file and no write.
+///
+/// # Errors
+/// The folder is not there, and cannot be made.
+pub fn take_folder(path: &Path, patience: Duration) -> Result<Option<Lock>, FileError> {
+    create_folder(path)?;
+    Ok(hold(File::open(path).context("open", path)?, patience))
+}
+
+fn hold(file: File, patience: Duration) -> Option<Lock> {
     let begun = Instant::now();
     loop {
         // SAFETY: the descriptor is open for the whole call.
         if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
-            return Ok(Some(Lock { _file: file }));
+            return Some(Lock { _file: file });
         }
         if begun.elapsed() >= patience {
-            return Ok(None);
+            return None;
         }
         std::thread::sleep(STEP);
     }
@@ -50,5 +63,15 @@ mod tests {
         drop(first);
         assert!(take(&path, Duration::ZERO).unwrap().is_some());
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_a_lock_and_stays_empty() {
+        let path = std::env::temp_dir().join(format!("gwe-lock-folder-{}", std::process::id()));
+        let first = take_folder(&path, Duration::ZERO).unwrap();
+        assert!(first.is_some() && take_folder(&path, Duration::ZERO).unwrap().is_none());
+        drop(first);
+        assert!(take_folder(&path, Duration::ZERO).unwrap().is_some());
+        std::fs::remove_dir(path).unwrap();
     }
 }

@@ -1,0 +1,288 @@
+//! The three reports as the cloud receives them from the real agent under the real supervisord (spec: gateway-engine.md,
+//! "Reports").
+
+use gwe_tests::harness::{run, wait_for, worker_app, Background, Scratch, Site, Tarball, PATIENCE, SN};
+use gwe_tests::skip;
+use serde_json::{Map, Value};
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+/// The longest report, in bytes (src/report).
+const MAX_REPORT: usize = 16 * 1024;
+/// The account's bound, in bytes (src/device/usage.rs).
+const MAX_ACCOUNT: u64 = 64 * 1024;
+
+/// A report as it stands in the cloud: JSON, and of bounded size.
+fn report(site: &Site, alias: &str) -> Value {
+    let text = site.murano.read(SN, alias).unwrap_or_else(|| panic!("no {alias}"));
+    assert!(text.len() <= MAX_REPORT && !text.contains('\n'), "{} bytes", text.len());
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{alias}: {e}: {text}"))
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap_or_else(|| panic!("no object: {value}")).keys().map(String::as_str).collect()
+}
+
+/// What a program prints, in the C locale; `None` where there is no such program.
+fn real(line: &str) -> Option<String> {
+    let mut command = Command::new("sh");
+    let ran = run(command.args(["-c", line]).env("LC_ALL", "C"), Duration::from_secs(20));
+    (ran.code == Some(0)).then(|| ran.stdout.trim_end().to_string())
+}
+
+/// Words of each line.
+fn words(text: &str) -> Vec<Vec<&str>> {
+    text.lines().map(|line| line.split_whitespace().collect()).collect()
+}
+
+/// Whether two numbers of a busy machine, read one after the other, are the same for a person: within a tenth, or `slack`.
+fn near(ours: &str, theirs: &str, slack: i64) -> bool {
+    match (ours.trim_end_matches('%').parse::<i64>(), theirs.trim_end_matches('%').parse::<i64>()) {
+        (Ok(a), Ok(b)) => (a - b).abs() <= (b / 10).max(if ours.ends_with('%') { 2 } else { slack }),
+        _ => ours == theirs,
+    }
+}
+
+#[test]
+fn device_info_has_the_texts_of_uname_df_and_free() {
+    let site = Site::new();
+    site.check_in().ok();
+    let info = report(&site, "device_info");
+    assert_eq!(keys(&info), ["df", "free", "ipaddrs", "uname"]);
+    let text = |key: &str| info[key].as_str().unwrap_or_else(|| panic!("{key} is no string: {info}"));
+
+    // Of `uname -a` some distributions leave out a processor that is "unknown", and others print it: these are the same everywhere.
+    assert_eq!(text("uname"), real("uname -s -n -r -v -m -o").unwrap());
+    if let Some(theirs) = real("hostname -I") {
+        assert_eq!(text("ipaddrs"), theirs.trim());
+    }
+    let theirs = real("df 2>/dev/null || true").filter(|theirs| !theirs.is_empty());
+    let Some(theirs) = theirs else { skip!("needs df") };
+    let (ours, theirs) = (words(text("df")), words(&theirs));
+    assert_eq!(ours[0], ["Filesystem", "1K-blocks", "Used", "Available", "Use%", "Mounted", "on"]);
+    let place = |row: &Vec<&str>| (row[0].to_string(), row[5..].join(" "), row[1].to_string());
+    assert_eq!(ours.iter().map(place).collect::<Vec<_>>(), theirs.iter().map(place).collect::<Vec<_>>());
+    for (ours, theirs) in ours.iter().zip(&theirs).skip(1) {
+        for column in 2..5 {
+            assert!(near(ours[column], theirs[column], 4_096), "{ours:?} is not {theirs:?}");
+        }
+    }
+    let Some(theirs) = real("free") else { skip!("needs free") };
+    let (ours, theirs) = (words(text("free")), words(&theirs));
+    assert_eq!((&ours[0], ours.len()), (&theirs[0], theirs.len()));
+    for (ours, theirs) in ours.iter().zip(&theirs).skip(1) {
+        assert_eq!((ours[0], ours[1]), (theirs[0], theirs[1]), "the totals do not move");
+        assert_eq!(ours.len(), theirs.len());
+        // `used` is reckoned in another way by older versions of free; `free` must be near.
+        assert!(near(ours[3], theirs[3], 300_000), "{ours:?} is not {theirs:?}");
+    }
+}
+
+/// The agent and the queue as supervisord's own programs, as the image's fragments have them.
+fn own_programs(site: &Site) -> String {
+    let program = |name: &str, arguments: &str| {
+        let command = site.gateway.command(name);
+        format!(
+            "[program:{name}]\ncommand = {} {arguments}\nenvironment = GWE_ROOT=\"{{root}}\"\nstartsecs = 1\n\
+             redirect_stderr = true\nstdout_logfile = {{root}}/{name}.log\n",
+            command.get_program().to_string_lossy()
+        )
+    };
+    program("gwe", "") + &program("gmq", "--port 0")
+}
+
+/// Each app of an `engine_report` by its name, in the order of the report.
+fn apps(report: &Value) -> Vec<(String, Map<String, Value>)> {
+    let list = report["apps"].as_array().unwrap_or_else(|| panic!("no list of apps: {report}"));
+    let app = |entry: &Value| {
+        let entry =
+            entry.as_object().filter(|entry| entry.len() == 1).unwrap_or_else(|| panic!("one app each: {entry}"));
+        let (name, facts) = entry.iter().next().unwrap();
+        (name.clone(), facts.as_object().unwrap_or_else(|| panic!("facts of {name}")).clone())
+    };
+    list.iter().map(app).collect()
+}
+
+#[test]
+fn engine_report_tells_of_every_app_and_of_the_agent_and_the_queue_themselves() {
+    let mut site = Site::new();
+    let programs = own_programs(&site);
+    if !site.host_with(&programs) {
+        return;
+    }
+    site.deploy("my_app.v1.2.3.tar.gz", &worker_app("one"));
+    site.await_status("[gwe] installed my_app v1.2.3");
+    site.deploy("repair.v7.tar.gz", &Tarball::app("echo done"));
+    site.await_status("[gwe] installed repair v7");
+    let names = ["gmq", "gwe", "my_app", "repair"];
+    let found = wait_for("the report of all four", PATIENCE, || {
+        let found = apps(&report(&site, "engine_report"));
+        (found.iter().map(|(name, _)| name.as_str()).eq(names)
+            && found.iter().filter(|(_, facts)| facts["status"] == "RUNNING").count() == 3)
+            .then_some(found)
+    });
+    for (name, facts) in &found {
+        assert!(facts["exitstatus"].is_i64() && facts["uptime"].is_u64(), "{name}: {facts:?}");
+        assert!(facts["status"].is_string() && facts["version"].is_string(), "{name}: {facts:?}");
+        let version = match name.as_str() {
+            "my_app" => "1.2.3",
+            "repair" => "7",
+            _ => gwe::config::VERSION,
+        };
+        assert_eq!(facts["version"], version, "{name}");
+        if name == "repair" {
+            assert_eq!((&facts["status"], &facts["uptime"]), (&"INSTALLED".into(), &0.into()));
+            assert!(!facts.contains_key("pid") && !facts.contains_key("rss_kb"), "{facts:?}");
+            continue;
+        }
+        let pid = site.pid(name);
+        assert_eq!(facts["pid"], pid, "{name}: as supervisorctl has it");
+        let memory = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let memory = memory.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let memory: u64 = memory.trim().trim_end_matches(" kB").parse().unwrap();
+        let told = facts["rss_kb"].as_u64().unwrap();
+        // gwe's own check-in was running beside it when the report was made.
+        assert!(
+            told >= memory / 2 && told <= memory * 2 + 20_000,
+            "{name}: {told} kB, and the kernel says {memory} kB"
+        );
+    }
+    let uptime = |name: &str| report_of(&site, name)["uptime"].as_u64().unwrap();
+    let before = uptime("my_app");
+    let later = wait_for("a later report", PATIENCE, || Some(uptime("my_app")).filter(|later| *later > before));
+    assert!(later < 600, "seconds since it was started: {later}");
+
+    // An app that ends is reported so, with its exit status, also where supervisord gives up on it.
+    site.deploy(
+        "my_app.v2.tar.gz",
+        &gwe_tests::harness::scripted_app("sleep 4; exit 7", "autorestart = false\nexitcodes = 7"),
+    );
+    site.await_status("[gwe] installed my_app v2");
+    let ended = wait_for("the end of my_app", PATIENCE, || {
+        Some(report_of(&site, "my_app")).filter(|facts| facts["status"] == "EXITED")
+    });
+    assert_eq!((&ended["exitstatus"], &ended["uptime"]), (&7.into(), &0.into()), "{ended:?}");
+    assert!(!ended.contains_key("pid"), "{ended:?}");
+}
+
+fn report_of(site: &Site, app: &str) -> Map<String, Value> {
+    let found = apps(&report(site, "engine_report"));
+    found.into_iter().find(|(name, _)| name == app).unwrap_or_else(|| panic!("no {app}")).1
+}
+
+#[test]
+fn without_supervisord_the_report_has_the_agent_and_what_is_installed() {
+    let site = Site::new();
+    let ran = site.check_in().ok();
+    assert!(ran.stderr.contains("WARNING  supervisord does not answer at /"), "{}", ran.report());
+    let found = apps(&report(&site, "engine_report"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    let (name, facts) = &found[0];
+    assert_eq!((name.as_str(), &facts["version"], &facts["uptime"]), ("gwe", &gwe::config::VERSION.into(), &0.into()));
+    let installed = site.install("tool.v3.tar.gz", &Tarball::app("true"));
+    assert_eq!(installed, "[gwe] installed tool v3 in N s\n");
+    let names: Vec<String> = apps(&report(&site, "engine_report")).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["gwe", "tool"]);
+}
+
+/// The rows of a `usage_report`: interface, consumer, and its five numbers.
+fn usage(report: &Value) -> Vec<(String, String, [u64; 5])> {
+    let mut rows = Vec::new();
+    for (iface, facts) in report.as_object().unwrap_or_else(|| panic!("no object: {report}")) {
+        assert_eq!(keys(facts), ["since_boot", "top_consumer"], "{report}");
+        let top = facts["top_consumer"].as_str().unwrap();
+        assert!(top.len() < 100 && facts["since_boot"].get(top).is_some(), "{report}");
+        for (consumer, numbers) in facts["since_boot"].as_object().unwrap() {
+            assert!(consumer.len() > 2, "{report}");
+            assert_eq!(keys(numbers), ["max_rx", "max_tx", "num", "tot_rx", "tot_tx"], "{report}");
+            let number = |key: &str| numbers[key].as_u64().unwrap_or_else(|| panic!("{key}: {report}"));
+            let numbers = ["tot_rx", "max_rx", "tot_tx", "max_tx", "num"].map(number);
+            rows.push((iface.clone(), consumer.clone(), numbers));
+        }
+    }
+    rows
+}
+
+fn consumer(rows: &[(String, String, [u64; 5])], name: &str) -> [u64; 5] {
+    let found: Vec<_> = rows.iter().filter(|(_, consumer, _)| consumer == name).collect();
+    assert_eq!(found.len(), 1, "one row for {name}: {rows:?}");
+    assert_eq!(found[0].0, "lo", "the interface to the local cloud");
+    found[0].2
+}
+
+#[test]
+fn usage_report_counts_every_byte_of_requests_that_several_processes_make_at_once() {
+    const WRITERS: usize = 4;
+    const WRITES: u64 = 25;
+    let site = Site::new();
+    // The first report knows only of the activation before it.
+    site.check_in().ok();
+    let first = usage(&report(&site, "usage_report"));
+    assert_eq!(consumer(&first, "gwe")[4], 1, "the activation: {first:?}");
+
+    let cik = site.gateway.gwe(&["--gateway-cik"]).ok().stdout;
+    site.murano.forget_requests();
+    let logs = Scratch::new();
+    let script = format!(
+        "i=0; while [ $i -lt {WRITES} ]; do \"$GDC\" write {} a \"$i $1\" || exit 1; i=$((i + 1)); done",
+        cik.trim()
+    );
+    let mut writers: Vec<Background> = (0..WRITERS)
+        .map(|number| {
+            let gdc = site.gateway.command("gdc");
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &script, "sh"]).arg("x".repeat(number * 100)).env("GDC", gdc.get_program());
+            shell.env("GWE_ROOT", site.gateway.root().root());
+            Background::start(&mut shell, &logs, &format!("writer-{number}"))
+        })
+        .collect();
+    for writer in &mut writers {
+        let ended = writer.wait(PATIENCE).unwrap_or_else(|| panic!("a writer hangs\n{}", writer.log()));
+        assert!(ended.success(), "{}", writer.log());
+    }
+    let totals = site.murano.requests()["totals"].clone();
+    site.check_in().ok();
+    let rows = usage(&report(&site, "usage_report"));
+    let [tot_rx, max_rx, tot_tx, max_tx, num] = consumer(&rows, "gdc");
+    assert_eq!(num, WRITES * WRITERS as u64, "every request is counted, once");
+    assert_eq!(Some(tot_tx), totals["request_bytes"].as_u64(), "each byte sent");
+    assert_eq!(Some(tot_rx), totals["response_bytes"].as_u64(), "each byte received");
+    assert!(max_tx * num > tot_tx && max_tx < tot_tx && max_rx * num >= tot_rx && max_rx < tot_rx, "{rows:?}");
+    assert_eq!(consumer(&rows, "gwe")[4], 2, "the activation and the first check-in");
+
+    let account = site.gateway.root().read("run/gwe/usage");
+    let is_whole =
+        |line: &str| line.split(' ').count() == 8 && line.split(' ').skip(2).all(|n| n.parse::<u64>().is_ok());
+    assert!(account.ends_with('\n') && account.lines().all(is_whole), "no line is torn\n{account}");
+}
+
+#[test]
+fn the_account_of_requests_is_bounded_and_its_sums_survive() {
+    let site = Site::new();
+    site.check_in().ok();
+    let account = site.gateway.root().path("run/gwe/usage");
+    let lines = "eth9 gmq 100 100 10 10 1 1700000000\n".repeat(1_800);
+    fs::write(&account, format!("{lines}eth9 gmq 1 1 1 1 1 17000")).unwrap();
+    let mut largest = 0;
+    for _ in 0..30 {
+        site.check_in().ok();
+        largest = largest.max(fs::metadata(&account).unwrap().len());
+    }
+    assert!(largest <= MAX_ACCOUNT + 1000, "{largest} bytes");
+    let after = fs::metadata(&account).unwrap().len();
+    assert!(after < MAX_ACCOUNT / 2, "it was summed up when it was full: {after} bytes");
+    let rows = usage(&report(&site, "usage_report"));
+    let gmq = rows.iter().find(|(iface, ..)| iface == "eth9").unwrap_or_else(|| panic!("{rows:?}"));
+    assert_eq!(gmq.2, [180_000, 100, 18_000, 10, 1_800], "the torn line does not count, and nothing is lost");
+    assert!(rows.iter().any(|(iface, consumer, numbers)| iface == "lo" && consumer == "gwe" && numbers[4] >= 28));
+}
+
+#[test]
+fn a_gateway_without_an_account_still_reports() {
+    let site = Site::new();
+    site.gateway.root().write("run", "a file where the folder should be");
+    site.check_in().ok();
+    assert_eq!(report(&site, "usage_report"), Value::Object(Map::new()));
+    assert!(report(&site, "device_info")["uname"].is_string());
+}
