@@ -88,9 +88,10 @@ fn of(status: ExitStatus) -> Ended {
 
 /// A machine without memory, processes or files says nothing about the program.
 fn could_not_start(error: &std::io::Error) -> Ended {
-    match error.raw_os_error() {
-        Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE) => Ended::Failed,
-        _ => Ended::Crashed,
+    if process::is_machine_exhausted(error) {
+        Ended::Failed
+    } else {
+        Ended::Crashed
     }
 }
 

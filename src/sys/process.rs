@@ -67,6 +67,12 @@ pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Resu
     Ok(Run { ended: ended?, output: output.into_bytes() })
 }
 
+/// Whether a program could not be started for want of memory, processes or files, which is no fault of the program.
+#[must_use]
+pub fn is_machine_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE))
+}
+
 /// The child of a check-in: starts it with the parent's signals released, and has the kernel end it when the parent dies.
 ///
 /// # Errors
