@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -44,6 +44,13 @@ pub(crate) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveE
     })
 }
 
+/// Where the helper leaves its answer.
+#[derive(Default)]
+struct Slot {
+    answer: Mutex<Option<io::Result<Vec<SocketAddr>>>>,
+    came: Condvar,
+}
+
 /// Runs a lookup in a thread unless the one before it is still running.
 fn bounded(
     busy: &'static AtomicBool,
@@ -53,28 +60,34 @@ fn bounded(
     if busy.swap(true, Ordering::AcqRel) {
         return Err(ResolveError::StillSilent);
     }
-    let (sender, receiver) = mpsc::sync_channel(1);
+    let slot = Arc::new(Slot::default());
+    let theirs = slot.clone();
     let helper = thread::Builder::new().name("resolver".to_string()).stack_size(STACK).spawn(move || {
         let result = lookup();
         busy.store(false, Ordering::Release);
-        // Nobody listens any more where the limit has passed.
-        let _ = sender.send(result);
+        // Nobody waits any more where the limit has passed.
+        *theirs.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        theirs.came.notify_one();
     });
     if let Err(e) = helper {
         busy.store(false, Ordering::Release);
         return Err(ResolveError::Failed(e));
     }
-    match receiver.recv_timeout(limit) {
-        Ok(Ok(addresses)) if addresses.is_empty() => Err(ResolveError::NoAddress),
-        Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(e)) => Err(ResolveError::Failed(e)),
-        Err(_) => Err(ResolveError::Silent(limit)),
+    let answer = slot.answer.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = slot.came.wait_timeout_while(answer, limit, |answer| answer.is_none());
+    let (mut answer, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    match answer.take() {
+        Some(Ok(addresses)) if addresses.is_empty() => Err(ResolveError::NoAddress),
+        Some(Ok(addresses)) => Ok(addresses),
+        Some(Err(e)) => Err(ResolveError::Failed(e)),
+        None => Err(ResolveError::Silent(limit)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc;
 
     #[test]
     fn digits_and_local_names_resolve() {
