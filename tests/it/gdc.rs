@@ -1,7 +1,7 @@
 //! `gdc`, call by call, against a server of the whole Device API.
 
 use gwe_tests::harness::{run, Gateway, Murano, Ran, Scratch};
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -209,4 +209,33 @@ fn every_request_is_accounted_for() {
     let other = Gateway::new();
     other.root().write("run", "a file, no folder");
     gdc(&other, &format!("write {cik} a 2 --server {}", murano.url())).ok();
+}
+
+#[test]
+fn the_commands_of_its_document_run() {
+    let (murano, gateway, cik) = parts();
+    murano.upload("manual.txt", b"read me");
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/gdc.md")).unwrap();
+    let blocks: Vec<&str> =
+        text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("sh\n")).collect();
+    assert!(blocks.len() >= 4, "{text}");
+    let scratch = Scratch::new();
+    let gdc = gateway.command("gdc");
+    let names = Path::new(gdc.get_program()).parent().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", &format!("gwe() {{ echo {cik}; }}\n{}", blocks.concat())]).current_dir(scratch.root());
+    shell.env("PATH", format!("{}:/usr/bin:/bin", names.display())).env("GWE_ROOT", gateway.root().root());
+    let ran = run(&mut shell, Duration::from_secs(60)).ok();
+    let said: Vec<&str> = ran.stdout.lines().collect();
+    let want = [
+        "21.5",
+        "{\"temperature\":\"21.5\",\"note\":\"many\\nlines\"}",
+        "refused",
+        "nothing new",
+        "21.5",
+        "manual.txt",
+    ];
+    assert_eq!(said[..want.len()], want, "{}", ran.report());
+    assert_eq!(scratch.read("manual.txt"), "read me");
+    assert_eq!(murano.read("sn-1", "offset").as_deref(), Some("-v"));
 }
