@@ -11,5 +11,6 @@ include mk/dist.mk
 include mk/demo.mk
 include mk/test.mk
 include mk/footprint.mk
+include mk/bench.mk
 include mk/fuzz.mk
 include mk/power-loss.mk
