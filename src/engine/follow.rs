@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::own_executable;
-use crate::config::{paths, Paths, VERSION};
+use crate::config::{Paths, VERSION};
 use crate::install::agent::{self, Agents, Version};
 use crate::supervisor::{State, Supervisor};
 use crate::sys::clock;
@@ -36,7 +36,7 @@ pub fn follow(called_as: &str, arguments: &[OsString]) {
         std::env::remove_var(FOLLOWED);
         return;
     }
-    let paths = Paths::new(std::env::var_os(paths::ROOT_VARIABLE).unwrap_or_else(|| "/".into()));
+    let paths = Paths::of(None);
     let own = own_executable();
     let agents = Agents::load(&paths);
     if agents.current.is_none() || agent::has_arrived(&paths, &own) {
@@ -68,7 +68,7 @@ pub fn become_it(program: &Path, called_as: &OsStr, arguments: &[OsString]) -> s
 
 /// Notes that a program has ended in order: its starts do not count against it.
 pub fn ended_in_order(called_as: &str, arguments: &[OsString]) {
-    let paths = Paths::new(std::env::var_os(paths::ROOT_VARIABLE).unwrap_or_else(|| "/".into()));
+    let paths = Paths::of(None);
     if is_resident(called_as, arguments) && agent::has_arrived(&paths, &own_executable()) {
         // Volatile, and worth nothing where it cannot be removed.
         let _ = std::fs::remove_file(account(&paths, called_as));

@@ -1,7 +1,7 @@
 //! The documents say what is true: their ```sh blocks are run, in order and as one script, on a gateway with its supervisord
 //! and a local cloud; and what they say of flags, settings and log lines is compared with the program.
 
-use gwe_tests::harness::{murano_binary, run, Ran, Scratch, Site, Tarball, PATIENCE, SN};
+use gwe_tests::harness::{murano_binary, run, wait_until, worker_app, Ran, Scratch, Site, Tarball, PATIENCE, SN};
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +14,7 @@ const LIMIT: Duration = Duration::from_secs(240);
 
 /// The documents whose commands are run here, as functions below say. tidy.rs looks for their names.
 const APPS: &str = include_str!("../../docs/apps.md");
+const OPERATORS: &str = include_str!("../../docs/operators.md");
 const README: &str = include_str!("../../README.md");
 
 /// The lines of the fenced blocks that are marked ```sh, as one script.
@@ -99,5 +100,99 @@ fn the_commands_on_the_gateway_in_the_readme_run() {
         "[gwe] installed my_app v1.2.3 in ",
     ] {
         assert!(ran.stdout.contains(part), "{part:?} is not in\n{}", ran.report());
+    }
+}
+
+#[test]
+fn the_commands_for_operators_run_in_order() {
+    let Some(site) = Site::hosted() else { return };
+    let folder = Scratch::new();
+    // What the document reads was written by a check-in before.
+    site.check_in().ok();
+    let ran = run_script(&site, &folder, &script(OPERATORS)).ok();
+    for part in [
+        "\"uname\":\"Linux ",
+        "{\"apps\":[{\"gwe\":",
+        "\"top_consumer\":\"gwe\"",
+        "\n  last check-in   ",
+        "update_interval = 3600\n",
+        "DEBUG    check-in completed",
+        "uuid = site-1\n",
+    ] {
+        assert!((ran.stdout.clone() + &ran.stderr).contains(part), "{part:?} is not in\n{}", ran.report());
+    }
+}
+
+/// The rows of a document's tables whose first cell is code: each code span of it.
+fn first_cells(document: &str) -> Vec<&str> {
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    rows.flat_map(|cell| cell.trim_end_matches('`').split("`, `")).collect()
+}
+
+/// The agent's source, string literals joined where they are continued on the next line.
+fn source() -> String {
+    let mut text = String::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../src")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                text += &fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn the_lines_that_operators_are_told_of_are_those_of_the_program() {
+    let source = source();
+    let lines: Vec<&str> =
+        first_cells(OPERATORS).into_iter().filter(|cell| cell.contains(' ') || cell.contains('…')).collect();
+    let lines: Vec<&str> = lines.into_iter().filter(|line| !line.starts_with('/')).collect();
+    assert!(lines.len() > 20, "{lines:?}");
+    for line in lines {
+        let line =
+            ["CRITICAL ", "ERROR    ", "WARNING  "].iter().fold(line, |line, level| line.trim_start_matches(level));
+        // The numbers that stand in a line are the program's own; what stands for others is left out.
+        for part in line.split('…').flat_map(|part| part.split("404").flat_map(|part| part.split("409"))) {
+            let part = part.trim();
+            let is_of_the_system = part == "No space left on device";
+            assert!(
+                part.len() < 4 || is_of_the_system || source.contains(part),
+                "the program never says '{part}' ({line})"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_files_that_operators_are_told_of_are_those_that_are_written() {
+    let mut site = Site::new();
+    if !site.host() {
+        return;
+    }
+    site.set("engine", "keep_clock", "yes");
+    site.install("my_app.v1.tar.gz", &worker_app("one"));
+    site.gateway.gwe(&["--set-update-interval", "7"]).ok();
+    let mut queue = site.gateway.start("gmq", &["--port", "0"]);
+    wait_until("the queue", PATIENCE, || site.gateway.root().has("run/gwe/gmq.port"));
+    assert!(queue.stop().success());
+    let told: Vec<String> = first_cells(OPERATORS)
+        .into_iter()
+        .filter(|cell| cell.starts_with('/'))
+        .map(|cell| cell.trim_start_matches('/').replace("<app>", "my_app").replace("*.log", "my_app.log"))
+        .collect();
+    let root = site.gateway.root();
+    // Not on an idle gateway, or not before something arrives over the air.
+    let is_rare = |path: &str| ["journal.json", "agent/state.json", "*.pub"].iter().any(|rare| path.ends_with(rare));
+    for path in told.iter().filter(|path| !is_rare(path)) {
+        assert!(root.has(path), "there is no {path} in {:#?}", root.tree(""));
+    }
+    for path in root.tree("var/lib/gwe").iter().chain(&root.tree("run")) {
+        let path = path.trim_end_matches('/');
+        let is_told = told.iter().any(|told| path.starts_with(told.as_str()) || told.starts_with(path));
+        assert!(is_told, "nobody is told of {path}");
     }
 }
