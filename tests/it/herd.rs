@@ -1,0 +1,103 @@
+//! A fleet through an outage (spec: failures.md, row 6; fleetdm/fleet#53357, elastic-agent#13874): ten thousand agents, each by the
+//! agent's own scheduling code, and the requests that the server sees, minute by minute.
+//!
+//! Time is simulated, chance comes from a seed: the figures are the same at every run.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use gwe::engine::schedule;
+
+const AGENTS: u64 = 10_000;
+const INTERVAL: Duration = Duration::from_secs(14_400);
+/// Requests are counted in windows this long: a steady rate of 0.7 a second makes some 200 in each.
+const WINDOW_MS: u64 = 300_000;
+const OUTAGE_MS: u64 = 30 * 60_000;
+
+/// SplitMix64: small, and good enough to spread agents.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).expect("a wait of less than a geological age")
+}
+
+/// The most requests in a window, and the mean of all windows.
+struct Load {
+    peak: u64,
+    mean: u64,
+}
+
+fn load(requests: &[u64], from: u64, until: u64) -> Load {
+    let windows = usize::try_from((until - from) / WINDOW_MS).expect("few windows");
+    let mut counts = vec![0_u64; windows];
+    for request in requests.iter().filter(|at| (from..until).contains(at)) {
+        let window = usize::try_from((request - from) / WINDOW_MS).expect("few windows");
+        if let Some(count) = counts.get_mut(window) {
+            *count += 1;
+        }
+    }
+    let total: u64 = counts.iter().sum();
+    Load { peak: counts.iter().copied().max().unwrap_or(0), mean: total / (windows as u64).max(1) }
+}
+
+/// Runs the fleet and returns when the server was asked. `first` gives each agent's first check-in; between `down` and `up` the
+/// server answers nobody.
+fn fleet(seed: u64, first: impl Fn(&mut Random) -> u64, down: u64, up: u64, end: u64) -> Vec<u64> {
+    let mut random = Random(seed);
+    let mut queue: BinaryHeap<Reverse<(u64, u64, u32)>> = BinaryHeap::new();
+    for agent in 0..AGENTS {
+        queue.push(Reverse((first(&mut random), agent, 0)));
+    }
+    let mut requests = Vec::new();
+    while let Some(Reverse((at, agent, failures))) = queue.pop() {
+        if at >= end {
+            continue;
+        }
+        requests.push(at);
+        let failed = (down..up).contains(&at);
+        let failures = if failed { failures + 1 } else { 0 };
+        let wait = if failed { schedule::after_failure(failures, INTERVAL, random.next()) } else { INTERVAL };
+        queue.push(Reverse((at + ms(wait), agent, failures)));
+    }
+    requests
+}
+
+#[test]
+fn after_half_an_hour_of_outage_the_peak_is_at_most_twice_the_steady_load() {
+    let (down, end) = (ms(INTERVAL) * 2, ms(INTERVAL) * 5);
+    let up = down + OUTAGE_MS;
+    for seed in 1..=5 {
+        let requests = fleet(seed, |random| random.next() % ms(INTERVAL), down, up, end);
+        let steady = load(&requests, ms(INTERVAL), down);
+        let after = load(&requests, up, end);
+        println!(
+            "seed {seed}: steady {} (peak {}) requests in 5 minutes; after the outage the peak is {}: {:.2} times the steady load",
+            steady.mean,
+            steady.peak,
+            after.peak,
+            after.peak as f64 / steady.mean as f64
+        );
+        assert!(after.peak <= 2 * steady.mean, "seed {seed}: {} against {}", after.peak, steady.mean);
+    }
+}
+
+#[test]
+fn a_district_whose_power_comes_back_is_spread() {
+    // All agents boot in the same second. Without the spread, all ten thousand would ask in the first minute.
+    let spread = |random: &mut Random| ms(schedule::after_boot(INTERVAL, random.next()));
+    let requests = fleet(7, spread, 0, 0, ms(INTERVAL));
+    let busiest = (0..15).map(|minute| requests.iter().filter(|at| *at / 60_000 == minute).count()).max().unwrap_or(0);
+    println!("10,000 agents boot at once: {busiest} requests in the busiest minute");
+    assert!(busiest <= 1_200, "{busiest} in one minute");
+}
