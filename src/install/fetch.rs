@@ -62,27 +62,16 @@ pub struct Area<'a> {
 }
 
 impl Area<'_> {
-    /// Fetches the job's tarball into `part`, unless `refusal` has a reason against its content.
-    pub fn fetch(&self, job: &mut Job, part: &Path, refusal: &dyn Fn(Content) -> Option<String>) -> Fetched {
+    /// Asks what the job's content is now; `Err` where that ends the try.
+    pub fn content(&self, job: &mut Job) -> Result<Content, Fetched> {
         let content = match self.client.content_info(self.vendor, self.model, &job.name) {
             Ok(info) => content_of(&info),
-            Err(e) => return after(job, &e),
+            Err(e) => return Err(after(job, &e)),
         };
-        if let Some(reason) = unacceptable(job, content) {
-            return Fetched::Refused(reason);
+        match unacceptable(job, content) {
+            Some(reason) => Err(Fetched::Refused(reason)),
+            None => Ok(content),
         }
-        if let Some(reason) = refusal(content) {
-            return Fetched::Refused(reason);
-        }
-        if job.content != Some(content) {
-            if let Err(e) = file::remove(part) {
-                return Fetched::Refused(e.to_string());
-            }
-            // What was received before still counts: a content that changes all the time must not be fetched for ever.
-            job.content = Some(content);
-            job.resumed = false;
-        }
-        self.fill(job, part, content)
     }
 
     /// A small content, such as a signature; `Ok(None)` where there is none.
@@ -98,7 +87,8 @@ impl Area<'_> {
         }
     }
 
-    fn fill(&self, job: &mut Job, part: &Path, content: Content) -> Fetched {
+    /// Fetches `content` into `part`, which already has some of it or is not there.
+    pub fn fill(&self, job: &mut Job, part: &Path, content: Content) -> Fetched {
         let mut barren = 0;
         loop {
             let gained = match open_part(part, content.size, self.deadline) {
@@ -110,6 +100,8 @@ impl Area<'_> {
                     job.resumed |= have > 0;
                     let tried = self.client.download(self.vendor, self.model, &job.name, have, &mut sink);
                     job.received += sink.received;
+                    // A power cut costs what came since the last disconnect, not all of it.
+                    let _ = sink.file.sync_data();
                     let gained = sink.at.saturating_sub(have);
                     match tried {
                         Ok(()) if sink.at == content.size => return finish(&sink),

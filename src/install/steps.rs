@@ -121,35 +121,59 @@ impl Gateway<'_> {
     fn fetch(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
         let whole = self.tarball(job);
         if job.file.is_none() && !whole.is_file() {
-            let Some((client, identity)) = self.cloud else { return Outcome::Later };
-            let area = Area { client, vendor: &identity.vendor, model: &identity.model, deadline: self.deadline };
-            let part = part_of(&whole);
-            let registry = &self.registry;
-            let tarball = job.name.clone();
-            let refusal = |content: Content| registry.refusal_of_content(&tarball, content).map(trust::refused_before);
-            match area.fetch(job, &part, &refusal) {
-                Fetched::Whole => {}
-                Fetched::Later(reason) => return later(job, &reason),
-                Fetched::Refused(reason) => return self.refuse(job, &reason),
-            }
-            match trust::check(self, job, name, &part) {
-                Ok(()) => {}
-                Err(trust::Distrust::Later(reason)) => return self.missed(job, &reason),
-                Err(trust::Distrust::Damaged(reason)) if may_be_torn(job) => return self.fetch_anew(job, &reason),
-                Err(trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason)) => {
-                    return self.refuse(job, &reason)
-                }
-            }
-            if let Err(e) = file::rename(&part, &whole) {
-                return self.refuse(job, &e.to_string());
-            }
-            return Outcome::Event(Event::Downloaded);
+            return self.download(job, name, &whole);
         }
         match trust::check(self, job, name, &whole) {
             Ok(()) => Outcome::Event(Event::Downloaded),
             Err(trust::Distrust::Later(reason)) => self.missed(job, &reason),
             Err(trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason)) => self.refuse(job, &reason),
         }
+    }
+
+    fn download(&mut self, job: &mut Job, name: &TarballName, whole: &Path) -> Outcome {
+        let Some((client, identity)) = self.cloud else { return Outcome::Later };
+        let area = Area { client, vendor: &identity.vendor, model: &identity.model, deadline: self.deadline };
+        let part = part_of(whole);
+        let filled = match area.content(job) {
+            Ok(content) => match self.begin_part(job, &part, content) {
+                Ok(()) => area.fill(job, &part, content),
+                Err(reason) => Fetched::Refused(reason),
+            },
+            Err(ended) => ended,
+        };
+        match filled {
+            Fetched::Whole => {}
+            Fetched::Later(reason) => return later(job, &reason),
+            Fetched::Refused(reason) => return self.refuse(job, &reason),
+        }
+        match trust::check(self, job, name, &part) {
+            Ok(()) => {}
+            Err(trust::Distrust::Later(reason)) => return self.missed(job, &reason),
+            Err(trust::Distrust::Damaged(reason)) if may_be_torn(job) => return self.fetch_anew(job, &reason),
+            Err(trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason)) => {
+                return self.refuse(job, &reason)
+            }
+        }
+        match file::rename(&part, whole) {
+            Ok(()) => Outcome::Event(Event::Downloaded),
+            Err(e) => self.refuse(job, &e.to_string()),
+        }
+    }
+
+    /// Notes which content a part on disk belongs to, before there is any of it: only so can a download be gone on with after a
+    /// restart (rauc#1517). `Err`: why it is not fetched at all.
+    fn begin_part(&mut self, job: &mut Job, part: &Path, content: Content) -> Result<(), String> {
+        if let Some(refused) = self.registry.refusal_of_content(&job.name, content) {
+            return Err(trust::refused_before(refused));
+        }
+        if job.content == Some(content) {
+            return Ok(());
+        }
+        file::remove(part).map_err(|e| e.to_string())?;
+        // What was received before still counts: a content that changes all the time must not be fetched for ever.
+        job.content = Some(content);
+        job.resumed = false;
+        self.save(job).map_err(|e| e.to_string())
     }
 
     /// The server did not do its part; that, too, is final some time.
