@@ -1,0 +1,274 @@
+//! `kill -9` at any moment of an install: one install, and its terminal status is always delivered (spec: failures.md, rows 10 and
+//! 11: hawkbit#381 and thin-edge#3149, a lost final report; rauc#1554, a failure recorded as success).
+
+use gwe_tests::harness::{scripted_app, wait_for, worker_app, Site, Tarball, PATIENCE, SN};
+use gwe_tests::murano::endpoint::Endpoint;
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Runs a check-in, and kills it as soon as its log has `line`. `false`: it ended before.
+fn kill_at(site: &Site, line: &str) -> bool {
+    let mut check_in = site.gateway.start("gwe", &["--once"]);
+    let before = check_in.log().len();
+    let begun = Instant::now();
+    loop {
+        let log = check_in.log();
+        if log[before.min(log.len())..].contains(line) || log.contains(line) {
+            check_in.kill();
+            return true;
+        }
+        if !check_in.is_running() {
+            return false;
+        }
+        assert!(begun.elapsed() < PATIENCE, "'{line}' never came\n{log}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Checks in until nothing is pending.
+#[track_caller]
+fn recover(site: &Site) {
+    for _ in 0..6 {
+        site.check_in();
+        if !site.gateway.root().has("var/lib/gwe/install/journal.json") {
+            return;
+        }
+    }
+    panic!("it never comes to an end: {}", site.gateway.root().read("var/lib/gwe/install/journal.json"));
+}
+
+/// How often a verdict stands in all reports together.
+fn verdicts(site: &Site, verdict: &str) -> usize {
+    site.reports().iter().map(|report| report.matches(verdict).count()).sum()
+}
+
+/// Nothing but what an installed app needs.
+#[track_caller]
+fn is_tidy(site: &Site, app: &str) {
+    let tree = site.gateway.root().tree("var/lib/gwe");
+    let slots = tree
+        .iter()
+        .filter(|path| path.ends_with(&format!("/apps/{app}/a/")) || path.ends_with(&format!("/apps/{app}/b/")));
+    assert_eq!(slots.count(), 1, "{tree:#?}");
+    assert!(!tree.iter().any(|path| path.contains("/downloads/") && path.contains(app)), "{tree:#?}");
+    assert!(!tree.iter().any(|path| path.ends_with(".new")), "{tree:#?}");
+}
+
+/// What is logged when a state is reached, and what is seen from outside before and after.
+const MOMENTS: [&str; 12] = [
+    "installing app v2",
+    "app.v2.tar.gz: requested → downloading",
+    "app.v2.tar.gz: downloading → verified",
+    "app.v2.tar.gz: verified → staged",
+    "app.v2.tar.gz: staged → installing",
+    "app.v2.tar.gz: installing → settling",
+    "supervisord, app: look",
+    "supervisord, app: stop",
+    "supervisord, app: remove",
+    "supervisord, app: add",
+    "[gwe] installed app v2",
+    "app.v2.tar.gz: settling → done",
+];
+
+#[test]
+fn killed_in_every_state_an_update_happens_once_and_is_reported_once() {
+    // Two sites side by side: most of the time is spent waiting.
+    let halves: Vec<_> = (0..2)
+        .map(|half| {
+            thread::spawn(move || {
+                for moment in MOMENTS.iter().skip(half).step_by(2) {
+                    let Some(site) = Site::hosted() else { return };
+                    site.install("app.v1.tar.gz", &worker_app("one"));
+                    site.deploy("app.v2.tar.gz", &worker_app("two"));
+                    assert!(kill_at(&site, moment), "{moment} was not reached");
+                    recover(&site);
+                    assert_eq!(verdicts(&site, "[gwe] installed app v2 in N s"), 1, "{moment}: {:#?}", site.reports());
+                    assert!(site.ctl_status("app").contains("RUNNING"), "{moment}: {}", site.ctl_status("app"));
+                    assert_eq!(site.reported("app")["version"], "2", "{moment}");
+                    let exe = fs::read_link(format!("/proc/{}/exe", site.pid("app"))).unwrap();
+                    assert_eq!(exe, site.gateway.root().path("var/lib/gwe/apps/app/b/worker"), "{moment}");
+                    is_tidy(&site, "app");
+                }
+            })
+        })
+        .collect();
+    for half in halves {
+        half.join().expect("see above");
+    }
+}
+
+#[test]
+fn killed_while_install_sh_runs_it_runs_again_and_none_of_the_first_survives() {
+    let site = Site::new();
+    site.check_in().ok();
+    // Says that it runs, and is then slow the first time.
+    let script = "echo run >> $GWE_ROOT/runs; [ -e $GWE_ROOT/second ] || sleep 31415; echo done >> $GWE_ROOT/runs";
+    site.deploy("app.v1.tar.gz", &Tarball::app(script));
+    let mut check_in = site.gateway.start("gwe", &["--once"]);
+    wait_for("install.sh", PATIENCE, || site.gateway.root().has("runs").then_some(()));
+    check_in.kill();
+    site.gateway.root().write("second", "");
+    recover(&site);
+    assert_eq!(site.gateway.root().read("runs"), "run\nrun\ndone\n");
+    assert_eq!(site.reports(), ["[gwe] installed app v1 in N s\n"]);
+}
+
+#[test]
+fn a_script_that_cuts_the_power_each_time_is_given_up() {
+    let site = Site::new();
+    site.check_in().ok();
+    // The whole process group of the check-in, as far as a script can tell: its parent.
+    site.deploy("app.v1.tar.gz", &Tarball::app("echo run >> $GWE_ROOT/runs; kill -9 $PPID; sleep 5"));
+    for _ in 0..4 {
+        site.check_in();
+    }
+    assert_eq!(site.gateway.root().read("runs"), "run\n".repeat(3));
+    assert_eq!(site.reports(), ["[gwe] failed app v1: install.sh was cut off 3 times\n"]);
+}
+
+#[test]
+fn killed_while_it_rolls_back_version_1_is_back_and_the_cloud_is_told_once() {
+    for moment in
+        ["app.v2.tar.gz: settling → rolling back", "[gwe] rolled back app", "app.v2.tar.gz: rolling back → rolled back"]
+    {
+        let Some(site) = Site::hosted() else { return };
+        site.install("app.v1.tar.gz", &worker_app("one"));
+        site.deploy("app.v2.tar.gz", &scripted_app("exit 1", "startsecs = 1\nstartretries = 0"));
+        assert!(kill_at(&site, moment), "{moment} was not reached");
+        recover(&site);
+        assert_eq!(verdicts(&site, "[gwe] rolled back app v2 to v1"), 1, "{moment}: {:#?}", site.reports());
+        assert!(site.ctl_status("app").contains("RUNNING"), "{moment}: {}", site.ctl_status("app"));
+        assert_eq!(site.reported("app")["version"], "1", "{moment}");
+        is_tidy(&site, "app");
+    }
+}
+
+#[test]
+fn killed_around_a_failure_the_reason_is_the_true_one() {
+    // A crash between the verdict and its report once gave another verdict: the tarball had been removed by then.
+    for moment in ["[gwe] failed app v1", "app.v1.tar.gz: installing → failed"] {
+        let site = Site::new();
+        site.check_in().ok();
+        site.deploy("app.v1.tar.gz", &Tarball::app("echo why; exit 3"));
+        assert!(kill_at(&site, moment), "{moment} was not reached");
+        recover(&site);
+        assert_eq!(site.reports(), ["why\n[gwe] failed app v1: install.sh exited with 3\n"], "{moment}");
+        assert!(site.gateway.root().tree("var/lib/gwe/apps").is_empty(), "{moment}");
+        assert!(site.reported("app").is_null(), "rauc#1554: a failure is never recorded as a success");
+    }
+}
+
+#[test]
+fn killed_at_random_there_is_one_install_and_one_report_for_each_order() {
+    let Some(site) = Site::hosted() else { return };
+    site.install("app.v1.tar.gz", &worker_app("v1"));
+    // Moments spread over the whole of an install, each another: a fixed seed, so that a failure can be repeated.
+    let mut state = 2026_u64;
+    for version in 2..14 {
+        site.deploy(&format!("app.v{version}.tar.gz"), &worker_app(&format!("v{version}")));
+        let mut kills = 0;
+        while kills < 2 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let after = Duration::from_millis((state >> 33) % 2500);
+            let mut check_in = site.gateway.start("gwe", &["--once"]);
+            thread::sleep(after);
+            check_in.kill();
+            kills += 1;
+        }
+        recover(&site);
+        let told = verdicts(&site, &format!("[gwe] installed app v{version} in N s"));
+        assert_eq!(told, 1, "v{version}: {:#?}", site.reports());
+        assert_eq!(site.reported("app")["version"], version.to_string());
+        is_tidy(&site, "app");
+    }
+}
+
+#[test]
+fn a_report_whose_acknowledgement_is_lost_is_sent_again_and_the_install_is_not_repeated() {
+    // hawkbit#381.
+    let site = Site::new();
+    site.check_in().ok();
+    site.deploy("app.v1.tar.gz", &Tarball::app("echo x >> $GWE_ROOT/runs"));
+    site.murano.faults(&["write:pass*1", "write:lost-reply*1"]);
+    site.check_in().exited(1);
+    site.check_in().ok();
+    assert_eq!(site.gateway.root().read("runs"), "x\n");
+    assert_eq!(site.fetch_status(), "[gwe] installed app v1 in N s\n");
+    assert_eq!(site.reports().len(), 2, "told twice is better than never");
+}
+
+#[test]
+fn an_order_whose_clearing_is_lost_on_either_way_is_one_install() {
+    for fault in ["write:lost-reply*1", "write:refuse*1", "write:status=500*3"] {
+        let site = Site::new();
+        site.check_in().ok();
+        site.deploy("app.v1.tar.gz", &Tarball::app("echo x >> $GWE_ROOT/runs"));
+        site.murano.faults(&[fault]);
+        site.check_in().exited(1);
+        for _ in 0..5 {
+            site.check_in();
+        }
+        assert_eq!(site.gateway.root().read("runs"), "x\n", "{fault}");
+        assert_eq!(site.reports(), ["[gwe] installed app v1 in N s\n"], "{fault}");
+        assert_eq!(site.murano.read(SN, "engine_fetch"), None, "{fault}");
+        // The same order again is a new one.
+        site.order(&["app.v1.tar.gz"]);
+        site.check_in().ok();
+        assert_eq!(site.gateway.root().read("runs"), "x\nx\n", "{fault}");
+    }
+}
+
+#[test]
+fn a_report_waits_for_days_offline() {
+    // thin-edge#3149. What was taken is installed and told, whenever the network is back.
+    let site = Site::new();
+    site.check_in().ok();
+    site.deploy("app.v1.tar.gz", &Tarball::app("echo x >> $GWE_ROOT/runs"));
+    // The order is taken and the tarball is here when the link goes.
+    site.murano.faults(&["write:pass*1", "write:refuse", "hybrid:pass*1", "hybrid:refuse"]);
+    for _ in 0..5 {
+        site.check_in().exited(1);
+    }
+    assert_eq!(site.gateway.root().read("runs"), "x\n");
+    assert!(site.reports().is_empty());
+    let status = site.gateway.gwe(&["--status"]).ok().stdout;
+    assert!(status.contains("app.v1.tar.gz  done"), "{status}");
+    site.murano.clear_faults();
+    site.murano.forget_requests();
+    site.check_in().ok();
+    assert_eq!(site.reports(), ["[gwe] installed app v1 in N s\n"]);
+    assert_eq!(site.murano.count(Endpoint::Hybrid), 1);
+    assert_eq!(site.murano.count(Endpoint::Write), 0, "it goes with the check-in's own request");
+}
+
+#[test]
+fn a_report_that_the_platform_refuses_does_not_stand_in_the_way_of_every_check_in() {
+    let site = Site::new();
+    site.check_in().ok();
+    site.deploy("app.v1.tar.gz", &Tarball::app("yes | head -n 5000"));
+    site.murano.faults(&["write:pass*1", "write:status=413*1", "hybrid:pass*1", "hybrid:status=413*1"]);
+    site.check_in().exited(1);
+    let ran = site.check_in();
+    assert!(ran.stderr.contains("the platform does not take this report"), "{}", ran.report());
+    site.check_in();
+    let status = site.fetch_status();
+    assert!(
+        status.ends_with("[gwe] its output is left out: the platform did not take it\n[gwe] installed app v1 in N s\n"),
+        "{status}"
+    );
+    assert!(!status.contains("y\ny\n"));
+}
+
+#[test]
+fn two_check_ins_at_once_are_one_install() {
+    let site = Site::new();
+    site.check_in().ok();
+    site.deploy("app.v1.tar.gz", &Tarball::app("echo x >> $GWE_ROOT/runs; sleep 1"));
+    let mut both: Vec<_> = (0..2).map(|_| site.gateway.start("gwe", &["--once"])).collect();
+    for check_in in &mut both {
+        assert!(check_in.wait(PATIENCE).is_some_and(|status| status.success()), "{}", check_in.log());
+    }
+    assert_eq!(site.gateway.root().read("runs"), "x\n");
+    assert_eq!(site.reports().len(), 1);
+}
