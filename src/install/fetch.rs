@@ -74,14 +74,16 @@ impl Area<'_> {
         }
     }
 
-    /// A small content, such as a signature; `Ok(None)` where there is none.
+    /// A small content, such as a signature; `Ok(None)` where there is none, and no bytes where it is larger than `limit`.
     ///
     /// # Errors
     /// The server was not reached, or refuses.
     pub fn small(&self, id: &str, limit: usize) -> Result<Option<Vec<u8>>, DeviceError> {
-        let mut sink = Small { bytes: Vec::new(), limit };
+        let mut sink = Small { bytes: Vec::new(), limit, too_large: false };
         match self.client.download(self.vendor, self.model, id, 0, &mut sink) {
             Ok(()) => Ok(Some(sink.bytes)),
+            // It is there, and nothing that one could want: trying again would not make it smaller.
+            Err(_) if sink.too_large => Ok(Some(Vec::new())),
             Err(e) if e.is_permanent() => Ok(None),
             Err(e) => Err(e),
         }
@@ -271,21 +273,27 @@ impl Sink for Part {
 struct Small {
     bytes: Vec<u8>,
     limit: usize,
+    too_large: bool,
+}
+
+impl Small {
+    fn check(&mut self, size: u64) -> io::Result<()> {
+        self.too_large = size > self.limit as u64;
+        if self.too_large {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than such a content may be"));
+        }
+        Ok(())
+    }
 }
 
 impl Sink for Small {
-    fn start(&mut self, offset: u64, total: Option<u64>) -> io::Result<()> {
-        if offset != 0 || total.is_some_and(|total| total > self.limit as u64) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than such a content may be"));
-        }
+    fn start(&mut self, _offset: u64, total: Option<u64>) -> io::Result<()> {
         self.bytes.clear();
-        Ok(())
+        self.check(total.unwrap_or(0))
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.bytes.len() + bytes.len() > self.limit {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "larger than such a content may be"));
-        }
+        self.check((self.bytes.len() + bytes.len()) as u64)?;
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }

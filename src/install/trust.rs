@@ -8,6 +8,7 @@ use super::fetch::Area;
 use super::journal::Job;
 use super::registry::Refused;
 use super::steps::Gateway;
+use crate::app::signature::SignatureError;
 use crate::app::{TarballName, TrustedKeys};
 use crate::sys::file;
 
@@ -70,7 +71,10 @@ fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, pat
     let Some(signature) = signature(gateway, job, name)? else {
         return Err(Distrust::Refused(format!("it is not signed: there is no {}", name.signature_id())));
     };
-    let signed = keys.verify(path, &signature, &job.name).map_err(|e| Distrust::Damaged(e.to_string()))?;
+    let signed = keys.verify(path, &signature, &job.name).map_err(|e| match e {
+        SignatureError::BadSignature => Distrust::Damaged(e.to_string()),
+        _ => Distrust::Refused(e.to_string()),
+    })?;
     let installed = gateway.registry.app(name.app()).and_then(|app| app.signed_at);
     if installed.is_some_and(|installed| signed.timestamp < installed) {
         return Err(Distrust::Refused("its signature is older than that of the installed version".to_string()));

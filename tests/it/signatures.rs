@@ -1,0 +1,167 @@
+//! Signatures from outside: tarballs signed with the real `minisign`, a gateway that trusts a key (design decision 6), and everything
+//! that must not get in. docs/security.md says what this protects.
+
+use gwe_tests::harness::{murano_binary, run, Scratch, Site, Tarball, PATIENCE, SN};
+use gwe_tests::skip;
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A folder with a key pair and the tarballs that are signed.
+struct Signer(Scratch);
+
+impl Signer {
+    fn new() -> Option<Signer> {
+        if run(Command::new("minisign").arg("-v"), PATIENCE).code != Some(0) {
+            return None;
+        }
+        let signer = Signer(Scratch::new());
+        signer.minisign(&["-G", "-W", "-p", "key.pub", "-s", "key.sec"]);
+        Some(signer)
+    }
+
+    fn minisign(&self, arguments: &[&str]) {
+        run(Command::new("minisign").args(arguments).current_dir(self.0.root()), PATIENCE).ok();
+    }
+
+    /// The signature of a tarball under this name; `comment`: instead of minisign's own trusted comment.
+    fn sign(&self, name: &str, bytes: &[u8], comment: Option<&str>) -> Vec<u8> {
+        self.0.write(name, bytes);
+        let mut arguments = vec!["-S", "-W", "-s", "key.sec", "-m", name];
+        if let Some(comment) = comment {
+            arguments.extend(["-t", comment]);
+        }
+        self.minisign(&arguments);
+        fs::read(self.0.path(&format!("{name}.minisig"))).expect("minisign wrote it")
+    }
+
+    fn public_key(&self) -> PathBuf {
+        self.0.path("key.pub")
+    }
+}
+
+/// A gateway that trusts the signer.
+fn site_trusting(signer: &Signer) -> Site {
+    let site = Site::new();
+    site.gateway.root().write("etc/gwe/trusted/oem.pub", fs::read(signer.public_key()).expect("minisign wrote it"));
+    site
+}
+
+/// Uploads content and signature, orders, checks in: `fetch_status`.
+fn deploy(site: &Site, name: &str, bytes: &[u8], signature: Option<&[u8]>) -> String {
+    site.murano.upload(name, bytes);
+    if let Some(signature) = signature {
+        site.murano.upload(&format!("{name}.minisig"), signature);
+    }
+    site.order(&[name]);
+    site.check_in();
+    site.fetch_status()
+}
+
+#[test]
+fn only_what_a_trusted_key_signed_under_that_name_gets_in() {
+    let (Some(signer), Some(stranger)) = (Signer::new(), Signer::new()) else { skip!("needs minisign") };
+    let site = site_trusting(&signer);
+    let status = site.gateway.gwe(&["--status"]).ok().stdout;
+    assert!(status.contains("only signed packages are accepted") && status.contains("oem.pub"), "{status}");
+
+    let tarball = Tarball::app("echo installed").bytes();
+    let other = Tarball::app("echo something else").bytes();
+    let good = |name: &str| signer.sign(name, &tarball, None);
+    let rows: [(&str, &[u8], Option<Vec<u8>>, &str); 7] = [
+        ("a.v1.tar.gz", &tarball, None, "it is not signed: there is no a.v1.tar.gz.minisig"),
+        ("a.v2.tar.gz", &tarball, Some(stranger.sign("a.v2.tar.gz", &tarball, None)), "which is not trusted"),
+        ("a.v3.tar.gz", &other, Some(good("a.v3.tar.gz")), "its signature is not good"),
+        ("a.v4.tar.gz", &tarball, Some(good("b.v4.tar.gz")), "its signature is for another file, b.v4.tar.gz"),
+        (
+            "a.v5.tar.gz",
+            &tarball,
+            Some(signer.sign("a.v5.tar.gz", &tarball, Some("my release"))),
+            "does not say which file it is for",
+        ),
+        ("a.v6.tar.gz", &tarball, Some(b"untrusted comment: x\nnonsense\n".to_vec()), "is no minisign signature"),
+        ("a.v7.tar.gz", &tarball, Some(vec![b'x'; 5000]), "signature"),
+    ];
+    for (name, bytes, signature, reason) in rows {
+        let status = deploy(&site, name, bytes, signature.as_deref());
+        let version = name.trim_start_matches("a.").trim_end_matches(".tar.gz");
+        assert!(status.starts_with(&format!("[gwe] failed a {version}: ")), "{name}: {status}");
+        assert!(status.contains(reason) && status.lines().count() == 1, "{name}: {status}");
+    }
+    let tree = site.tree();
+    assert!(
+        !tree.iter().any(|path| path.contains("tar.gz") || path.contains("/apps/")),
+        "nothing of it is left: {tree:?}"
+    );
+
+    let status = deploy(&site, "a.v8.tar.gz", &tarball, Some(&good("a.v8.tar.gz")));
+    assert_eq!(status, "installed\n[gwe] installed a v8 in N s\n");
+}
+
+#[test]
+fn an_older_signature_is_no_way_back() {
+    // pithead#856: a signed downgrade.
+    let Some(signer) = Signer::new() else { skip!("needs minisign") };
+    let site = site_trusting(&signer);
+    let tarball = Tarball::app("echo installed").bytes();
+    let at =
+        |name: &str, time: u64| signer.sign(name, &tarball, Some(&format!("timestamp:{time}\tfile:{name}\thashed")));
+    let status = deploy(&site, "a.v2.tar.gz", &tarball, Some(&at("a.v2.tar.gz", 2_000)));
+    assert!(status.contains("[gwe] installed a v2"), "{status}");
+    let status = deploy(&site, "a.v1.tar.gz", &tarball, Some(&at("a.v1.tar.gz", 1_999)));
+    assert_eq!(status, "[gwe] failed a v1: its signature is older than that of the installed version\n");
+    // Going back on purpose is signing the old version anew.
+    let status = deploy(&site, "a.v1.tar.gz", &tarball, Some(&at("a.v1.tar.gz", 2_001)));
+    assert!(status.contains("[gwe] installed a v1"), "{status}");
+    // Another app has a history of its own.
+    let status = deploy(&site, "b.v1.tar.gz", &tarball, Some(&at("b.v1.tar.gz", 1)));
+    assert!(status.contains("[gwe] installed b v1"), "{status}");
+}
+
+#[test]
+fn a_folder_of_keys_that_cannot_be_used_lets_nothing_in() {
+    let site = Site::new();
+    site.gateway.root().write("etc/gwe/trusted/oem.pub", "no key at all\n");
+    let status = deploy(&site, "a.v1.tar.gz", &Tarball::app("echo installed").bytes(), None);
+    assert!(status.starts_with("[gwe] failed a v1: "), "{status}");
+    let status = site.gateway.gwe(&["--status"]).ok().stdout;
+    assert!(status.contains("no package is accepted"), "{status}");
+}
+
+#[test]
+fn installs_from_disk_need_their_signature_beside_them_and_the_images_own_apps_do_not() {
+    let Some(signer) = Signer::new() else { skip!("needs minisign") };
+    let site = site_trusting(&signer);
+    let tarball = Tarball::app("echo installed").bytes();
+    let file = signer.0.write("a.v1.tar.gz", &tarball);
+    let file = file.to_str().expect("a plain path");
+    let refused = site.gateway.gwe(&["-I", file]).exited(1);
+    assert!(refused.stdout.contains("it is not signed"), "{}", refused.report());
+    signer.sign("a.v1.tar.gz", &tarball, None);
+    let done = site.gateway.gwe(&["-I", file]).ok();
+    assert!(done.stdout.contains("[gwe] installed a v1"), "{}", done.report());
+
+    site.gateway.root().write("usr/share/gwe/apps_to_install/factory.v1.tar.gz", &tarball);
+    site.check_in();
+    assert!(site.fetch_status().contains("[gwe] installed factory v1"), "{}", site.fetch_status());
+}
+
+#[test]
+fn the_commands_of_the_document_make_a_signed_release_that_is_installed() {
+    const DOCUMENT: &str = include_str!("../../docs/security.md");
+    let Some(signer) = Signer::new() else { skip!("needs minisign") };
+    let site = Site::new();
+    Tarball::app("echo installed").save(signer.0.path("my_app.v1.0.0.tar.gz"));
+    let blocks = DOCUMENT.split("```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    let script = blocks.collect::<Vec<_>>().join("\n");
+    let own = murano_binary().parent().expect("it is in a folder").to_path_buf();
+    let path = env::join_paths(std::iter::once(own).chain(env::split_paths(&env::var_os("PATH").expect("a PATH"))));
+    let mut shell = Command::new("sh");
+    shell.args(["-eux", "-c", &script]).current_dir(signer.0.root());
+    shell.env("PATH", path.expect("no colon in it")).env("MURANO_URL", site.murano.url()).env("SERIAL", SN);
+    run(&mut shell, PATIENCE).ok();
+    site.gateway.root().write("etc/gwe/trusted/oem.pub", signer.0.read("oem.pub"));
+    site.check_in().ok();
+    assert_eq!(site.fetch_status(), "installed\n[gwe] installed my_app v1.0.0 in N s\n");
+}
