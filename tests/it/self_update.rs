@@ -1,0 +1,318 @@
+//! The agent's update of itself: the real supervisord hosts the real engine of a read-only image, which takes good, crashing, hanging and
+//! deaf versions from a local cloud (design decision 1; spec: failures.md, row 15, freenet-core#4591).
+
+use gwe_tests::harness::{agent_binary, run, wait_for, wait_until, Ran, Scratch, Site, Tarball, PATIENCE, SN};
+use gwe_tests::skip;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The installer that `make otau` packs.
+const INSTALL: &str = include_str!("../../configs/otau/install.sh");
+/// The version of the image's own agent.
+const FACTORY: &str = env!("CARGO_PKG_VERSION");
+/// Three crashes with their waits, on a busy machine.
+const LONG: Duration = Duration::from_secs(150);
+
+/// The built agent with another version of the same length in it: another version in every respect that counts.
+fn agent_of(version: &str) -> Vec<u8> {
+    assert_eq!(version.len(), FACTORY.len());
+    let mut bytes = fs::read(agent_binary()).expect("the agent can be read");
+    let mut at = 0;
+    while let Some(found) = bytes[at..].windows(FACTORY.len()).position(|part| part == FACTORY.as_bytes()) {
+        at += found;
+        bytes[at..at + version.len()].copy_from_slice(version.as_bytes());
+        at += version.len();
+    }
+    let scratch = Scratch::new();
+    let program = scratch.write("gwe", &bytes);
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(run(Command::new(&program).arg("--version"), PATIENCE).ok().stdout, format!("{version}\n"));
+    bytes
+}
+
+fn packed(agent: impl Into<Vec<u8>>) -> Tarball {
+    Tarball::new().file("gwe", 0o755, agent).file("install.sh", 0o755, INSTALL)
+}
+
+fn good(version: &str) -> Tarball {
+    packed(agent_of(version))
+}
+
+/// A version that knows what it is called, and does this instead of a check-in.
+fn bad(version: &str, once: &str) -> Tarball {
+    packed(format!("#!/bin/sh\ncase $1 in\n--version) echo {version} ;;\n--once) {once} ;;\nesac\n"))
+}
+
+/// A gateway with a read-only image, whose supervisord hosts the image's own agent.
+struct Field {
+    site: Site,
+    image: Vec<(String, u64, i64, Vec<u8>)>,
+}
+
+impl Field {
+    fn new() -> Option<Field> {
+        Field::with(&[])
+    }
+
+    fn with(settings: &[(&'static str, &'static str, &str)]) -> Option<Field> {
+        let mut site = Site::new();
+        for (section, key, value) in settings {
+            site.set(section, key, value);
+        }
+        let root = site.gateway.root();
+        fs::create_dir_all(root.path("usr/bin")).unwrap();
+        fs::create_dir_all(root.path("var/log")).unwrap();
+        fs::copy(agent_binary(), root.path("usr/bin/gwe")).unwrap();
+        for name in ["gmq", "gdc"] {
+            symlink("gwe", root.path("usr/bin").join(name)).unwrap();
+        }
+        fs::set_permissions(root.path("usr/bin"), fs::Permissions::from_mode(0o555)).unwrap();
+        // Permissions bind no superuser: there, the image is mounted read-only for the engine and all that it starts.
+        let usr = root.path("usr").display().to_string();
+        let mount = format!("mount --bind {usr} {usr} && mount -o remount,bind,ro {usr}");
+        let locked = format!("{mount} && ! touch {usr}/bin/gwe 2>/dev/null");
+        let is_lockable = run(Command::new("unshare").args(["-m", "sh", "-c", &locked]), PATIENCE).code == Some(0);
+        let engine = format!("{usr}/bin/gwe");
+        let command = if is_lockable { format!("unshare -m sh -c '{mount} && exec {engine}'") } else { engine };
+        let image = image(root);
+        let program = format!(
+            "[program:gwe]\ncommand = {command}\nenvironment = GWE_ROOT=\"{{root}}\"\nredirect_stderr = true\n\
+             stdout_logfile = {{root}}/var/log/gwe.log\nstartsecs = 1\nkillasgroup = true\n"
+        );
+        site.host_with(&program).then_some(Field { site, image })
+    }
+
+    /// A command of the image by its path.
+    fn image(&self, name: &str, arguments: &[&str]) -> Ran {
+        let program = self.site.gateway.root().path("usr/bin").join(name);
+        run(Command::new(program).args(arguments).env("GWE_ROOT", self.site.gateway.root().root()), PATIENCE)
+    }
+
+    fn slot(&self, slot: &str) -> PathBuf {
+        self.site.gateway.root().path("var/lib/gwe/apps/gwe").join(slot).join("gwe")
+    }
+
+    fn log(&self) -> String {
+        self.site.gateway.root().read("var/log/gwe.log")
+    }
+
+    /// What is known of the agent's versions.
+    fn agents(&self) -> Value {
+        let path = self.site.gateway.root().path("var/lib/gwe/agent/state.json");
+        fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    fn await_trial(&self, version: &str) {
+        wait_until("the trial", PATIENCE, || {
+            let agents = self.agents();
+            agents["trial"] == true && agents["current"]["version"] == version
+        });
+    }
+
+    #[track_caller]
+    fn await_status(&self, wanted: &str) -> String {
+        let begun = std::time::Instant::now();
+        loop {
+            let status = self.site.fetch_status();
+            if status.contains(wanted) {
+                return status;
+            }
+            assert!(begun.elapsed() < LONG, "no '{wanted}' but '{status}'\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    #[track_caller]
+    fn update(&self, version: &str) {
+        self.site.deploy(&format!("gwe.v{version}.tar.gz"), &good(version));
+        self.await_status(&format!("gwe v{version} runs on this machine\n[gwe] installed gwe v{version} in N s\n"));
+    }
+
+    /// The resident engine, the reports, and every name of the image's agent are of this version.
+    #[track_caller]
+    fn runs(&self, version: &str, program: &Path) {
+        let engine = self.site.pid("gwe");
+        wait_until(&format!("{} to be resident", program.display()), PATIENCE, || exe(engine) == program);
+        wait_until("the report", PATIENCE, || {
+            let report = self.site.reported("gwe");
+            report["version"] == version && report["status"] == "RUNNING" && report["pid"] == engine
+        });
+        for name in ["gwe", "gmq", "gdc"] {
+            assert_eq!(self.image(name, &["-v"]).ok().stdout, format!("{version}\n"), "{name}");
+        }
+        let status: Value = serde_json::from_str(&self.image("gwe", &["--status", "--json"]).ok().stdout).unwrap();
+        let resident = if program.ends_with("usr/bin/gwe") { "image" } else { version };
+        assert_eq!((&status["version"], &status["resident"]), (&version.into(), &resident.into()), "{status}");
+        assert_eq!(image(self.site.gateway.root()), self.image, "the image is as it was");
+    }
+
+    /// A bad version was dropped for `back`, is known as such, and is not tried again.
+    #[track_caller]
+    fn dropped(&self, tarball: &Tarball, version: &str, back: &str, why: &str) {
+        let name = format!("gwe.v{version}.tar.gz");
+        self.await_status(&format!("[gwe] rolled back gwe v{version} to {back}: {why}\n"));
+        wait_until("the note", PATIENCE, || {
+            self.site.reported("gwe")["note"] == format!("rolled back from v{version}: {why}")
+        });
+        let trials = self.log().matches("is on trial").count();
+        let known = self.agents();
+        self.site.deploy(&name, tarball);
+        let refusal = format!("[gwe] failed gwe v{version}: this very content failed before ({why})");
+        self.await_status(&refusal);
+        assert_eq!(self.log().matches("is on trial").count(), trials, "no other trial");
+        assert_eq!(self.agents(), known);
+    }
+}
+
+fn exe(pid: u32) -> PathBuf {
+    fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default()
+}
+
+/// Everything of the image's agent that an update could touch.
+fn image(root: &Scratch) -> Vec<(String, u64, i64, Vec<u8>)> {
+    let files = root.tree("usr").into_iter().filter(|path| !path.ends_with('/'));
+    let facts = |path: String| {
+        let at = root.path(&path);
+        let metadata = at.symlink_metadata().unwrap();
+        (path, metadata.ino(), metadata.mtime(), fs::read(at).unwrap())
+    };
+    files.map(facts).collect()
+}
+
+const CRASHED: &str = "it crashed or hung three times in a row";
+const OUTDONE: &str = "its check-ins failed where the version before completes them";
+
+#[test]
+fn a_good_version_becomes_resident_in_the_same_process_and_another_follows_it() {
+    let Some(field) = Field::new() else { return };
+    let engine = field.site.pid("gwe");
+    field.update("0.1.8");
+    field.runs("0.1.8", &field.slot("a"));
+    assert_eq!(field.site.pid("gwe"), engine, "it went on as the same process");
+    field.update("0.1.9");
+    field.runs("0.1.9", &field.slot("b"));
+    assert_eq!(field.site.pid("gwe"), engine);
+    // A restart begins with the image's path and goes on as what was proven.
+    field.site.supervisord.as_ref().unwrap().ctl(&["restart", "gwe"]).ok();
+    assert_ne!(field.site.pid("gwe"), engine);
+    field.runs("0.1.9", &field.slot("b"));
+    // One that crashes falls back on the one before, not on the image's.
+    let crashing = bad("0.1.7", "kill -SEGV $$");
+    field.site.deploy("gwe.v0.1.7.tar.gz", &crashing);
+    field.dropped(&crashing, "0.1.7", "v0.1.9", CRASHED);
+    field.runs("0.1.9", &field.slot("b"));
+    assert_eq!(field.site.reports().len(), 4, "one report for each order: {:?}", field.site.reports());
+}
+
+#[test]
+fn a_version_that_crashes_at_its_check_ins_is_dropped_for_the_image_s() {
+    let Some(field) = Field::new() else { return };
+    let crashing = bad("0.1.8", "exit 134");
+    field.site.deploy("gwe.v0.1.8.tar.gz", &crashing);
+    field.dropped(&crashing, "0.1.8", "the image's", CRASHED);
+    field.runs(FACTORY, &field.site.gateway.root().path("usr/bin/gwe"));
+    assert_eq!(field.log().matches("the check-in ended unexpectedly").count(), 3, "{}", field.log());
+    // Corrected, under the same name.
+    field.update("0.1.8");
+    field.runs("0.1.8", &field.slot("a"));
+    assert!(field.site.reported("gwe")["note"].is_null(), "what is over is not told again");
+}
+
+#[test]
+fn a_version_that_hangs_is_dropped_for_the_image_s() {
+    let Some(field) = Field::with(&[("engine", "check_in_limit", "8")]) else { return };
+    let hanging = bad("0.1.8", "trap '' TERM; while :; do sleep 1; done");
+    field.site.deploy("gwe.v0.1.8.tar.gz", &hanging);
+    field.dropped(&hanging, "0.1.8", "the image's", CRASHED);
+    field.runs(FACTORY, &field.site.gateway.root().path("usr/bin/gwe"));
+    assert!(field.log().contains("the check-in took longer than 8 s; ending it"), "{}", field.log());
+}
+
+#[test]
+fn a_version_whose_check_ins_fail_is_dropped_where_the_one_before_completes_them() {
+    let Some(field) = Field::new() else { return };
+    let deaf = bad("0.1.8", "exit 1");
+    field.site.deploy("gwe.v0.1.8.tar.gz", &deaf);
+    field.dropped(&deaf, "0.1.8", "the image's", OUTDONE);
+    field.runs(FACTORY, &field.site.gateway.root().path("usr/bin/gwe"));
+}
+
+#[test]
+fn a_trial_survives_the_engine_s_end_and_an_outage() {
+    let Some(field) = Field::new() else { return };
+    field.site.deploy("gwe.v0.1.8.tar.gz", &good("0.1.8"));
+    field.await_trial("0.1.8");
+    // Its check-ins wait for answers that do not come.
+    field.site.murano.faults(&["any:stall=0,600"]);
+    let engine = field.site.pid("gwe");
+    // SAFETY: kill(2) touches no memory; the process is one that this test's supervisord started.
+    assert_eq!(unsafe { libc::kill(engine as i32, libc::SIGKILL) }, 0);
+    let second = wait_for("another engine", PATIENCE, || Some(field.site.pid("gwe")).filter(|pid| *pid != engine));
+    field.site.supervisord.as_ref().unwrap().ctl(&["restart", "gwe"]).ok();
+    assert_ne!(field.site.pid("gwe"), second);
+    field.site.murano.clear_faults();
+    field.await_status("[gwe] installed gwe v0.1.8 in N s\n");
+    field.runs("0.1.8", &field.slot("a"));
+    assert_eq!(field.site.reports().len(), 1);
+}
+
+#[test]
+fn a_hanging_trial_that_is_cut_off_leaves_no_process_and_is_dropped_all_the_same() {
+    let Some(field) = Field::with(&[("engine", "check_in_limit", "8")]) else { return };
+    let mark = field.site.gateway.root().path("hangs");
+    let hanging = bad("0.1.8", &format!("echo $$ >> {}; exec sleep 600", mark.display()));
+    field.site.deploy("gwe.v0.1.8.tar.gz", &hanging);
+    let pid: i32 =
+        wait_for("the check-in that hangs", PATIENCE, || fs::read_to_string(&mark).ok()?.trim().parse().ok());
+    let engine = field.site.pid("gwe");
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::kill(engine as i32, libc::SIGKILL) }, 0);
+    wait_until("its check-in to end with it", PATIENCE, || exe(pid as u32) == Path::new(""));
+    field.dropped(&hanging, "0.1.8", "the image's", CRASHED);
+    field.runs(FACTORY, &field.site.gateway.root().path("usr/bin/gwe"));
+}
+
+#[test]
+fn one_that_cannot_run_here_or_goes_by_another_version_costs_no_trial() {
+    let site = Site::new();
+    let status = site.install("gwe.v0.1.9.tar.gz", &good("0.1.8"));
+    assert_eq!(
+        status,
+        "the tarball is named v0.1.9, but the gwe in it is v0.1.8: name the tarball after its agent\n\
+         [gwe] failed gwe v0.1.9: install.sh exited with 1\n"
+    );
+    let status = site.install("gwe.v0.1.7.tar.gz", &packed("\u{7f}ELF of another machine"));
+    assert!(status.starts_with("this gwe does not run on this machine ("), "{status}");
+    assert!(status.ends_with("[gwe] failed gwe v0.1.7: install.sh exited with 1\n"), "{status}");
+    assert!(!site.gateway.root().has("var/lib/gwe/agent/state.json"), "no trial");
+}
+
+#[test]
+fn make_otau_packs_the_agent_the_same_way_twice_and_it_installs() {
+    if Command::new("make").arg("--version").output().is_err() {
+        skip!("needs make");
+    }
+    let (agent, scratch) = (agent_binary(), Scratch::new());
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let make = |folder: &str| {
+        let dist = scratch.path(folder);
+        let variables = [("BINARY", &agent), ("GWE", &agent), ("DIST", &dist)];
+        let variables = variables.map(|(name, path)| format!("{name}={}", path.display()));
+        run(Command::new("make").args(["-s", "otau"]).args(variables).current_dir(&project), PATIENCE).ok();
+        let tarball = dist.join(format!("gwe.v{FACTORY}.tar.gz"));
+        assert_eq!(fs::read_dir(&dist).unwrap().count(), 1, "nothing else is left there");
+        (fs::read(&tarball).unwrap(), tarball)
+    };
+    let ((first, tarball), (second, _)) = (make("one"), make("two"));
+    assert!(first == second, "the same binary makes the same bytes");
+    let site = Site::new();
+    site.gateway.gwe(&["--check-tarball", tarball.to_str().unwrap()]).ok();
+    site.murano.upload("gwe.v0.1.0.tar.gz", &first);
+    site.order(&[&format!("gwe.v{FACTORY}.tar.gz")]);
+    let ran = site.check_in();
+    assert!(ran.stderr.contains("is on trial from the next check-in on"), "{}", ran.report());
+}
