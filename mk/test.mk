@@ -28,6 +28,7 @@ lint-shell:
 unit:
 	cargo test --quiet --locked --no-default-features
 
-# The real binary from outside, with the real supervisord and a local cloud.
+# The real binary from outside, with the real supervisord and a local cloud. Most of these tests wait most of the time.
+black-box: export RUST_TEST_THREADS ?= 4
 black-box: build .venv/ready
-	GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord cargo test --locked --manifest-path tests/Cargo.toml
+	GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord cargo test --locked --no-fail-fast --manifest-path tests/Cargo.toml
