@@ -117,9 +117,9 @@ fn execute(mut parser: Parser) -> Result<String, Failure> {
 
 fn configure(settings: &mut Settings, which: Which, words: &[&str]) -> Result<String, Failure> {
     match words {
-        [] => Ok(settings.text(which)),
-        ["get"] => Ok(Settings::sections(which).iter().flat_map(|name| [name, "\n"]).collect()),
-        ["get", section] => match settings.section(which, section) {
+        [] => Ok(settings.table(which).text()),
+        ["get"] => Ok(settings.table(which).sections().iter().flat_map(|name| [name, "\n"]).collect()),
+        ["get", section] => match settings.table(which).section(section) {
             none if none.is_empty() => Err(Failure::Usage(["there is no section ", section].concat())),
             options => Ok(options),
         },
@@ -129,7 +129,7 @@ fn configure(settings: &mut Settings, which: Which, words: &[&str]) -> Result<St
         },
         ["set", section, option, value] => {
             settings.set(which, section, option, value).map_err(|e| Failure::Failed(e.to_string()))?;
-            Ok(settings.text(which))
+            Ok(settings.table(which).text())
         }
         _ => Err(Failure::Usage("cfg and log take get [SECTION [OPTION]] or set SECTION OPTION VALUE".to_string())),
     }

@@ -6,6 +6,7 @@ pub mod identity;
 pub mod layered;
 pub mod options;
 pub mod paths;
+pub mod table;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,9 +16,8 @@ use crate::sys::file::FileError;
 use crate::sys::log::Level;
 pub use cik::Cik;
 pub use identity::Identity;
-use layered::Layered;
-use options::Opt;
 pub use paths::Paths;
+use table::Table;
 
 /// The program's version, which its User-Agent and its reports carry.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -29,8 +29,8 @@ const MAX_SHOWN: usize = 100;
 #[derive(Debug)]
 pub struct Config {
     paths: Paths,
-    gateway: Layered,
-    engine: Layered,
+    gateway: Table,
+    engine: Table,
 }
 
 /// Which of the two files.
@@ -77,12 +77,15 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads both files in both layers. Never fails: see [`Layered::load`].
+    /// Reads both files in both layers. Never fails: see [`layered::Layered::load`].
     #[must_use]
     pub fn load(paths: Paths) -> Config {
-        let layer = |name: &str, mode| Layered::load(&paths.factory().join(name), paths.state().join(name), mode);
+        let table = |options, name: &str, mode| {
+            Table::load(options, &paths.factory().join(name), paths.state().join(name), mode)
+        };
         // The CIK stands in Gateway.cfg.
-        let (gateway, engine) = (layer("Gateway.cfg", 0o600), layer("Engine.config", 0o644));
+        let gateway = table(options::GATEWAY, "Gateway.cfg", 0o600);
+        let engine = table(options::ENGINE, "Engine.config", 0o644);
         Config { paths, gateway, engine }
     }
 
@@ -105,13 +108,21 @@ impl Config {
     /// # Errors
     /// A value does not fit its option: then nothing is set. Or a file could not be written: then nothing of that file is.
     pub fn set_all(&mut self, settings: &[Setting]) -> Result<(), ConfigError> {
-        for which in [Which::Gateway, Which::Engine] {
-            check(which, settings)?;
+        let mut values = (Vec::new(), Vec::new());
+        for Setting { which, key, value } in settings {
+            let option = self.table(*which).find(None, key).ok_or_else(|| {
+                ConfigError::Value("key", key.to_string(), "one of the options that --engine-conf shows")
+            })?;
+            option.accepts(value)?;
+            let of_file = match which {
+                Which::Gateway => &mut values.0,
+                Which::Engine => &mut values.1,
+            };
+            of_file.push((option, value.as_str()));
         }
-        for (which, layered) in [(Which::Gateway, &mut self.gateway), (Which::Engine, &mut self.engine)] {
-            let values = check(which, settings)?;
+        for (table, values) in [(&mut self.gateway, values.0), (&mut self.engine, values.1)] {
             if !values.is_empty() {
-                layered.set(&values).map_err(ConfigError::File)?;
+                table.set(&values)?;
             }
         }
         Ok(())
@@ -120,62 +131,51 @@ impl Config {
     /// The configuration in force as the text of the file, `''` for empty values.
     #[must_use]
     pub fn text(&self, which: Which) -> String {
-        let mut out = String::new();
-        let mut section = "";
-        for option in table(which) {
-            if option.section != section {
-                if !section.is_empty() {
-                    out.push('\n');
-                }
-                section = option.section;
-                out.push('[');
-                out.push_str(section);
-                out.push_str("]\n");
-            }
-            let value = self.value(which, option);
-            out.push_str(option.key);
-            out.push_str(" = ");
-            out.push_str(if value.is_empty() { "''" } else { value });
-            out.push('\n');
+        self.table(which).text()
+    }
+
+    fn table(&self, which: Which) -> &Table {
+        match which {
+            Which::Gateway => &self.gateway,
+            Which::Engine => &self.engine,
         }
-        out
     }
 
     /// The CIK, once the gateway is activated.
     #[must_use]
     pub fn cik(&self) -> Option<Cik> {
-        Cik::parse(self.gateway("cik"))
+        Cik::parse(self.gateway.get("cik"))
     }
 
     /// The product id as vendor; empty before it is set.
     #[must_use]
     pub fn vendor(&self) -> &str {
-        self.gateway("vendor")
+        self.gateway.get("vendor")
     }
 
     /// The product id as model; empty before it is set.
     #[must_use]
     pub fn model(&self) -> &str {
-        self.gateway("model")
+        self.gateway.get("model")
     }
 
     /// The stored serial number, or empty.
     #[must_use]
     pub fn uuid(&self) -> &str {
-        self.gateway("uuid")
+        self.gateway.get("uuid")
     }
 
     /// The interface whose MAC becomes the serial number, or empty.
     #[must_use]
     pub fn iface(&self) -> &str {
-        self.gateway("iface")
+        self.gateway.get("iface")
     }
 
     /// The server's base URL without a trailing slash; the platform's own for this product unless one is set. Empty where there
     /// is neither a setting nor a product.
     #[must_use]
     pub fn server(&self) -> String {
-        match self.engine("server") {
+        match self.engine.get("server") {
             "" if self.vendor().is_empty() => String::new(),
             "" => format!("https://{}.m2.exosite.io", self.vendor()),
             url => url.trim_end_matches('/').to_string(),
@@ -185,13 +185,13 @@ impl Config {
     /// The CA bundle; `None`: the system's. A path set by the user is the user's: it is not moved below the root.
     #[must_use]
     pub fn cacert(&self) -> Option<PathBuf> {
-        Some(self.engine("cacert")).filter(|path| !path.is_empty()).map(PathBuf::from)
+        Some(self.engine.get("cacert")).filter(|path| !path.is_empty()).map(PathBuf::from)
     }
 
     /// The User-Agent of every request.
     #[must_use]
     pub fn user_agent(&self) -> String {
-        match self.engine("user_agent") {
+        match self.engine.get("user_agent") {
             "" => format!("GatewayEngine-v{VERSION}"),
             set => set.to_string(),
         }
@@ -230,85 +230,35 @@ impl Config {
     /// Below which level the log is silent.
     #[must_use]
     pub fn log_level(&self) -> Level {
-        Level::parse(self.engine("log_level")).unwrap_or(Level::Info)
+        Level::parse(self.engine.get("log_level")).unwrap_or(Level::Info)
     }
 
     /// Whether the system clock is set forward to the last known time at start, and that time kept.
     #[must_use]
     pub fn keep_clock(&self) -> bool {
-        self.engine("keep_clock") != "no"
+        self.engine.get("keep_clock") != "no"
     }
 
     /// supervisord's socket.
     #[must_use]
     pub fn supervisor_socket(&self) -> PathBuf {
-        self.paths.below_root(self.engine("socket"))
+        self.paths.below_root(self.engine.get("socket"))
     }
 
     /// The folder of supervisord's fragments.
     #[must_use]
     pub fn fragments(&self) -> PathBuf {
-        self.paths.below_root(self.engine("fragments"))
+        self.paths.below_root(self.engine.get("fragments"))
     }
 
     /// The folder of the hosted apps' logs.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
-        self.paths.below_root(self.engine("logs"))
-    }
-
-    fn gateway(&self, key: &str) -> &str {
-        self.effective(Which::Gateway, key)
-    }
-
-    fn engine(&self, key: &str) -> &str {
-        self.effective(Which::Engine, key)
-    }
-
-    fn effective(&self, which: Which, key: &str) -> &str {
-        table(which).iter().find(|o| o.key == key).map_or("", |option| self.value(which, option))
-    }
-
-    /// The value in force. One that no longer passes its check (a file edited by hand) gives way to the default.
-    fn value(&self, which: Which, option: &'static Opt) -> &str {
-        let layered = match which {
-            Which::Gateway => &self.gateway,
-            Which::Engine => &self.engine,
-        };
-        match layered.get(option.section, option.key) {
-            Some(value) if (option.check)(value).is_ok() => value,
-            Some(_) => {
-                crate::debug!("{} has a value that does not fit; using its default", option.key);
-                option.default
-            }
-            None => option.default,
-        }
+        self.paths.below_root(self.engine.get("logs"))
     }
 
     fn seconds(&self, key: &str) -> Duration {
-        Duration::from_secs(options::parse_interval(self.engine(key)).unwrap_or(options::MIN_INTERVAL))
-    }
-}
-
-/// The settings of one file, as section, key and value.
-fn check(which: Which, settings: &[Setting]) -> Result<Vec<(&'static str, &'static str, &str)>, ConfigError> {
-    let mut values = Vec::new();
-    for setting in settings.iter().filter(|setting| setting.which == which) {
-        let value = layered::unquote(&setting.value);
-        let option = table(which).iter().find(|option| option.key == setting.key);
-        let option = option.ok_or_else(|| {
-            ConfigError::Value("key", setting.key.to_string(), "one of the options that --engine-conf shows")
-        })?;
-        (option.check)(value).map_err(|must| ConfigError::Value(option.key, value.to_string(), must))?;
-        values.push((option.section, option.key, value));
-    }
-    Ok(values)
-}
-
-fn table(which: Which) -> &'static [Opt] {
-    match which {
-        Which::Gateway => options::GATEWAY,
-        Which::Engine => options::ENGINE,
+        Duration::from_secs(options::parse_interval(self.engine.get(key)).unwrap_or(options::MIN_INTERVAL))
     }
 }
 

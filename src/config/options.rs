@@ -3,6 +3,7 @@
 use crate::sys::log::Level;
 
 /// One option: its place, its default, and the check that a new value must pass.
+#[derive(Debug)]
 pub struct Opt {
     /// The section's name without brackets.
     pub section: &'static str,
@@ -21,7 +22,8 @@ pub const MAX_INTERVAL: u64 = 366 * 24 * 3600;
 /// The longest value of any option, in bytes.
 pub const MAX_VALUE: usize = 1000;
 
-const fn opt(
+/// A row of a table.
+pub const fn opt(
     section: &'static str,
     key: &'static str,
     default: &'static str,
@@ -93,7 +95,11 @@ fn interval(value: &str) -> Result<(), &'static str> {
     parse_interval(value).map(|_| ()).ok_or("a whole number of seconds from 1 to 31622400")
 }
 
-fn level(value: &str) -> Result<(), &'static str> {
+/// The check of a log level.
+///
+/// # Errors
+/// What it must be.
+pub fn level(value: &str) -> Result<(), &'static str> {
     Level::parse(value).map(|_| ()).ok_or("DEBUG, INFO, WARNING, ERROR or CRITICAL")
 }
 

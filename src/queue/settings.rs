@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::store::{Limits, WhenFull, MAX_BYTES, MIN_BYTES};
-use crate::config::layered::{unquote, Layered};
-use crate::config::options::Opt;
+use crate::config::options::{self, opt, Opt};
+use crate::config::table::Table;
 use crate::config::{ConfigError, Paths};
 use crate::sys::log::Level;
 
@@ -32,99 +32,73 @@ static QUEUE: &[Opt] = &[
     opt("http", "port", "8090", port),
 ];
 
-static LOGGING: &[Opt] = &[opt("logger_root", "level", "INFO", level)];
-
-const fn opt(
-    section: &'static str,
-    key: &'static str,
-    default: &'static str,
-    check: fn(&str) -> Result<(), &'static str>,
-) -> Opt {
-    Opt { section, key, default, check }
-}
+static LOGGING: &[Opt] = &[opt("logger_root", "level", "INFO", options::level)];
 
 /// Both files, as in force.
 #[derive(Debug)]
 pub struct Settings {
-    queue: Layered,
-    logging: Layered,
+    queue: Table,
+    logging: Table,
 }
 
 impl Settings {
-    /// Reads both files in both layers. Never fails: see [`Layered::load`].
+    /// Reads both files in both layers. Never fails: see [`crate::config::layered::Layered::load`].
     #[must_use]
     pub fn load(paths: &Paths) -> Settings {
-        let layer =
-            |which| Layered::load(&paths.factory().join(file_name(which)), paths.state().join(file_name(which)), 0o644);
-        Settings { queue: layer(Which::Queue), logging: layer(Which::Logging) }
+        let table = |options, which| {
+            Table::load(options, &paths.factory().join(file_name(which)), paths.state().join(file_name(which)), 0o644)
+        };
+        Settings { queue: table(QUEUE, Which::Queue), logging: table(LOGGING, Which::Logging) }
     }
 
     /// From one upload of recorded points to the next.
     #[must_use]
     pub fn batch_record_period(&self) -> Duration {
-        parse_period(self.get(Which::Queue, "batch_record_period")).unwrap_or(Duration::from_secs(10))
+        parse_period(self.queue.get("batch_record_period")).unwrap_or(Duration::from_secs(10))
     }
 
     /// Points in one upload, at the most.
     #[must_use]
     pub fn batch_qty(&self) -> usize {
-        self.get(Which::Queue, "batch_qty").parse().unwrap_or(MAX_BATCH).clamp(1, MAX_BATCH)
+        self.queue.get("batch_qty").parse().unwrap_or(MAX_BATCH).clamp(1, MAX_BATCH)
     }
 
     /// The store's bounds.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let when_full = match self.get(Which::Queue, "when_full") {
+        let when_full = match self.queue.get("when_full") {
             "drop_oldest" => WhenFull::DropOldest,
             _ => WhenFull::Refuse,
         };
-        Limits { max_bytes: self.get(Which::Queue, "max_bytes").parse().unwrap_or(MIN_BYTES), when_full }
+        Limits { max_bytes: self.queue.get("max_bytes").parse().unwrap_or(MIN_BYTES), when_full }
     }
 
     /// Where the server listens; 0: the system picks.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.get(Which::Queue, "port").parse().unwrap_or(DEFAULT_PORT)
+        self.queue.get("port").parse().unwrap_or(DEFAULT_PORT)
     }
 
     /// Below which level the log is silent.
     #[must_use]
     pub fn log_level(&self) -> Level {
-        Level::parse(self.get(Which::Logging, "level")).unwrap_or(Level::Info)
+        Level::parse(self.logging.get("level")).unwrap_or(Level::Info)
     }
 
     /// The value in force of an option, as the file spells it; `None`: there is no such option.
     #[must_use]
     pub fn value(&self, which: Which, section: &str, key: &str) -> Option<&str> {
-        find(which, section, key).map(|option| self.in_force(which, option))
+        let table = self.table(which);
+        table.find(Some(section), key).map(|option| table.value(option))
     }
 
-    /// The sections of a file.
+    /// One of the files.
     #[must_use]
-    pub fn sections(which: Which) -> Vec<&'static str> {
-        let mut names: Vec<&str> = table(which).iter().map(|option| option.section).collect();
-        names.dedup();
-        names
-    }
-
-    /// The options of a section, as `key = value` lines; empty: there is no such section.
-    #[must_use]
-    pub fn section(&self, which: Which, section: &str) -> String {
-        let mut out = String::new();
-        for option in table(which).iter().filter(|o| o.section == section) {
-            for part in [option.key, " = ", self.in_force(which, option), "\n"] {
-                out.push_str(part);
-            }
+    pub fn table(&self, which: Which) -> &Table {
+        match which {
+            Which::Queue => &self.queue,
+            Which::Logging => &self.logging,
         }
-        out
-    }
-
-    /// The file in force, as text.
-    #[must_use]
-    pub fn text(&self, which: Which) -> String {
-        let sections = Settings::sections(which);
-        let text = sections.iter().map(|name| ["[", name, "]\n", &self.section(which, name)].concat());
-        text.collect::<Vec<_>>().join("\n")
     }
 
     /// Checks a value and stores it durably.
@@ -132,36 +106,14 @@ impl Settings {
     /// # Errors
     /// There is no such option, the value does not fit, or the file could not be written.
     pub fn set(&mut self, which: Which, section: &str, key: &str, value: &str) -> Result<(), ConfigError> {
-        let value = unquote(value);
-        let Some(option) = find(which, section, key) else {
-            return Err(ConfigError::Value(
-                "option",
-                [section, " ", key].concat(),
-                "one that `gmq cfg` or `gmq log` shows",
-            ));
-        };
-        (option.check)(value).map_err(|must| ConfigError::Value(option.key, value.to_string(), must))?;
-        let layered = match which {
+        let option = self.table(which).find(Some(section), key).ok_or_else(|| {
+            ConfigError::Value("option", [section, " ", key].concat(), "one that `gmq cfg` or `gmq log` shows")
+        })?;
+        let table = match which {
             Which::Queue => &mut self.queue,
             Which::Logging => &mut self.logging,
         };
-        layered.set(&[(option.section, option.key, value)]).map_err(ConfigError::File)
-    }
-
-    fn get(&self, which: Which, key: &str) -> &str {
-        table(which).iter().find(|option| option.key == key).map_or("", |option| self.in_force(which, option))
-    }
-
-    /// One that no longer passes its check (a file edited by hand) gives way to the default.
-    fn in_force(&self, which: Which, option: &'static Opt) -> &str {
-        let layered = match which {
-            Which::Queue => &self.queue,
-            Which::Logging => &self.logging,
-        };
-        match layered.get(option.section, option.key) {
-            Some(value) if (option.check)(value).is_ok() => value,
-            _ => option.default,
-        }
+        table.set(&[(option, value)])
     }
 }
 
@@ -172,17 +124,6 @@ pub fn file_name(which: Which) -> &'static str {
         Which::Queue => "gmq.cfg",
         Which::Logging => "logging.cfg",
     }
-}
-
-fn table(which: Which) -> &'static [Opt] {
-    match which {
-        Which::Queue => QUEUE,
-        Which::Logging => LOGGING,
-    }
-}
-
-fn find(which: Which, section: &str, key: &str) -> Option<&'static Opt> {
-    table(which).iter().find(|o| o.section == section && o.key.eq_ignore_ascii_case(key))
 }
 
 /// Seconds with an optional fraction, without the program having to carry floating point formats.
@@ -223,10 +164,6 @@ fn when_full(value: &str) -> Result<(), &'static str> {
 
 fn port(value: &str) -> Result<(), &'static str> {
     value.parse::<u16>().map(|_| ()).map_err(|_| "a port from 0 to 65535; 0: the system picks one")
-}
-
-fn level(value: &str) -> Result<(), &'static str> {
-    Level::parse(value).map(|_| ()).ok_or("DEBUG, INFO, WARNING, ERROR or CRITICAL")
 }
 
 #[cfg(test)]
@@ -279,12 +216,12 @@ mod tests {
         assert_eq!(again.limits(), Limits { max_bytes: 33_554_432, when_full: WhenFull::DropOldest });
         assert_eq!(again.log_level(), Level::Debug);
         assert_eq!(
-            again.text(Which::Queue),
+            again.table(Which::Queue).text(),
             "[unq]\nbatch_record_period = 300.25\nbatch_qty = 60\n\n\
              [db]\nmax_bytes = 33554432\nwhen_full = drop_oldest\n\n[http]\nport = 8090\n"
         );
-        assert_eq!(Settings::sections(Which::Queue), ["unq", "db", "http"]);
-        assert_eq!(again.section(Which::Queue, "nothing"), "");
+        assert_eq!(again.table(Which::Queue).sections(), ["unq", "db", "http"]);
+        assert_eq!(again.table(Which::Queue).section("nothing"), "");
         fs::remove_dir_all(paths.root()).unwrap();
     }
 }
