@@ -23,7 +23,7 @@ use crate::config::Paths;
 use crate::sys::file::FileError;
 use crate::sys::poll::Watch;
 use crate::sys::signal::{self, Signal};
-use crate::sys::{clock, file, lock, random};
+use crate::sys::{clock, file, lock, memory, random};
 
 /// Connections at once. Beyond that, the one that has been silent for longest makes room.
 const MAX_CONNECTIONS: usize = 32;
@@ -31,6 +31,8 @@ const MAX_CONNECTIONS: usize = 32;
 const MAX_ACCEPTS: usize = 32;
 /// After the system could not give another connection.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+/// After the last request, until memory is given back.
+const TIDY_AFTER: Duration = Duration::from_secs(2);
 /// From SIGTERM to the end: less than supervisord waits. An activation cut short may cost its CIK.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
 
@@ -92,6 +94,7 @@ pub fn run(paths: &Paths, port: Option<u16>) -> Result<(), ServerError> {
         next_connection: 0,
         couriers: Vec::new(),
         ending: Vec::new(),
+        tidy_at: None,
         stop_at: None,
     };
     server.serve(&signals).map_err(|e| ServerError::System("wait", e))?;
@@ -138,6 +141,8 @@ struct Server {
     couriers: Vec<(u64, Courier)>,
     /// Forwarding processes that are still to be reaped.
     ending: Vec<Child>,
+    /// When memory is given back, unless more requests come.
+    tidy_at: Option<Duration>,
     /// When the server ends at the latest, once it has been told to.
     stop_at: Option<Duration>,
 }
@@ -172,6 +177,7 @@ impl Server {
             is_pending = self.answer(moment);
             // Behind the answers: nobody waits for it.
             self.service.prepare(moment);
+            self.tidy(moment);
             if self.is_done(moment) {
                 return Ok(());
             }
@@ -209,7 +215,8 @@ impl Server {
         let now = clock::since_boot();
         let connections = self.connections.iter().filter_map(|(_, c)| c.deadline()).min();
         let listening = (!self.listen_at.is_zero()).then_some(self.listen_at);
-        let first = [self.service.deadline(now), connections, listening, self.stop_at].into_iter().flatten().min()?;
+        let all = [self.service.deadline(now), connections, listening, self.tidy_at, self.stop_at];
+        let first = all.into_iter().flatten().min()?;
         Some(first.saturating_sub(now))
     }
 
@@ -319,6 +326,7 @@ impl Server {
         for (id, connection) in &mut self.connections {
             while let Some(request) = connection.next_request() {
                 is_any = true;
+                self.tidy_at = Some(moment.since_boot.saturating_add(TIDY_AFTER));
                 let token = Token { connection: *id, place: request.place };
                 match route(&request.head, &request.body) {
                     Ok(call) => self.service.request(token, call, moment),
@@ -364,6 +372,13 @@ impl Server {
             }
         }
         self.stop_at.is_none() && self.take_requests(moment)
+    }
+
+    fn tidy(&mut self, moment: Moment) {
+        if self.tidy_at.is_some_and(|at| at <= moment.since_boot) {
+            self.tidy_at = None;
+            memory::give_back();
+        }
     }
 
     /// Told to stop, and nothing is under way that would be lost.

@@ -8,6 +8,7 @@ pub mod file;
 pub mod host;
 pub mod lock;
 pub mod log;
+pub mod memory;
 pub mod mounts;
 pub mod net;
 pub mod poll;
