@@ -3,6 +3,8 @@
 mod agent;
 mod boot;
 mod hosting;
+mod platform;
+mod queue;
 mod sample_app;
 mod server;
 mod watch;
@@ -10,5 +12,7 @@ mod watch;
 pub use agent::Agent;
 pub use boot::{lay_out, Boot};
 pub use hosting::Hosting;
+pub use platform::{Arrived, Platform};
+pub use queue::Queue;
 pub use sample_app::SampleApp;
 pub use server::{Server, Told, SERIAL};

@@ -4,11 +4,13 @@ mod config_writes;
 mod control;
 mod otau;
 mod otau_check;
+mod queue;
 
 use super::workload::Workload;
 use config_writes::ConfigWrites;
 use control::Control;
 use otau::Otau;
+use queue::QueueWork;
 
 /// Those that show that the detector works.
 pub fn controls() -> Vec<Box<dyn Workload>> {
@@ -17,5 +19,5 @@ pub fn controls() -> Vec<Box<dyn Workload>> {
 
 /// The agent's jobs.
 pub fn all() -> Vec<Box<dyn Workload>> {
-    vec![Box::new(ConfigWrites), Box::new(Otau)]
+    vec![Box::new(ConfigWrites), Box::new(Otau), Box::new(QueueWork)]
 }
