@@ -13,5 +13,6 @@ include mk/demo.mk
 include mk/test.mk
 include mk/footprint.mk
 include mk/bench.mk
+include mk/bench-queue.mk
 include mk/fuzz.mk
 include mk/power-loss.mk

@@ -1,0 +1,10 @@
+# make bench-queue: what gmq costs in flash, time and memory, beside SQLite, mosquitto and a bare fdatasync measured in the same run. What needs
+# root, a loop device or mosquitto is left out by name where that is missing. PARTS: some of flash memory drain; else all.
+
+PARTS ?=
+
+.PHONY: bench-queue
+bench: bench-queue
+bench-queue: build
+	cargo build --quiet --locked --manifest-path tests/Cargo.toml --bin bench-queue --bin murano
+	GWE_BIN=$(CURDIR)/target/release/gwe tests/target/debug/bench-queue $(PARTS)
