@@ -206,9 +206,16 @@ impl Agents {
     }
 
     fn drop_current(&self, why: &str) -> Agents {
+        let note = self.current.as_ref().map(|version| note(&version.version, why));
         let dropped = self.current.clone().map(|version| Dropped { version, why: why.to_string() });
-        Agents { current: self.previous.clone(), dropped, image: self.image.clone(), ..Agents::factory() }
+        Agents { current: self.previous.clone(), dropped, note, image: self.image.clone(), ..Agents::factory() }
     }
+}
+
+/// What `engine_report` says where a version was dropped.
+#[must_use]
+pub fn note(version: &str, why: &str) -> String {
+    ["rolled back from v", version, ": ", why].concat()
 }
 
 /// The executable of a version.

@@ -32,10 +32,6 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
         return Outcome::Event(Event::NotSettled);
     }
     let agents = Agents::load(paths);
-    if let Some(dropped) = agents.dropped.as_ref().filter(|d| d.version.version == name.version()) {
-        job.reason = dropped.why.clone();
-        return Outcome::Event(Event::NotSettled);
-    }
     let is_current = agents.current.as_ref().is_some_and(|v| v.version == name.version() && v.slot == job.slot);
     if is_current && gateway.checked_in && std::env::current_exe().is_ok_and(|own| agent::is_same(&own, &executable)) {
         gateway.registry.record(App {
@@ -62,6 +58,11 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
                 return Outcome::Event(Event::NotSettled);
             }
         };
+        // Dropped on this trial, or after an earlier one: another content of that version is another matter.
+        if let Some(dropped) = agents.dropped.as_ref().filter(|dropped| dropped.version.sha256 == sha256) {
+            job.reason = dropped.why.clone();
+            return Outcome::Event(Event::NotSettled);
+        }
         let version = Version { version: name.version().to_string(), slot: job.slot.clone(), sha256 };
         crate::info!("agent v{} is on trial from the next check-in on", name.version());
         if let Err(e) = agents.with_trial(version).save(paths) {
@@ -78,7 +79,7 @@ pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -
     let paths = gateway.config.paths();
     let agents = Agents::load(paths);
     let on_trial = agents.trial && agents.current.as_ref().is_some_and(|v| v.version == name.version());
-    let note = Some(format!("rolled back from v{}: {}", name.version(), job.reason));
+    let note = Some(agent::note(name.version(), &job.reason));
     let restored = if on_trial {
         Agents { current: agents.previous, image: agents.image, note, ..Agents::factory() }
     } else {

@@ -288,14 +288,22 @@ impl Gateway<'_> {
             Event::Settled => Some(format!("[gwe] installed {app}{version} in {}", status::seconds(job.spent_ms))),
             Event::Refused | Event::Removed => Some(format!("[gwe] failed {app}{version}: {}", job.reason)),
             Event::Restored => {
-                let back = match self.registry.app(&app) {
-                    Some(old) => format!("v{}", old.version),
+                let back = match self.version_in_charge(&app) {
+                    Some(version) => format!("v{version}"),
                     None => "the image's".to_string(),
                 };
                 Some(format!("[gwe] rolled back {app}{version} to {back}: {}", job.reason))
             }
             _ => None,
         }
+    }
+
+    /// The version of an app that runs now. The registry knows the agent's only as it was installed, and it may have been dropped.
+    fn version_in_charge(&self, app: &str) -> Option<String> {
+        if app == agent::APP {
+            return agent::Agents::load(self.config.paths()).current.map(|version| version.version);
+        }
+        self.registry.app(app).map(|old| old.version.clone())
     }
 
     fn remove(&self, path: &Path) {

@@ -1,7 +1,7 @@
 //! The agent's update of itself: the real supervisord hosts the real engine of a read-only image, which takes good, crashing, hanging and
 //! deaf versions from a local cloud (design decision 1; spec: failures.md, row 15, freenet-core#4591).
 
-use gwe_tests::harness::{agent_binary, run, wait_for, wait_until, Ran, Scratch, Site, Tarball, PATIENCE, SN};
+use gwe_tests::harness::{agent_binary, run, wait_for, wait_until, Ran, Scratch, Site, Tarball, PATIENCE};
 use gwe_tests::skip;
 use serde_json::Value;
 use std::fs;
@@ -274,6 +274,29 @@ fn a_hanging_trial_that_is_cut_off_leaves_no_process_and_is_dropped_all_the_same
     wait_until("its check-in to end with it", PATIENCE, || exe(pid as u32) == Path::new(""));
     field.dropped(&hanging, "0.1.8", "the image's", CRASHED);
     field.runs(FACTORY, &field.site.gateway.root().path("usr/bin/gwe"));
+}
+
+#[test]
+fn a_proven_version_that_crashes_later_is_dropped_and_a_corrected_one_of_that_name_is_tried() {
+    let Some(field) = Field::new() else { return };
+    field.update("0.1.8");
+    field.runs("0.1.8", &field.slot("a"));
+    // As a disk that goes bad under it would.
+    let slot = field.slot("a");
+    let broken = slot.with_file_name("gwe.new");
+    fs::write(&broken, "#!/bin/sh\nexit 134\n").unwrap();
+    fs::set_permissions(&broken, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(&broken, &slot).unwrap();
+    wait_until("the drop", LONG, || field.agents()["current"].is_null() && !field.agents()["dropped"].is_null());
+    assert_eq!(field.image("gwe", &["-v"]).ok().stdout, format!("{FACTORY}\n"));
+    let note = format!("rolled back from v0.1.8: {CRASHED}");
+    wait_until("the report of it, which no order asked for", PATIENCE, || field.site.reported("gwe")["note"] == note);
+    // The very same again is as bad as it was; a corrected one of that name is another matter.
+    field.site.order(&["gwe.v0.1.8.tar.gz"]);
+    field.await_status(&format!("[gwe] rolled back gwe v0.1.8 to the image's: {CRASHED}\n"));
+    field.site.deploy("gwe.v0.1.8.tar.gz", &good("0.1.8").file("corrected", 0o644, "yes"));
+    field.await_status("[gwe] installed gwe v0.1.8 in N s\n");
+    wait_until("the proven version", PATIENCE, || field.image("gwe", &["-v"]).ok().stdout == "0.1.8\n");
 }
 
 #[test]
