@@ -104,7 +104,7 @@ fn from_minreq(base: &Base, host: String, fault: Fault, account: &Account) -> Tr
         Fault::Nothing => return TransportError::Truncated(host, "it has no status".to_string()),
         Fault::Minreq(text) => text,
     };
-    let lower = text.to_lowercase();
+    let lower = text.to_ascii_lowercase();
     // The server closes, too, where one of us has refused the other.
     let is_refusal = ["certificate", "not valid for name", "issuer", "alert"].iter().any(|word| lower.contains(word));
     if !(base.https && is_refusal) && account.server_closed {
@@ -117,7 +117,7 @@ fn from_minreq(base: &Base, host: String, fault: Fault, account: &Account) -> Tr
 }
 
 fn tls(host: String, why: String) -> TransportError {
-    let lower = why.to_lowercase();
+    let lower = why.to_ascii_lowercase();
     let now = clock::unix_seconds();
     let is_clock = now < BUILD_EPOCH
         || ["expired", "not yet valid", "not valid yet", "notvalidyet"].iter().any(|word| lower.contains(word));

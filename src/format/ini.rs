@@ -79,7 +79,7 @@ impl Ini {
                 return Err(IniError::NoSection(number));
             }
             let (key, value) = line.split_once(['=', ':']).ok_or(IniError::BadLine(number))?;
-            let key = key.trim().to_lowercase();
+            let key = key.trim().to_ascii_lowercase();
             if key.is_empty() {
                 return Err(IniError::BadLine(number));
             }
@@ -111,7 +111,7 @@ impl Ini {
     /// Sets an option; makes the section where there is none.
     pub fn set(&mut self, section: &str, key: &str, value: &str) {
         let index = self.section_index(section);
-        self.sections[index].set(&key.to_lowercase(), value);
+        self.sections[index].set(&key.to_ascii_lowercase(), value);
     }
 
     /// Removes an option; a missing one is no error.

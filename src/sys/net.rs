@@ -164,7 +164,7 @@ mod tests {
             let entry = entry.unwrap();
             let Ok(address) = fs::read_to_string(entry.path().join("address")) else { continue };
             let name = entry.file_name().into_string().unwrap();
-            let address = address.trim().to_uppercase();
+            let address = address.trim().to_ascii_uppercase();
             let expected = (address.len() == 17 && address != "00:00:00:00:00:00").then_some(address);
             assert_eq!(mac_address(&name), expected, "{name}");
             assert!(found.iter().any(|interface| interface.name == name));

@@ -40,7 +40,7 @@ pub(super) fn octal(text: &str) -> Result<i64, Why> {
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool, Why> {
-    match text.to_lowercase().as_str() {
+    match text.to_ascii_lowercase().as_str() {
         "yes" | "true" | "on" | "1" => Ok(true),
         "no" | "false" | "off" | "0" => Ok(false),
         _ => Err(Why::NoBoolean(text.to_string())),
@@ -55,7 +55,7 @@ pub(super) fn autorestart(text: &str) -> Result<(), Why> {
 }
 
 pub(super) fn size(text: &str) -> Result<(), Why> {
-    let lower = text.to_lowercase();
+    let lower = text.to_ascii_lowercase();
     let (number, factor) = match lower.get(lower.len().saturating_sub(2)..) {
         Some("kb") => (&lower[..lower.len() - 2], 1 << 10),
         Some("mb") => (&lower[..lower.len() - 2], 1 << 20),
@@ -69,7 +69,7 @@ pub(super) fn signal(text: &str) -> Result<(), Why> {
     let known = match int(text, 10) {
         Some(number) => SIGNALS.iter().any(|(_, n)| i64::from(*n) == number),
         None => {
-            let name = text.trim().to_uppercase();
+            let name = text.trim().to_ascii_uppercase();
             let name = name.strip_prefix("SIG").unwrap_or(&name);
             SIGNALS.iter().any(|(n, _)| *n == name) || matches!(name, "RTMIN" | "RTMAX")
         }
@@ -100,7 +100,7 @@ pub(super) fn process_name(text: &str) -> Result<(), Why> {
 
 /// The folder that a log file needs, where it needs one.
 pub(super) fn log_folder(text: &str) -> Result<Option<&str>, Why> {
-    if matches!(text.to_lowercase().as_str(), "none" | "off" | "auto" | "syslog") {
+    if matches!(text.to_ascii_lowercase().as_str(), "none" | "off" | "auto" | "syslog") {
         return Ok(None);
     }
     let Some(at) = text.rfind('/') else { return Ok(None) };
