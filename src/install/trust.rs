@@ -72,6 +72,7 @@ fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, pat
         return Err(Distrust::Refused(format!("it is not signed: there is no {}", name.signature_id())));
     };
     let signed = keys.verify(path, &signature, &job.name).map_err(|e| match e {
+        // Nothing else is explained by a torn part: to fetch the tarball anew would cost its bytes for nothing.
         SignatureError::BadSignature => Distrust::Damaged(e.to_string()),
         _ => Distrust::Refused(e.to_string()),
     })?;

@@ -120,6 +120,37 @@ fn an_older_signature_is_no_way_back() {
 }
 
 #[test]
+fn a_signature_that_comes_later_is_taken_then() {
+    let Some(signer) = Signer::new() else { skip!("needs minisign") };
+    let site = site_trusting(&signer);
+    let tarball = Tarball::app("echo installed").bytes();
+    assert!(deploy(&site, "a.v1.tar.gz", &tarball, None).contains("it is not signed"));
+    let status = deploy(&site, "a.v1.tar.gz", &tarball, Some(&signer.sign("a.v1.tar.gz", &tarball, None)));
+    assert_eq!(status, "installed\n[gwe] installed a v1 in N s\n", "nothing was held against the tarball");
+}
+
+#[test]
+fn a_signature_that_no_damage_explains_costs_no_second_download() {
+    // A download that was resumed may have a torn part, and is then fetched anew once; a key that is not trusted stays so.
+    let (Some(signer), Some(stranger)) = (Signer::new(), Signer::new()) else { skip!("needs minisign") };
+    let site = site_trusting(&signer);
+    let mut state = 1_u32;
+    let step = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let noise: Vec<u8> = std::iter::repeat_with(step).take(400_000).collect();
+    let tarball = Tarball::app("true").file("noise", 0o644, noise).bytes();
+    site.check_in().ok();
+    site.murano.faults(&["download:drop=body+200000,fin*1"]);
+    site.murano.forget_requests();
+    let status = deploy(&site, "a.v1.tar.gz", &tarball, Some(&stranger.sign("a.v1.tar.gz", &tarball, None)));
+    assert!(status.contains("which is not trusted"), "{status}");
+    let sent = site.murano.requests()["totals"]["response_bytes"].as_u64().expect("a number");
+    assert!(sent < tarball.len() as u64 * 11 / 10, "{sent} bytes for {}", tarball.len());
+}
+
+#[test]
 fn a_folder_of_keys_that_cannot_be_used_lets_nothing_in() {
     let site = Site::new();
     site.gateway.root().write("etc/gwe/trusted/oem.pub", "no key at all\n");
