@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::drive::{Outcome, Steps};
 use super::fetch::{self, part_of, Area, Fetched};
-use super::journal::{Content, Job, Journal};
+use super::journal::{app_of, Content, Job, Journal};
 use super::registry::{self, Registry};
 use super::state::{Event, State};
 use super::{agent, digest, hosting, script, self_update, status, trust};
@@ -58,7 +58,14 @@ impl Steps for Gateway<'_> {
         if let Some(place) = self.journal.jobs.get_mut(self.index) {
             *place = job.clone();
         }
-        self.save_journal()?;
+        match self.save_journal() {
+            // Its own tarball may be what fills the disk: a verdict that cannot be kept would have it all done again.
+            Err(e) if e.is_full() && job.state.is_terminal() => {
+                self.sweep();
+                self.save_journal()?;
+            }
+            saved => saved?,
+        }
         if job.state.is_terminal() {
             self.sweep();
         }
@@ -258,6 +265,13 @@ impl Gateway<'_> {
     /// A permanent end: the reason, and nothing left on disk.
     pub(super) fn refuse(&mut self, job: &mut Job, reason: &str) -> Outcome {
         job.reason = status::cut_end(reason, MAX_REASON);
+        // Not left to the sweep, which comes after the verdict is kept: what was unpacked may fill the disk, and then nothing
+        // can be kept. A crash in between unpacks it anew. A slot is noted only while it is this job's own.
+        if matches!(job.state, State::Verified | State::Staged | State::Installing) && !job.slot.is_empty() {
+            if let Err(e) = file::remove_tree(&self.slot(app_of(&job.name), &job.slot)) {
+                crate::warning!("{e}");
+            }
+        }
         Outcome::Event(Event::Refused)
     }
 
