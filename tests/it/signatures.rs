@@ -69,7 +69,9 @@ fn only_what_a_trusted_key_signed_under_that_name_gets_in() {
     let tarball = Tarball::app("echo installed").bytes();
     let other = Tarball::app("echo something else").bytes();
     let good = |name: &str| signer.sign(name, &tarball, None);
-    let rows: [(&str, &[u8], Option<Vec<u8>>, &str); 7] = [
+    // Name, content, signature, and why it does not get in.
+    type Row<'a> = (&'a str, &'a [u8], Option<Vec<u8>>, &'a str);
+    let rows: [Row<'_>; 7] = [
         ("a.v1.tar.gz", &tarball, None, "it is not signed: there is no a.v1.tar.gz.minisig"),
         ("a.v2.tar.gz", &tarball, Some(stranger.sign("a.v2.tar.gz", &tarball, None)), "which is not trusted"),
         ("a.v3.tar.gz", &other, Some(good("a.v3.tar.gz")), "its signature is not good"),
