@@ -10,6 +10,6 @@ SEED ?=
 WORKLOAD ?=
 
 .PHONY: power-loss
-power-loss: build
+power-loss: build .venv/ready
 	cargo build --quiet --locked --manifest-path tests/Cargo.toml --bin power-loss
-	tests/target/debug/power-loss --states $(STATES) $(if $(SEED),--seed $(SEED)) $(if $(WORKLOAD),--workload $(WORKLOAD))
+	GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord tests/target/debug/power-loss --states $(STATES) $(if $(SEED),--seed $(SEED)) $(if $(WORKLOAD),--workload $(WORKLOAD))

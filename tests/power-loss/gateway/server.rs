@@ -88,6 +88,12 @@ impl Server {
         &self.murano
     }
 
+    /// Asks the gateway to install a tarball of the content area.
+    pub fn ask_for(&self, tarball: &str) {
+        let request = json!({"install": [{"name": tarball}]}).to_string();
+        self.murano.write(SERIAL, "engine_fetch", &request);
+    }
+
     /// Brings a server that stands before the work to what it knew at a moment of it.
     pub fn is_at(&self, told: &Told) {
         if told.engine_fetch.is_empty() {

@@ -5,12 +5,15 @@ mod control;
 mod otau;
 mod otau_check;
 mod queue;
+mod self_update;
+mod self_update_check;
 
 use super::workload::Workload;
 use config_writes::ConfigWrites;
 use control::Control;
 use otau::Otau;
 use queue::QueueWork;
+use self_update::SelfUpdate;
 
 /// Those that show that the detector works.
 pub fn controls() -> Vec<Box<dyn Workload>> {
@@ -19,5 +22,5 @@ pub fn controls() -> Vec<Box<dyn Workload>> {
 
 /// The agent's jobs.
 pub fn all() -> Vec<Box<dyn Workload>> {
-    vec![Box::new(ConfigWrites), Box::new(Otau), Box::new(QueueWork)]
+    vec![Box::new(ConfigWrites), Box::new(Otau), Box::new(SelfUpdate), Box::new(QueueWork)]
 }

@@ -2,7 +2,7 @@
 //! what the gateway has told the server: that it took the request, and how the install went.
 
 use super::otau_check::OtauChecker;
-use crate::gateway::{lay_out, Agent, Boot, Hosting, SampleApp, Server, SERIAL};
+use crate::gateway::{lay_out, Agent, Boot, Hosting, SampleApp, Server};
 use crate::trouble::{Doing, Outcome};
 use crate::witness::Witness;
 use crate::workload::{Checker, Workload};
@@ -38,8 +38,7 @@ impl Workload for Otau {
         agent.sure(&["--once"])?;
         keep_fragment(root, notes, 1)?;
         hosting.end_all()?;
-        let request = format!(r#"{{"install": [{{"name": "{}"}}]}}"#, new.tarball_name());
-        server.murano().write(SERIAL, "engine_fetch", &request);
+        server.ask_for(&new.tarball_name());
         Ok(())
     }
 

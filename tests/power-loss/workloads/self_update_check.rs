@@ -1,0 +1,166 @@
+//! What must hold after a power cut in an update of the agent.
+//!
+//! On the disk as it is found: the image's own agent is whole; the file that says which version is in charge is there, and each
+//! version that it names is wholly there; what the server was told is true. Then the gateway boots: the engine starts as the
+//! image's agent, goes on with the update, and ends as version 2, which was reported as installed and as nothing else.
+
+use super::otau::server_data;
+use super::self_update::{installed, kept_program, slot, tarball_name, Engine};
+use crate::gateway::{Agent, Boot, Server, Told};
+use crate::trouble::{Doing, Outcome};
+use crate::workload::{Checker, CrashState, Finding};
+use gwe::install::{journal, registry};
+use gwe_tests::harness::{agent_binary, Scratch};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A finding is an early end.
+type Step<T> = Result<T, Finding>;
+
+/// Checks one state after the other.
+pub struct SelfUpdateChecker {
+    notes: PathBuf,
+    factory: Vec<u8>,
+    programs: [Vec<u8>; 2],
+    /// What the server knew before the work.
+    before: Told,
+    scratch: Scratch,
+}
+
+impl SelfUpdateChecker {
+    pub fn new(notes: &Path) -> Outcome<SelfUpdateChecker> {
+        let scratch = Scratch::new();
+        let before = Server::on_copy(&server_data(notes), &scratch.path("server"))?.told();
+        let read = |path: &Path| fs::read(path).doing("read", path);
+        Ok(SelfUpdateChecker {
+            notes: notes.to_path_buf(),
+            factory: read(&agent_binary())?,
+            programs: [read(&kept_program(notes, 1))?, read(&kept_program(notes, 2))?],
+            before,
+            scratch,
+        })
+    }
+
+    /// Looks at the disk as the power cut left it; the version that is recorded as installed.
+    fn look(&self, root: &Path) -> Step<u64> {
+        whole(&root.join("usr/bin/gwe"), &self.factory)?;
+        let state = root.join("var/lib/gwe");
+        let registry = registry::parse(&read(&registry::path(&state))?);
+        let registry = registry.ok_or(Finding::Third("the registry is damaged".to_string()))?;
+        let app = registry.app("gwe").ok_or(Finding::Lost("the registry has no gwe".to_string()))?;
+        let recorded = number(Some(&app.version))?;
+        let (current, previous) = self.in_charge(root)?;
+        for version in [Some(recorded), Some(current), previous].into_iter().flatten() {
+            whole(&slot(root, version).join("gwe"), &self.programs[version as usize - 1])?;
+        }
+        match (recorded, current) {
+            (2, 1) => Err(Finding::Third("v2 is recorded as installed, and v1 is in charge".to_string())),
+            _ => Ok(recorded),
+        }
+    }
+
+    /// The version in charge, and the one before.
+    fn in_charge(&self, root: &Path) -> Step<(u64, Option<u64>)> {
+        let bytes = read(&root.join("var/lib/gwe/agent/state.json"))?;
+        let damaged = || Finding::Third(format!("agent/state.json: {}", String::from_utf8_lossy(&bytes)));
+        let agents: Value = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
+        let version = |of: &str| agents[of]["version"].as_str().map(str::to_string);
+        if !agents["dropped"].is_null() {
+            return Err(Finding::Third(format!("a version was dropped: {agents}")));
+        }
+        let previous = match version("previous") {
+            Some(previous) => Some(number(Some(&previous))?),
+            None => None,
+        };
+        Ok((number(version("current").as_deref())?, previous))
+    }
+
+    /// What the server was told is true.
+    fn promises(&self, root: &Path, told: &Told, recorded: u64) -> Step<()> {
+        if recorded == 2 {
+            return Ok(());
+        }
+        // Version 1 was reported before the work.
+        if told.reports.len() > self.before.reports.len() {
+            return Err(Finding::Lost("v2 was reported as installed, v1 is".to_string()));
+        }
+        if !told.engine_fetch.is_empty() {
+            return Ok(());
+        }
+        let path = journal::path(&root.join("var/lib/gwe"));
+        let journal = journal::parse(&read(&path)?).ok_or(Finding::Third("the journal is damaged".to_string()))?;
+        match journal.jobs.iter().any(|job| job.name == tarball_name(2)) {
+            true => Ok(()),
+            false => Err(Finding::Lost("the request was taken, and is not in the journal".to_string())),
+        }
+    }
+
+    fn boot_and_update(&self, root: &Path, told: &Told) -> Outcome<Step<()>> {
+        let server = Server::on_copy(&server_data(&self.notes), &self.scratch.path("server"))?;
+        let known = self.before.reports.len();
+        server.is_at(&Told { reports: told.reports.iter().skip(known).cloned().collect(), ..told.clone() });
+        let _boot = Boot::up(root, &server.url(), None)?;
+        for name in ["gmq", "gdc"] {
+            let ran = Agent::of_image(root).run(name, &["--version"]);
+            if ran.code != Some(0) {
+                return Ok(Err(Finding::DoesNotStart(ran.report())));
+            }
+        }
+        if let Err(why) = Engine::start(root).update_to(2, root, &server) {
+            return Ok(Err(Finding::DoesNotStart(why)));
+        }
+        Ok(self.end(root, &server))
+    }
+
+    /// What must be so in the end.
+    fn end(&self, root: &Path, server: &Server) -> Step<()> {
+        let reports = server.told().reports.split_off(self.before.reports.len());
+        if let Some(report) = reports.iter().find(|report| !report.contains(&installed(2))) {
+            return Err(Finding::Third(format!("reported: {report}")));
+        }
+        let recorded = self.look(root)?;
+        match (recorded, self.in_charge(root)?) {
+            (2, (2, Some(1))) => nothing_left(&root.join("var/lib/gwe/downloads")),
+            found => Err(Finding::Third(format!("recorded, in charge, the one before: {found:?}"))),
+        }
+    }
+}
+
+impl Checker for SelfUpdateChecker {
+    fn check(&mut self, state: &CrashState) -> Outcome<Finding> {
+        let told = Told::at(state.past).unwrap_or_else(|| self.before.clone());
+        let found = self.look(state.root).and_then(|recorded| self.promises(state.root, &told, recorded));
+        match found {
+            Ok(()) => Ok(self.boot_and_update(state.root, &told)?.err().unwrap_or(Finding::Sound)),
+            Err(finding) => Ok(finding),
+        }
+    }
+}
+
+fn number(version: Option<&str>) -> Step<u64> {
+    match version {
+        Some("1") => Ok(1),
+        Some("2") => Ok(2),
+        other => Err(Finding::Third(format!("version {other:?}"))),
+    }
+}
+
+fn read(path: &Path) -> Step<Vec<u8>> {
+    fs::read(path).map_err(|error| Finding::Lost(format!("{}: {error}", path.display())))
+}
+
+fn whole(path: &Path, wanted: &[u8]) -> Step<()> {
+    if read(path)? == wanted {
+        return Ok(());
+    }
+    Err(Finding::Third(format!("{} has other bytes", path.display())))
+}
+
+/// A folder that is empty or not there.
+fn nothing_left(folder: &Path) -> Step<()> {
+    match fs::read_dir(folder).into_iter().flatten().flatten().next() {
+        Some(entry) => Err(Finding::Third(format!("left over: {}", entry.path().display()))),
+        None => Ok(()),
+    }
+}
