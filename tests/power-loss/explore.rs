@@ -22,8 +22,8 @@ pub struct Plan {
     pub seed: u64,
     /// Only this one of them.
     pub only: Option<u64>,
-    /// Have the checker believe that the power was cut only when the work was done: so the disk seems to have forgotten what it
-    /// had acknowledged, and a checker that sees no loss is blind.
+    /// Have the checker believe that the power was cut later than it was, when the work was done: so the disk seems to have
+    /// forgotten what was acknowledged in between, and a checker that sees no loss is blind.
     pub backdated: bool,
 }
 
@@ -99,11 +99,17 @@ impl Worker<'_> {
         for state in (self.index..self.plan.states).step_by(self.count as usize) {
             let state = self.plan.only.unwrap_or(state);
             let mut random = Random::of(self.plan.seed, state);
-            let cut = choose_cut(self.recording.work, self.plan.states, state, &mut random);
+            let (began, ended) = self.recording.work;
+            let last = if self.plan.backdated { self.recording.horizon() } else { ended };
+            let cut = choose_cut((began, last), self.plan.states, state, &mut random);
             let mut loss = Loss::choose(random);
             replayer.crash(cut, &mut loss, &image).doing("write", &image)?;
-            let known = if self.plan.backdated { self.recording.work.1 } else { cut };
-            let finding = check(self.recording.past(known), checker.as_mut(), &image, self.places.root)?;
+            let finding = check(
+                self.recording.past(if self.plan.backdated { last } else { cut }),
+                checker.as_mut(),
+                &image,
+                self.places.root,
+            )?;
             let is_heard = results.send(Ok(Checked { state, cut, finding })).is_ok();
             if !is_heard || self.plan.only.is_some() {
                 break;

@@ -6,7 +6,7 @@ use super::log::Log;
 use super::recorder::Recorder;
 use super::sys;
 use super::trouble::{Doing, Outcome};
-use super::witness::{Fact, Witness};
+use super::witness::{Fact, Witness, HORIZON};
 use super::workload::Workload;
 use serde_json::{json, Value};
 use std::fs;
@@ -89,6 +89,12 @@ impl Recording {
         };
         let count = self.facts.partition_point(|fact| fact.at <= last.end);
         &self.facts[..count]
+    }
+
+    /// Where backdated states end: see [`HORIZON`].
+    pub fn horizon(&self) -> usize {
+        let noted = self.facts.iter().find(|fact| fact.text == HORIZON);
+        noted.map_or(self.work.1, |fact| self.log.count_at(fact.at))
     }
 
     /// Copies it to where it outlives this process.

@@ -51,6 +51,14 @@ pub fn mount(source: &Path, target: &Path, kind: &str, options: &str) -> io::Res
     check(result).map(drop)
 }
 
+/// `mount --bind <source> <target>`.
+pub fn bind(source: &Path, target: &Path) -> io::Result<()> {
+    let (source, target) = (c_path(source)?, c_path(target)?);
+    let (source, target) = (source.as_ptr(), target.as_ptr());
+    // SAFETY: the strings are terminated; for a bind mount, type and data may be null.
+    check(unsafe { libc::mount(source, target, ptr::null(), libc::MS_BIND, ptr::null()) }).map(drop)
+}
+
 /// `umount <target>`.
 pub fn unmount(target: &Path) -> io::Result<()> {
     let target = c_path(target)?;

@@ -6,6 +6,10 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Noted by a workload whose promises are kept elsewhere than on the disk from here on: a disk that forgets them is then no
+/// loss, so backdated states end here. Else they end with the work.
+pub const HORIZON: &str = "horizon";
+
 /// Something that is true from a moment on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {

@@ -6,6 +6,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+/// Where the kernel tells one boot from another.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// Lays out the image's folders: `/var/run` is in the volatile `/run`, as on a gateway.
 pub fn lay_out(root: &Path) -> Outcome<()> {
     for folder in ["etc/gwe", "run", "var/lib/gwe", "var/log"] {
@@ -19,10 +22,11 @@ pub fn lay_out(root: &Path) -> Outcome<()> {
     fs::write(&settings, text).doing("write", &settings)
 }
 
-/// A gateway that is up: `/run` is a tmpfs, gone when this is dropped.
+/// A gateway that is up: `/run` is a tmpfs, and the kernel's boot id a new one. Both are gone when this is dropped.
 #[derive(Debug)]
 pub struct Boot {
     run: PathBuf,
+    has_boot_id: bool,
 }
 
 impl Boot {
@@ -33,9 +37,10 @@ impl Boot {
         fs::write(&settings, text).doing("write", &settings)?;
         let run = root.join("run");
         sys::mount(Path::new("run"), &run, "tmpfs", "mode=755").doing("mount a tmpfs on", &run)?;
-        let boot = Boot { run };
+        let mut boot = Boot { run, has_boot_id: false };
+        boot.take_boot_id()?;
         if let Some(socket) = supervisor_socket {
-            let link = boot.run.join("supervisor.sock");
+            let link = boot.volatile("supervisor.sock");
             symlink(socket, &link).doing("link", &link)?;
         }
         Ok(boot)
@@ -45,10 +50,23 @@ impl Boot {
     pub fn volatile(&self, name: &str) -> PathBuf {
         self.run.join(name)
     }
+
+    fn take_boot_id(&mut self) -> Outcome<()> {
+        let uuid = Path::new("/proc/sys/kernel/random/uuid");
+        let text = fs::read(uuid).doing("read", uuid)?;
+        let own = self.volatile("boot_id");
+        fs::write(&own, text).doing("write", &own)?;
+        sys::bind(&own, Path::new(BOOT_ID)).doing("put a file over", Path::new(BOOT_ID))?;
+        self.has_boot_id = true;
+        Ok(())
+    }
 }
 
 impl Drop for Boot {
     fn drop(&mut self) {
+        if self.has_boot_id {
+            let _ = sys::unmount_lazily(Path::new(BOOT_ID));
+        }
         if sys::unmount(&self.run).is_err() {
             let _ = sys::unmount_lazily(&self.run);
         }

@@ -63,18 +63,23 @@ impl Server {
     }
 
     /// From now on the witness notes what the server knows, before each of its answers reaches the gateway.
-    pub fn watched_by(mut self, witness: &Witness) -> Outcome<Server> {
+    pub fn watched_by(self, witness: &Witness) -> Outcome<Server> {
+        self.watched(witness, |murano| told(murano).as_fact())
+    }
+
+    /// The same with other facts: what `known` says of the server is noted whenever it changes.
+    pub fn watched(mut self, witness: &Witness, known: impl Fn(&Murano) -> String + Send + 'static) -> Outcome<Server> {
         let (murano, witness) = (self.murano.clone(), witness.clone());
-        let note = move |before: &mut Told| {
-            let now = told(&murano);
-            if now != *before {
-                witness.note(now.as_fact());
-                *before = now;
+        let mut before = String::new();
+        let mut note = move || {
+            let now = known(&murano);
+            if now != before {
+                witness.note(now.clone());
+                before = now;
             }
         };
-        let mut known = Told::default();
-        note(&mut known);
-        self.watch = Some(Watch::start(&self.murano.url(), move || note(&mut known))?);
+        note();
+        self.watch = Some(Watch::start(&self.murano.url(), note)?);
         Ok(self)
     }
 

@@ -2,9 +2,13 @@
 
 mod config_writes;
 mod control;
+mod look;
 mod otau;
 mod otau_check;
 mod queue;
+mod queue_clients;
+mod queue_clients_check;
+mod queue_clients_points;
 mod self_update;
 mod self_update_check;
 
@@ -13,6 +17,7 @@ use config_writes::ConfigWrites;
 use control::Control;
 use otau::Otau;
 use queue::QueueWork;
+use queue_clients::QueueClients;
 use self_update::SelfUpdate;
 
 /// Those that show that the detector works.
@@ -22,5 +27,11 @@ pub fn controls() -> Vec<Box<dyn Workload>> {
 
 /// The agent's jobs.
 pub fn all() -> Vec<Box<dyn Workload>> {
-    vec![Box::new(ConfigWrites), Box::new(Otau), Box::new(SelfUpdate), Box::new(QueueWork)]
+    vec![
+        Box::new(ConfigWrites),
+        Box::new(Otau),
+        Box::new(SelfUpdate),
+        Box::new(QueueWork),
+        Box::new(QueueClients),
+    ]
 }

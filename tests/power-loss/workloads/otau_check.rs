@@ -6,6 +6,7 @@
 //! Then the agent checks in: version 2 is there, whole and running, reported as installed and as nothing else, and no
 //! installer ran for a version that was installed already.
 
+use super::look::{nothing_left, read, Step};
 use super::otau::{fragment, kept_fragment, server_data, MAX_CHECK_INS};
 use crate::gateway::{Agent, Boot, Hosting, SampleApp, Server, Told};
 use crate::trouble::{Doing, Outcome};
@@ -21,9 +22,6 @@ use std::time::{Duration, Instant};
 const START_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
 const INSTALLED: &str = "[gwe] installed power_app v2 in ";
-
-/// A finding is an early end.
-type Step<T> = Result<T, Finding>;
 
 /// Checks one state after the other, with a supervisord that stays.
 pub struct OtauChecker {
@@ -202,18 +200,6 @@ impl Checker for OtauChecker {
     }
 }
 
-fn read(path: &Path) -> Step<Vec<u8>> {
-    fs::read(path).map_err(|error| Finding::Lost(format!("{}: {error}", path.display())))
-}
-
 fn whole(difference: Option<String>) -> Step<()> {
     difference.map_or(Ok(()), |what| Err(Finding::Third(what)))
-}
-
-/// A folder that is empty or not there.
-fn nothing_left(folder: &Path) -> Step<()> {
-    match fs::read_dir(folder).into_iter().flatten().flatten().next() {
-        Some(entry) => Err(Finding::Third(format!("left over: {}", entry.path().display()))),
-        None => Ok(()),
-    }
 }

@@ -4,6 +4,7 @@
 //! version that it names is wholly there; what the server was told is true. Then the gateway boots: the engine starts as the
 //! image's agent, goes on with the update, and ends as version 2, which was reported as installed and as nothing else.
 
+use super::look::{nothing_left, read, Step};
 use super::otau::server_data;
 use super::self_update::{installed, kept_program, slot, tarball_name, Engine};
 use crate::gateway::{Agent, Boot, Server, Told};
@@ -14,9 +15,6 @@ use gwe_tests::harness::{agent_binary, Scratch};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// A finding is an early end.
-type Step<T> = Result<T, Finding>;
 
 /// Checks one state after the other.
 pub struct SelfUpdateChecker {
@@ -146,21 +144,9 @@ fn number(version: Option<&str>) -> Step<u64> {
     }
 }
 
-fn read(path: &Path) -> Step<Vec<u8>> {
-    fs::read(path).map_err(|error| Finding::Lost(format!("{}: {error}", path.display())))
-}
-
 fn whole(path: &Path, wanted: &[u8]) -> Step<()> {
     if read(path)? == wanted {
         return Ok(());
     }
     Err(Finding::Third(format!("{} has other bytes", path.display())))
-}
-
-/// A folder that is empty or not there.
-fn nothing_left(folder: &Path) -> Step<()> {
-    match fs::read_dir(folder).into_iter().flatten().flatten().next() {
-        Some(entry) => Err(Finding::Third(format!("left over: {}", entry.path().display()))),
-        None => Ok(()),
-    }
 }
