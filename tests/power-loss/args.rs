@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::gateway::KINDS;
 use std::path::PathBuf;
 
 /// How many crash states of each workload where `--states` does not say.
@@ -7,7 +8,7 @@ const STATES: u64 = 60;
 
 /// What `--help` prints.
 pub const USAGE: &str = "\
-usage: power-loss [--states N] [--seed S] [--workload NAME]... [--keep DIR]
+usage: power-loss [--states N] [--seed S] [--workload NAME]... [--keep DIR] [--without KIND]
        power-loss --repeat DIR [--states N --seed S --state K]
 
 Cuts the power of a gateway at work, on a disk of which every write and flush is logged, and checks what is left.
@@ -18,6 +19,7 @@ Cuts the power of a gateway at work, on a disk of which every write and flush is
   --keep DIR       where a recording goes whose states show harm; default: a folder in the temporary folder
   --repeat DIR     check a kept recording again, without the controls
   --state K        only this state; its disk is left in DIR as state-K.img
+  --without KIND   take one kind of sync away from the agent (fsync-file, fsync-folder, fdatasync, syncfs): harm must be found
   --list           print the names of the workloads
 ";
 
@@ -30,6 +32,7 @@ pub struct Args {
     pub keep: Option<PathBuf>,
     pub repeat: Option<PathBuf>,
     pub state: Option<u64>,
+    pub without: Option<String>,
     pub list: bool,
     pub help: bool,
 }
@@ -44,6 +47,7 @@ impl Args {
             keep: None,
             repeat: None,
             state: None,
+            without: None,
             list: false,
             help: false,
         };
@@ -57,6 +61,7 @@ impl Args {
                 "--keep" => args.keep = Some(value()?.into()),
                 "--repeat" => args.repeat = Some(value()?.into()),
                 "--state" => args.state = Some(number(&word, &value()?)?),
+                "--without" => args.without = Some(value()?),
                 "--list" => args.list = true,
                 "-h" | "--help" => args.help = true,
                 _ => return Err(format!("unknown: {word}")),
@@ -69,6 +74,9 @@ impl Args {
     fn check(&self) -> Result<(), String> {
         if self.states == 0 {
             return Err("--states needs a number above 0".to_string());
+        }
+        if self.without.as_ref().is_some_and(|kind| !KINDS.contains(&kind.as_str())) {
+            return Err(format!("--without needs one of {KINDS:?}"));
         }
         if self.state.is_some() && (self.repeat.is_none() || self.seed.is_none()) {
             return Err("--state needs --repeat, and --states and --seed as they were printed".to_string());
@@ -107,6 +115,7 @@ mod tests {
             "--states x",
             "--states 0",
             "--state 1",
+            "--without sync",
             "--repeat dir --state 1",
             "--repeat dir --seed 1 --states 5 --state 5",
             "x",

@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::explore::{explore, Checked, Places, Plan};
+use super::gateway;
 use super::recording::Recording;
 use super::sys;
 use super::tally::Tally;
@@ -29,6 +30,9 @@ const MAX_TOLD: u64 = 10;
 pub fn run(args: &Args) -> Outcome<bool> {
     let chosen = chosen(args)?;
     let bench = Bench::set_up(args)?;
+    if let Some(kind) = &args.without {
+        gateway::run_without(kind, &bench.home)?;
+    }
     if let Some(folder) = &args.repeat {
         return bench.repeat(folder, args);
     }

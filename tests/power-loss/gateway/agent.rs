@@ -1,5 +1,6 @@
 //! The real agent on the disk under test.
 
+use super::without;
 use crate::trouble::{Doing, Outcome};
 use gwe_tests::harness::{agent_binary, run, Ran, Scratch};
 use std::fs;
@@ -56,6 +57,7 @@ impl Agent {
         for proxy in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
             command.env_remove(proxy).env_remove(proxy.to_uppercase());
         }
+        without::apply(&mut command);
         command
     }
 

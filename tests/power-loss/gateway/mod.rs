@@ -8,6 +8,7 @@ mod queue;
 mod sample_app;
 mod server;
 mod watch;
+mod without;
 
 pub use agent::Agent;
 pub use boot::{lay_out, Boot};
@@ -16,3 +17,4 @@ pub use platform::{Arrived, Platform};
 pub use queue::Queue;
 pub use sample_app::SampleApp;
 pub use server::{Server, Told, SERIAL};
+pub use without::{run_without, KINDS};
