@@ -27,11 +27,5 @@ pub fn controls() -> Vec<Box<dyn Workload>> {
 
 /// The agent's jobs.
 pub fn all() -> Vec<Box<dyn Workload>> {
-    vec![
-        Box::new(ConfigWrites),
-        Box::new(Otau),
-        Box::new(SelfUpdate),
-        Box::new(QueueWork),
-        Box::new(QueueClients),
-    ]
+    vec![Box::new(ConfigWrites), Box::new(Otau), Box::new(SelfUpdate), Box::new(QueueWork), Box::new(QueueClients)]
 }
