@@ -27,6 +27,8 @@ use crate::sys::{clock, file, lock, memory, random};
 
 /// Connections at once. Beyond that, the one that has been silent for longest makes room.
 const MAX_CONNECTIONS: usize = 32;
+/// A connection that has been silent for so long gives way to a new one where there is no more room.
+const SILENCE: Duration = Duration::from_secs(1);
 /// Connections accepted in one turn, at the most.
 const MAX_ACCEPTS: usize = 32;
 /// After the system could not give another connection.
@@ -187,7 +189,7 @@ impl Server {
     fn watch(&self, watch: &mut Watch, signals: &File) -> Places {
         watch.clear();
         let signals = watch.add(signals, true, false);
-        let may_accept = self.stop_at.is_none() && self.listen_at.is_zero() && self.has_room();
+        let may_accept = self.stop_at.is_none() && self.listen_at.is_zero() && self.has_room(clock::since_boot());
         let mut listeners = None;
         for listener in self.listeners.iter().filter(|_| may_accept) {
             listeners.get_or_insert(watch.add(listener, true, false));
@@ -206,8 +208,14 @@ impl Server {
         Places { signals, listeners, connections, couriers }
     }
 
-    fn has_room(&self) -> bool {
-        self.connections.len() < MAX_CONNECTIONS || self.connections.iter().any(|(_, c)| !c.is_owed())
+    fn has_room(&self, now: Duration) -> bool {
+        self.connections.len() < MAX_CONNECTIONS || self.room_at().is_some_and(|at| at <= now)
+    }
+
+    /// When the longest silent connection may be closed for a new one: a client that has only just come is still speaking.
+    fn room_at(&self) -> Option<Duration> {
+        let silent = self.connections.iter().filter(|(_, c)| !c.is_owed());
+        silent.map(|(_, c)| c.since().saturating_add(SILENCE)).min()
     }
 
     /// Until something is to be done.
@@ -215,7 +223,8 @@ impl Server {
         let now = clock::since_boot();
         let connections = self.connections.iter().filter_map(|(_, c)| c.deadline()).min();
         let listening = (!self.listen_at.is_zero()).then_some(self.listen_at);
-        let all = [self.service.deadline(now), connections, listening, self.tidy_at, self.stop_at];
+        let room = if self.connections.len() < MAX_CONNECTIONS { None } else { self.room_at().filter(|at| *at > now) };
+        let all = [self.service.deadline(now), connections, listening, room, self.tidy_at, self.stop_at];
         let first = all.into_iter().flatten().min()?;
         Some(first.saturating_sub(now))
     }
@@ -290,7 +299,8 @@ impl Server {
     fn accept(&mut self, moment: Moment) {
         for listener in 0..self.listeners.len() {
             for _ in 0..MAX_ACCEPTS {
-                let Some(accepted) = self.listeners.get(listener).filter(|_| self.has_room()).map(TcpListener::accept)
+                let Some(accepted) =
+                    self.listeners.get(listener).filter(|_| self.has_room(moment.since_boot)).map(TcpListener::accept)
                 else {
                     break;
                 };
