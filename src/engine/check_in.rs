@@ -122,9 +122,12 @@ fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError
     let agents = Agents::load(in_force.paths());
     gateway.deadline = begun + limit(&agents, &in_force) / 2;
     gateway.on_trial = agents.is_on_trial(in_force.paths(), &own_executable());
-    gateway.take_factory_apps()?;
-    // What is on disk already needs no network: it is finished also in an outage.
-    gateway.work_off()?;
+    // What is on disk already needs no network: it is finished also in an outage. A disk that does not take it must not keep
+    // the gateway from the cloud.
+    if let Err(e) = gateway.take_factory_apps().and_then(|()| gateway.work_off()) {
+        crate::warning!("{e}; going on at the next check-in");
+        gateway.reload();
+    }
 
     let mut cloud = Cloud::new(&client, identity, config)?;
     let answers = exchange(&mut cloud, &mut gateway)?;

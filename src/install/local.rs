@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::journal::{Job, Journal};
-use super::registry::Registry;
+use super::journal::{app_of, Job, Journal};
+use super::registry::{self, Registry};
 use super::state::State;
 use super::steps::Gateway;
 use super::{lock, status};
@@ -82,12 +82,30 @@ impl Gateway<'_> {
     /// # Errors
     /// The journal could not be written.
     pub fn take_factory_apps(&mut self) -> Result<(), FileError> {
-        let jobs = factory_jobs(self.config, &self.registry, &self.journal);
+        let mut jobs = factory_jobs(self.config, &self.registry, &self.journal);
+        if self.has_lost_its_registry() {
+            // What is there may be newer than what the image brings: it must not be put over it.
+            let apps = self.config.paths().apps();
+            let (there, new): (Vec<_>, _) =
+                jobs.into_iter().partition(|job: &Job| apps.join(app_of(&job.name)).exists());
+            jobs = new;
+            if !there.is_empty() {
+                self.registry.factory.extend(there.into_iter().map(|job: Job| job.name));
+                self.save_registry()?;
+            }
+        }
         if jobs.is_empty() {
             return Ok(());
         }
         self.journal.jobs.extend(jobs);
         self.save_journal()
+    }
+}
+
+impl Gateway<'_> {
+    /// Whether there is a registry file, and nothing could be read of it: one that is written has something in it.
+    fn has_lost_its_registry(&self) -> bool {
+        self.registry == Registry::empty() && registry::path(&self.config.paths().state()).exists()
     }
 }
 

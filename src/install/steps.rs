@@ -93,6 +93,13 @@ impl<'a> Gateway<'a> {
 }
 
 impl Gateway<'_> {
+    /// Goes back to what the disk holds, where it did not take what was done since.
+    pub fn reload(&mut self) {
+        let state = self.config.paths().state();
+        self.registry = Registry::load(&registry::path(&state));
+        self.journal = Journal::load(&super::journal::path(&state));
+    }
+
     fn work(&mut self, job: &mut Job) -> Outcome {
         let name = match TarballName::parse(&job.name) {
             Ok(name) => name,

@@ -162,3 +162,27 @@ fn an_app_whose_record_is_lost_keeps_running_and_is_updated_beside_itself() {
     assert!(status.contains("[gwe] installed app v2"), "{status}");
     assert!(!running.exists() || !root.has("var/lib/gwe/apps/app/b/left"), "what is not in use is gone");
 }
+
+#[test]
+fn a_lost_record_is_no_reason_to_put_the_image_s_old_version_over_a_newer_one() {
+    let site = Site::new();
+    let root = site.gateway.root();
+    let factory = Tarball::app("echo 1 >> $GWE_ROOT/runs").bytes();
+    root.write("usr/share/gwe/apps_to_install/app.v1.tar.gz", factory);
+    site.check_in().ok();
+    assert_eq!(
+        site.install("app.v2.tar.gz", &Tarball::app("echo 2 >> $GWE_ROOT/runs")),
+        "[gwe] installed app v2 in N s\n"
+    );
+    for damage in ["", "\0\0\0\0", "{\"apps\":["] {
+        root.write("var/lib/gwe/install/registry.json", damage);
+        site.check_in().ok();
+        site.check_in().ok();
+        assert_eq!(root.read("runs"), "1\n2\n", "{damage:?}");
+    }
+    // What the image brings and this gateway has never had is installed all the same.
+    root.write("var/lib/gwe/install/registry.json", "");
+    root.write("usr/share/gwe/apps_to_install/other.v1.tar.gz", Tarball::app("echo other >> $GWE_ROOT/runs").bytes());
+    site.check_in().ok();
+    assert_eq!(root.read("runs"), "1\n2\nother\n");
+}

@@ -115,6 +115,24 @@ fn an_unpacked_app_that_does_not_fit_leaves_nothing() {
 }
 
 #[test]
+fn work_that_cannot_be_noted_does_not_keep_the_gateway_from_the_cloud() {
+    let Some((disk, site)) = on_disk("size=16m") else { skip!("needs root, to mount a small disk") };
+    site.check_in().ok();
+    let factory = Tarball::app("echo x >> $GWE_ROOT/runs").bytes();
+    site.gateway.root().write("usr/share/gwe/apps_to_install/app.v1.tar.gz", factory);
+    disk.remount("size=4k");
+    site.murano.forget_requests();
+    let ran = site.check_in();
+    assert!(ran.stderr.contains("No space left on device"), "{}", ran.stderr);
+    assert_eq!(site.murano.count(gwe_tests::murano::endpoint::Endpoint::Hybrid), 1, "{}", ran.report());
+    assert!(site.reports().is_empty(), "nothing is told that is not kept");
+    disk.remount("size=16m");
+    site.check_in().ok();
+    assert_eq!(site.reports(), ["[gwe] installed app v1 in N s\n"]);
+    assert_eq!(site.gateway.root().read("runs"), "x\n");
+}
+
+#[test]
 fn a_cik_is_not_asked_for_that_could_not_be_kept() {
     // The platform gives it once: lost, the gateway is locked out until somebody enables it again.
     let Some((disk, site)) = on_disk("size=4k") else { skip!("needs root, to mount a small disk") };
