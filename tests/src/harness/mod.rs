@@ -18,6 +18,7 @@ mod supervisord;
 mod tarball;
 mod terminal;
 mod wait;
+mod wrong_clock;
 
 pub use background::Background;
 pub use command::{run, run_fed, Ran};
@@ -35,3 +36,4 @@ pub use supervisord::Supervisord;
 pub use tarball::{damage, gunzip, gzip, Kind, Tarball};
 pub use terminal::in_terminal;
 pub use wait::{wait_for, wait_until};
+pub use wrong_clock::WrongClock;
