@@ -29,6 +29,10 @@ mount --rbind /dev dev
 mount -t tmpfs tmpfs run
 mount -t tmpfs tmpfs tmp
 mount -t tmpfs tmpfs var/log
+# A checkout below one of these would be hidden, and with it the Python packages of its .venv.
+case $3 in
+/tmp/* | /run/* | /var/log/*) mkdir -p ".$3" && mount --bind -o ro "$3" ".$3" ;;
+esac
 echo ready
 # The shell is process 1 here, and reaps what daemons leave to it.
 exec chroot . sh -c 'sleep "$1" & wait' sh "$2"
@@ -61,7 +65,8 @@ class Sandbox:
     def __init__(self):
         self.scratch = tempfile.mkdtemp(prefix="gwe-sandbox-")
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SETUP, "sh", self.scratch, str(LIFETIME)],
+            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SETUP, "sh", self.scratch, str(LIFETIME),
+             str(REPOSITORY)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != "ready\n":
             reason = self.process.stderr.read()
