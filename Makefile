@@ -11,6 +11,7 @@ include mk/dist.mk
 include mk/otau.mk
 include mk/demo.mk
 include mk/test.mk
+include mk/endurance.mk
 include mk/footprint.mk
 include mk/bench.mk
 include mk/bench-queue.mk
