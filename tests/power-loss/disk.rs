@@ -52,11 +52,6 @@ impl Mounted {
         Ok(mounted.map(|()| Mounted { root: root.to_path_buf(), device, is_mounted: true }))
     }
 
-    /// Where it is mounted.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// How many faults the file system has found in itself.
     pub fn faults(&self) -> u64 {
         let path = format!("/sys/fs/ext4/{}/errors_count", self.device.name());

@@ -1,5 +1,7 @@
 //! Random numbers that a seed repeats: the same seed, the same crash state.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// SplitMix64: small, and good enough to choose what a disk forgets.
 #[derive(Debug, Clone)]
 pub struct Random {
@@ -12,6 +14,12 @@ impl Random {
         let mut random = Random { state: seed };
         let mixed = random.bits() ^ state;
         Random { state: mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) }
+    }
+
+    /// Numbers that nothing repeats.
+    pub fn of_clock() -> Random {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Random::of(now.as_secs(), u64::from(now.subsec_nanos()))
     }
 
     /// 64 bits.

@@ -7,6 +7,7 @@
 use super::disk::{self, Mounted};
 use super::sys;
 use super::trouble::{Doing, Outcome};
+use super::workload::Site;
 use gwe_tests::harness::{wait_until, Background, Scratch};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -27,11 +28,10 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Mounts `image` at `root` and logs what happens to it in the file `log`. The daemon's export appears in `exports`, a
-    /// folder of [`sys::share_mounts`].
-    pub fn start(image: &Path, log: &Path, exports: &Path, root: &Path) -> Outcome<Recorder> {
+    /// Mounts `image` and logs what happens to it in the file `log`.
+    pub fn start(image: &Path, log: &Path, site: &Site) -> Outcome<Recorder> {
         let scratch = Scratch::new();
-        let export = exports.join("disk");
+        let export = site.exports.join("disk");
         File::create(&export).doing("create", &export)?;
         File::create(log).doing("create", log)?;
         let mut command = Command::new("qemu-storage-daemon");
@@ -50,7 +50,7 @@ impl Recorder {
             assert!(daemon.is_running(), "qemu-storage-daemon did not start\n{}", daemon.log());
             fs::metadata(&export).is_ok_and(|file| file.len() == disk::SIZE)
         });
-        let mounted = Mounted::good(&export, root)?;
+        let mounted = Mounted::good(&export, site.root)?;
         Ok(Recorder { mounted: Some(mounted), daemon, log: log.to_path_buf(), _scratch: scratch })
     }
 

@@ -1,13 +1,12 @@
 //! A recording: the disk before, the log of all that was done to it, and the facts. A folder, so that it can be kept and
 //! checked again.
 
-use super::disk::{self, Mounted};
 use super::log::Log;
 use super::recorder::Recorder;
 use super::sys;
 use super::trouble::{Doing, Outcome};
 use super::witness::{Fact, Witness, HORIZON};
-use super::workload::Workload;
+use super::workload::{Site, Workload};
 use serde_json::{json, Value};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,21 +27,17 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Has a workload do its work on a logged disk that is mounted at `root`; `exports` is for the recorder.
-    pub fn make(workload: &dyn Workload, folder: &Path, exports: &Path, root: &Path) -> Outcome<Recording> {
+    /// Has a workload do its work on a logged disk.
+    pub fn make(workload: &dyn Workload, folder: &Path, site: &Site) -> Outcome<Recording> {
         let notes = notes(folder);
         fs::create_dir_all(&notes).doing("create", &notes)?;
-        disk::make(&base(folder))?;
-        let mounted = Mounted::good(&base(folder), root)?;
-        workload.prepare(mounted.root(), &notes)?;
-        mounted.unmount()?;
-
+        workload.lay_base(&base(folder), &notes, site)?;
         let image = folder.join("work.img");
         sys::copy_sparse(&base(folder), &image).doing("copy", &image)?;
-        let recorder = Recorder::start(&image, &log(folder), exports, root)?;
+        let recorder = Recorder::start(&image, &log(folder), site)?;
         let witness = Witness::of(&log(folder))?;
         let began = witness.now();
-        workload.work(root, &notes, &witness)?;
+        workload.work(site.root, &notes, &witness)?;
         let ended = witness.now();
         recorder.finish()?;
         fs::remove_file(&image).doing("remove", &image)?;

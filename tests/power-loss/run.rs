@@ -7,7 +7,7 @@ use super::recording::Recording;
 use super::sys;
 use super::tally::Tally;
 use super::trouble::{Doing, Outcome};
-use super::workload::{Expected, Finding, Workload};
+use super::workload::{Expected, Finding, Site, Workload};
 use super::workloads;
 use std::env;
 use std::fs;
@@ -87,13 +87,14 @@ impl Bench {
     fn experiment(&self, workload: &dyn Workload, states: u64) -> Outcome<bool> {
         let folder = self.home.join("recording").join(workload.name());
         let start = Instant::now();
-        let recording = Recording::make(workload, &folder, &self.home.join(EXPORTS), &self.root())?;
+        let recording =
+            Recording::make(workload, &folder, &Site { exports: &self.home.join(EXPORTS), root: &self.root() })?;
         let plan = Plan { states, seed: self.seed, only: None, backdated: false };
         let kept = Kept::Not(self.keep.join(format!("{}-{}", workload.name(), self.seed)));
         let tally = self.check(&recording, &kept, workload, plan)?;
         let row = Row { name: workload.name(), recording: &recording, start };
         let mut good = row.print(&tally, workload.expected());
-        if workload.expected() == Expected::Nothing {
+        if workload.is_backdated() {
             let plan = Plan { states: BACKDATED_STATES, backdated: true, ..plan };
             let row = Row { name: "  backdated", recording: &recording, start: Instant::now() };
             good &= row.print(&self.check(&recording, &kept, workload, plan)?, Expected::Losses);

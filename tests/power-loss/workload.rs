@@ -1,5 +1,6 @@
 //! What a workload is to the experiment, and what is found in a crash state.
 
+use super::disk::{self, Mounted};
 use super::trouble::Outcome;
 use super::witness::{Fact, Witness};
 use std::path::Path;
@@ -19,6 +20,16 @@ pub trait Workload: Sync {
         2
     }
 
+    /// Whether its checks must see a loss where a disk has forgotten what was acknowledged later.
+    fn is_backdated(&self) -> bool {
+        self.expected() == Expected::Nothing
+    }
+
+    /// Makes the disk from before the work.
+    fn lay_base(&self, base: &Path, notes: &Path, site: &Site) -> Outcome<()> {
+        lay_by_preparing(self, base, notes, site)
+    }
+
     /// Puts on the disk what is there before the power is at stake, and into `notes` what the checks need to know.
     fn prepare(&self, root: &Path, notes: &Path) -> Outcome<()>;
 
@@ -28,6 +39,23 @@ pub trait Workload: Sync {
     /// What checks crash states; several at a time. It has nothing but `notes` and, for each state, the facts up to the cut, so that a recording can
     /// be checked again later.
     fn checker(&self, notes: &Path) -> Outcome<Box<dyn Checker>>;
+}
+
+/// The usual way: a new file system, on which the workload prepares what it needs.
+pub fn lay_by_preparing<W: Workload + ?Sized>(workload: &W, base: &Path, notes: &Path, site: &Site) -> Outcome<()> {
+    disk::make(base)?;
+    let mounted = Mounted::good(base, site.root)?;
+    workload.prepare(site.root, notes)?;
+    mounted.unmount()
+}
+
+/// Where a recording is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// Where the recorder's daemon exports the logged disk: a folder of `sys::share_mounts`.
+    pub exports: &'a Path,
+    /// Where the disk is mounted.
+    pub root: &'a Path,
 }
 
 /// Looks at crash states, one after the other.

@@ -3,6 +3,7 @@
 mod agent;
 mod boot;
 mod hosting;
+mod neighbour;
 mod platform;
 mod queue;
 mod sample_app;
@@ -13,6 +14,7 @@ mod without;
 pub use agent::Agent;
 pub use boot::{lay_out, Boot};
 pub use hosting::Hosting;
+pub use neighbour::Neighbour;
 pub use platform::{Arrived, Platform};
 pub use queue::Queue;
 pub use sample_app::SampleApp;

@@ -33,6 +33,8 @@ echo "started $(cat version)"
 exec sleep 1000
 "#;
 
+const RUN_AND_EXIT: &str = "#!/bin/sh\necho \"not started $(cat version)\"\nexit 1\n";
+
 const SUPERVISOR_CONF: &str =
     "[supervisord]\ncommand = ./run.sh\nstartsecs = 0\nautorestart = false\nredirect_stderr = true\n";
 
@@ -63,6 +65,12 @@ impl SampleApp {
             files.insert(name.to_string(), text.into());
         }
         SampleApp { version, files }
+    }
+
+    /// The same, but for its program, which ends at once as one that fails does.
+    pub fn that_exits(mut self) -> SampleApp {
+        self.files.insert("run.sh".to_string(), RUN_AND_EXIT.into());
+        self
     }
 
     /// Such as `power_app.v2.tar.gz`.

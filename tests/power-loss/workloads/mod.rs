@@ -27,5 +27,13 @@ pub fn controls() -> Vec<Box<dyn Workload>> {
 
 /// The agent's jobs.
 pub fn all() -> Vec<Box<dyn Workload>> {
-    vec![Box::new(ConfigWrites), Box::new(Otau), Box::new(SelfUpdate), Box::new(QueueWork), Box::new(QueueClients)]
+    vec![
+        Box::new(ConfigWrites),
+        Box::new(Otau::Update),
+        Box::new(Otau::RollBack),
+        Box::new(Otau::CutAgain),
+        Box::new(SelfUpdate),
+        Box::new(QueueWork),
+        Box::new(QueueClients),
+    ]
 }

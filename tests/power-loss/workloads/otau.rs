@@ -1,23 +1,67 @@
-//! An update over the air, from version 1 of an app to version 2, with the real server and the real supervisord. Acknowledged is
-//! what the gateway has told the server: that it took the request, and how the install went.
+//! An install over the air of version 2 of an app whose version 1 is there, with the real server and the real supervisord.
+//! Acknowledged is what the gateway has told the server: that it took the request, and how the install went.
 
 use super::otau_check::OtauChecker;
-use crate::gateway::{lay_out, Agent, Boot, Hosting, SampleApp, Server};
+use crate::gateway::{lay_out, Agent, Boot, Hosting, Neighbour, SampleApp, Server, Told};
+use crate::loss::Loss;
+use crate::random::Random;
+use crate::recording::Recording;
+use crate::replay::Replayer;
 use crate::trouble::{Doing, Outcome};
-use crate::witness::Witness;
-use crate::workload::{Checker, Workload};
+use crate::witness::{Fact, Witness};
+use crate::workload::{lay_by_preparing, Checker, Site, Workload};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// More check-ins than an update needs.
+/// More check-ins than an install needs.
 pub const MAX_CHECK_INS: u32 = 4;
+/// The download breaks off once, so that a part is there, and is gone on with.
+const FAULT: &str = "download:drop=body+60000*1";
 
-/// The workload.
-pub struct Otau;
+/// What becomes of version 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otau {
+    /// It is installed.
+    Update,
+    /// It does not stay up, and version 1 comes back.
+    RollBack,
+    /// It is installed, on a gateway whose power was cut in the middle of that before: what is cut is the recovery.
+    CutAgain,
+}
+
+impl Otau {
+    /// Version 2.
+    pub fn new_version(self) -> SampleApp {
+        match self {
+            Otau::Update | Otau::CutAgain => SampleApp::version(2),
+            Otau::RollBack => SampleApp::version(2).that_exits(),
+        }
+    }
+
+    /// The version that is there in the end.
+    pub fn ends_with(self) -> usize {
+        match self {
+            Otau::Update | Otau::CutAgain => 2,
+            Otau::RollBack => 1,
+        }
+    }
+
+    /// What `fetch_status` has to say.
+    pub fn report(self) -> &'static str {
+        match self {
+            Otau::Update | Otau::CutAgain => "[gwe] installed power_app v2 in ",
+            Otau::RollBack => "[gwe] rolled back power_app v2 to v1: ",
+        }
+    }
+}
 
 impl Workload for Otau {
     fn name(&self) -> &'static str {
-        "otau"
+        match self {
+            Otau::Update => "otau",
+            Otau::RollBack => "otau-roll-back",
+            Otau::CutAgain => "otau-cut-again",
+        }
     }
 
     /// They mostly wait: for the platform's one write a second, and for the app to settle.
@@ -25,9 +69,14 @@ impl Workload for Otau {
         12
     }
 
+    /// What is acknowledged in a recovery may have been done before it.
+    fn is_backdated(&self) -> bool {
+        *self != Otau::CutAgain
+    }
+
     fn prepare(&self, root: &Path, notes: &Path) -> Outcome<()> {
         lay_out(root)?;
-        let [old, new] = [1, 2].map(SampleApp::version);
+        let (old, new) = (SampleApp::version(1), self.new_version());
         let server = Server::on(&server_data(notes));
         server.murano().upload(&new.tarball_name(), &new.tarball().bytes());
         let agent = Agent::on(root)?;
@@ -36,18 +85,27 @@ impl Workload for Otau {
         let tarball = old.tarball().save(boot.volatile(&old.tarball_name()));
         agent.sure(&["--install-apps", &tarball.to_string_lossy()])?;
         agent.sure(&["--once"])?;
-        keep_fragment(root, notes, 1)?;
+        fs::copy(fragment(root), kept_fragment(notes)).doing("copy", &fragment(root))?;
         hosting.end_all()?;
         server.ask_for(&new.tarball_name());
         Ok(())
     }
 
+    fn lay_base(&self, base: &Path, notes: &Path, site: &Site) -> Outcome<()> {
+        match self {
+            Otau::CutAgain => cut_before(base, notes, site),
+            _ => lay_by_preparing(self, base, notes, site),
+        }
+    }
+
     fn work(&self, root: &Path, notes: &Path, witness: &Witness) -> Outcome<()> {
         // A server of its own data: the checks begin with the data from before.
         let server = Server::on_copy(&server_data(notes), &notes.join("server-at-work"))?.watched_by(witness)?;
+        server.murano().faults(&[FAULT]);
         let agent = Agent::on(root)?;
         let hosting = Hosting::start(root)?;
         let _boot = Boot::up(root, &server.url(), Some(hosting.socket()))?;
+        let _neighbour = Neighbour::start(root);
         hosting.boot().map_err(|error| error.to_string())?;
         let mut said = String::new();
         for _ in 0..MAX_CHECK_INS {
@@ -55,16 +113,41 @@ impl Workload for Otau {
             if !server.told().reports.is_empty() {
                 // One more, with nothing to do.
                 agent.sure(&["--once"])?;
-                keep_fragment(root, notes, 2)?;
                 return hosting.end_all();
             }
         }
-        Err(format!("version 2 was not installed:\n{said}"))
+        Err(format!("version 2 was not dealt with:\n{said}"))
     }
 
     fn checker(&self, notes: &Path) -> Outcome<Box<dyn Checker>> {
-        Ok(Box::new(OtauChecker::new(notes)?))
+        Ok(Box::new(OtauChecker::new(*self, notes)?))
     }
+}
+
+/// Makes the disk of a gateway whose power was cut in an update, anywhere; the server is as it was then.
+fn cut_before(base: &Path, notes: &Path, site: &Site) -> Outcome<()> {
+    let folder = notes.join("first");
+    let first = Recording::make(&Otau::Update, &folder, site)?;
+    let mut random = Random::of_clock();
+    let (began, ended) = (first.work.0, reported(&first));
+    let cut = began + random.below((ended - began) as u64) as usize;
+    let mut replayer = Replayer::new(&first.log, &first.base(), folder.join("durable")).doing("copy", &first.base())?;
+    replayer.crash(cut, &mut Loss::choose(random), base).doing("write", base)?;
+
+    let told = Told::at(first.past(cut));
+    fs::rename(server_data(&first.notes()), server_data(notes)).doing("move to", &server_data(notes))?;
+    if let Some(told) = told {
+        Server::on(&server_data(notes)).is_at(&told);
+    }
+    fs::rename(kept_fragment(&first.notes()), kept_fragment(notes)).doing("move to", &kept_fragment(notes))?;
+    fs::remove_dir_all(&folder).doing("remove", &folder)
+}
+
+/// How many requests had been made to the disk when the server was told how the install went.
+fn reported(recording: &Recording) -> usize {
+    let says_so = |fact: &&Fact| Told::at(std::slice::from_ref(fact)).is_some_and(|told| !told.reports.is_empty());
+    let fact = recording.facts.iter().find(says_so);
+    fact.map_or(recording.work.1, |fact| recording.log.count_at(fact.at))
 }
 
 /// Where the server's data from before the work is.
@@ -77,11 +160,7 @@ pub fn fragment(root: &Path) -> PathBuf {
     root.join(format!("var/lib/gwe/supervisor.d/{}.conf", SampleApp::NAME))
 }
 
-/// Where the fragment of a version is kept to compare with.
-pub fn kept_fragment(notes: &Path, version: u64) -> PathBuf {
-    notes.join(format!("fragment-{version}"))
-}
-
-fn keep_fragment(root: &Path, notes: &Path, version: u64) -> Outcome<()> {
-    fs::copy(fragment(root), kept_fragment(notes, version)).map(drop).doing("copy", &fragment(root))
+/// Where version 1's fragment is kept to compare with.
+pub fn kept_fragment(notes: &Path) -> PathBuf {
+    notes.join("fragment-1")
 }

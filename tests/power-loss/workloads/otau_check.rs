@@ -1,13 +1,13 @@
-//! What must hold after a power cut in an update of an app.
+//! What must hold after a power cut in an install of version 2 of an app.
 //!
 //! On the disk as it is found, before anything runs: the registry is there and tells of version 1 or 2; the fragment is wholly
 //! that of one of them, and the folder that it points to is wholly that version's, since at boot supervisord starts it before
 //! the agent can mend anything; what the server was told is true. Then the gateway boots: supervisord starts the app, whole.
-//! Then the agent checks in: version 2 is there, whole and running, reported as installed and as nothing else, and no
-//! installer ran for a version that was installed already.
+//! Then the agent checks in: the version that has to be there in the end is, whole and running; that is reported, and nothing
+//! else is; no installer ran for a version that was installed already.
 
 use super::look::{nothing_left, read, Step};
-use super::otau::{fragment, kept_fragment, server_data, MAX_CHECK_INS};
+use super::otau::{fragment, kept_fragment, server_data, Otau, MAX_CHECK_INS};
 use crate::gateway::{Agent, Boot, Hosting, SampleApp, Server, Told};
 use crate::trouble::{Doing, Outcome};
 use crate::workload::{Checker, CrashState, Finding};
@@ -21,10 +21,12 @@ use std::time::{Duration, Instant};
 /// How long a hosted app may take to say that it has started.
 const START_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
-const INSTALLED: &str = "[gwe] installed power_app v2 in ";
+/// Where the two versions are: they alternate, and version 1 came first.
+const SLOTS: [&str; 2] = ["a", "b"];
 
 /// Checks one state after the other, with a supervisord that stays.
 pub struct OtauChecker {
+    otau: Otau,
     notes: PathBuf,
     apps: [SampleApp; 2],
     fragments: [Vec<u8>; 2],
@@ -35,27 +37,31 @@ pub struct OtauChecker {
 }
 
 /// What the disk says before anything runs.
+#[derive(Debug)]
 struct Found {
     /// The version that the registry says is installed.
     version: usize,
     /// The version that the fragment has started.
     hosted: usize,
+    /// Whether the registry says that version 2 was tried.
+    was_rolled_back: bool,
     /// How often installers had begun.
     installs: usize,
 }
 
 impl OtauChecker {
-    pub fn new(notes: &Path) -> Outcome<OtauChecker> {
-        let read = |version| {
-            let path = kept_fragment(notes, version);
-            fs::read(&path).doing("read", &path)
-        };
+    pub fn new(otau: Otau, notes: &Path) -> Outcome<OtauChecker> {
+        let path = kept_fragment(notes);
+        let first = fs::read_to_string(&path).doing("read", &path)?;
+        let folder = |slot| format!("/{}/{slot}", SampleApp::NAME);
+        let second = first.replace(&folder(SLOTS[0]), &folder(SLOTS[1]));
         let scratch = Scratch::new();
         let before = Server::on_copy(&server_data(notes), &scratch.path("server"))?.told();
         Ok(OtauChecker {
+            otau,
             notes: notes.to_path_buf(),
-            apps: [1, 2].map(SampleApp::version),
-            fragments: [read(1)?, read(2)?],
+            apps: [SampleApp::version(1), otau.new_version()],
+            fragments: [first, second].map(String::into_bytes),
             before,
             hosting: None,
             scratch,
@@ -83,22 +89,26 @@ impl OtauChecker {
         let found = read(&fragment(root))?;
         let place = self.fragments.iter().position(|fragment| *fragment == found);
         let hosted = 1 + place.ok_or(Finding::Third(format!("fragment: {}", String::from_utf8_lossy(&found))))?;
-        // The kept fragments name the slots: version 1 was installed first.
-        whole(self.app(hosted).differs(&slot(["a", "b"][hosted - 1])))?;
+        whole(self.app(hosted).differs(&slot(SLOTS[hosted - 1])))?;
         if version > hosted {
             return Err(Finding::Third("the registry has v2, and the fragment starts v1".to_string()));
         }
-        self.promises(root, told, version)?;
-        Ok(Found { version, hosted, installs: SampleApp::installs(root) })
+        let was_rolled_back = app.note.as_deref().is_some_and(|note| note.contains("rolled back from v2"));
+        let found = Found { version, hosted, was_rolled_back, installs: SampleApp::installs(root) };
+        self.promises(root, told, &found)?;
+        Ok(found)
     }
 
     /// What the server was told is true.
-    fn promises(&self, root: &Path, told: &Told, version: usize) -> Step<()> {
-        if version == 2 {
-            return whole(self.app(2).differs_elsewhere(root));
+    fn promises(&self, root: &Path, told: &Told, found: &Found) -> Step<()> {
+        if self.is_at_its_end(found) {
+            return whole(self.app(found.version).differs_elsewhere(root));
+        }
+        if found.version == 2 && self.otau.ends_with() == 1 {
+            return Err(Finding::Third("v2 does not stay up, and is recorded as installed".to_string()));
         }
         if !told.reports.is_empty() {
-            return Err(Finding::Lost("v2 was reported as installed, v1 is".to_string()));
+            return Err(Finding::Lost(format!("it was reported how v2 went, and that is not so: {found:?}")));
         }
         if !told.engine_fetch.is_empty() {
             return Ok(());
@@ -111,8 +121,18 @@ impl OtauChecker {
         }
     }
 
+    /// Whether all is as it has to be in the end.
+    fn is_at_its_end(&self, found: &Found) -> bool {
+        let end = self.otau.ends_with();
+        found.version == end && found.hosted == end && found.was_rolled_back == (end == 1)
+    }
+
     /// supervisord has started this version, whole.
     fn await_start(&self, root: &Path, version: usize) -> Step<()> {
+        if version > self.otau.ends_with() {
+            // It was about to show that it does not stay up.
+            return Ok(());
+        }
         let line = self.app(version).start_line();
         let until = Instant::now() + START_LIMIT;
         // Earlier lines are of before the power cut.
@@ -144,20 +164,21 @@ impl OtauChecker {
 
     /// What must be so in the end.
     fn end(&self, root: &Path, server: &Server, before: &Found) -> Step<()> {
-        let wrong = server.told().reports.into_iter().find(|report| !report.contains(INSTALLED));
+        let wrong = server.told().reports.into_iter().find(|report| !report.contains(self.otau.report()));
         if let Some(report) = wrong {
             return Err(Finding::Third(format!("reported: {report}")));
         }
         let after = self.look(root, &Told::default())?;
-        if after.version != 2 || after.hosted != 2 {
-            return Err(Finding::Lost("v2 was reported as installed, and is not".to_string()));
+        if !self.is_at_its_end(&after) {
+            return Err(Finding::Lost(format!("it was reported how v2 went, and that is not so: {after:?}")));
         }
-        self.await_start(root, 2)?;
+        self.await_start(root, self.otau.ends_with())?;
         if before.version == 2 && after.installs != before.installs {
             return Err(Finding::Third("v2 was installed, and is installed again".to_string()));
         }
         nothing_left(&root.join("var/lib/gwe/downloads"))?;
-        nothing_left(&root.join("var/lib/gwe/apps").join(SampleApp::NAME).join("a"))
+        let unused = SLOTS[2 - self.otau.ends_with()];
+        nothing_left(&root.join("var/lib/gwe/apps").join(SampleApp::NAME).join(unused))
     }
 
     fn boot_and_update(&self, state: &CrashState, told: &Told, hosting: &Hosting, found: &Found) -> Outcome<Step<()>> {
