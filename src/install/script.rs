@@ -8,6 +8,7 @@ use super::status::MAX_OUTPUT;
 use crate::app::{Installer, TarballName};
 use crate::config::paths::ROOT_VARIABLE;
 use crate::device;
+use crate::sys::file::{self, FileError};
 use crate::sys::process::{self, Ended};
 
 /// For installers, where init gave supervisord no PATH.
@@ -23,7 +24,7 @@ pub struct Ran {
 }
 
 /// Runs the installer in `folder`, where the tarball was unpacked, for `limit` at the most. Nothing that it started
-/// survives it: what is to run for long belongs in `supervisor.conf`.
+/// survives it: what is to run for long belongs in `supervisor.conf`. After a success, all that it wrote is on stable storage.
 #[must_use]
 pub fn run(folder: &Path, installer: Installer, name: &TarballName, root: &Path, limit: Duration) -> Ran {
     let what = match installer {
@@ -50,11 +51,17 @@ pub fn run(folder: &Path, installer: Installer, name: &TarballName, root: &Path,
         Ok(run) => Ran {
             output: String::from_utf8_lossy(&run.output).into_owned(),
             result: match run.ended {
-                Ended::Exit(0) => Ok(()),
+                Ended::Exit(0) => sync(folder, root).map_err(|e| format!("what {what} wrote could not be synced: {e}")),
                 Ended::Exit(status) => Err(format!("{what} exited with {status}")),
                 Ended::Signal(number) => Err(format!("{what} was ended by signal {number}")),
                 Ended::TimedOut => Err(format!("{what} took longer than {} s and was ended", limit.as_secs())),
             },
         },
     }
+}
+
+/// What an installer wrote, in its folder or elsewhere, must not be lost behind a version that is recorded as installed or as
+/// rolled back to. Not sync(2): it would wait for every file system, a network one whose server is gone among them.
+fn sync(folder: &Path, root: &Path) -> Result<(), FileError> {
+    file::sync_filesystem(folder).and_then(|()| file::sync_filesystem(root))
 }

@@ -257,15 +257,9 @@ impl Gateway<'_> {
         let installer = installer_in(&folder);
         let ran = script::run(&folder, installer, name, self.config.paths().root(), self.config.install_timeout());
         job.output = status::cut_middle(ran.output, status::room(self.journal.jobs.len()));
-        if let Err(reason) = ran.result {
-            return self.refuse(job, &reason);
-        }
-        // What the script wrote must not be lost behind a version that is recorded as installed. Not sync(2): it would wait
-        // for every file system, a network one whose server is gone among them.
-        let paths = self.config.paths();
-        match file::sync_filesystem(&folder).and_then(|()| file::sync_filesystem(paths.root())) {
+        match ran.result {
             Ok(()) => Outcome::Event(Event::ScriptSucceeded),
-            Err(e) => self.refuse(job, &format!("what install.sh wrote could not be synced: {e}")),
+            Err(reason) => self.refuse(job, &reason),
         }
     }
 

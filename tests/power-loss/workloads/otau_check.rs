@@ -135,7 +135,6 @@ impl OtauChecker {
         }
         let line = self.app(version).start_line();
         let until = Instant::now() + START_LIMIT;
-        // Earlier lines are of before the power cut.
         while SampleApp::log(root).lines().last() != Some(line.as_str()) {
             if Instant::now() > until {
                 return Err(Finding::DoesNotStart(format!("no '{line}' in the app's log:\n{}", SampleApp::log(root))));
@@ -185,7 +184,6 @@ impl OtauChecker {
         let server = Server::on_copy(&server_data(&self.notes), &self.scratch.path("server"))?;
         server.is_at(told);
         let _boot = Boot::up(state.root, &server.url(), Some(hosting.socket()))?;
-        fs::write(state.root.join("var/log/power_app.log"), "").doing("empty the log in", state.root)?;
         let result = (|| {
             if let Err(error) = hosting.boot() {
                 return Ok(Err(Finding::DoesNotStart(error.to_string())));
@@ -211,6 +209,8 @@ impl Checker for OtauChecker {
             Ok(found) => found,
             Err(finding) => return Ok(finding),
         };
+        // What stands in it is of before the power cut; and a supervisord that starts now starts the app by itself.
+        fs::write(state.root.join("var/log/power_app.log"), "").doing("empty the log in", state.root)?;
         let hosting = match self.hosting.take() {
             Some(hosting) => hosting,
             None => Hosting::start(state.root)?,
