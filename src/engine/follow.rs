@@ -54,7 +54,10 @@ pub fn follow(called_as: &str, arguments: &[OsString]) {
     };
     let Some(version) = agents.resident() else { return };
     let program = agent::executable(&paths, version);
-    if agent::is_same(&own, &program) || !program.is_file() || (is_resident && !may_start(&paths, called_as, version)) {
+    if agent::is_same(&own, &program)
+        || !agent::is_program(&program)
+        || (is_resident && !may_start(&paths, called_as, version))
+    {
         return;
     }
     let error = become_it(&program, OsStr::new(called_as), arguments);

@@ -180,7 +180,10 @@ impl Engine<'_> {
         let own = own_executable();
         let Some(version) = agents.resident() else { return };
         let wanted = agent::executable(self.paths, version);
-        if agent::is_same(&own, &wanted) || !wanted.is_file() || !follow::may_start(self.paths, agent::APP, version) {
+        if agent::is_same(&own, &wanted)
+            || !agent::is_program(&wanted)
+            || !follow::may_start(self.paths, agent::APP, version)
+        {
             return;
         }
         crate::info!("going on as {}", wanted.display());

@@ -4,6 +4,7 @@
 //! is on trial until it has completed a check-in, and it is dropped for the one before when it crashes three times in a
 //! row, or when it fails three check-ins in a row of which the version before completes the next.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use miniserde::{json, Deserialize, Serialize};
@@ -226,6 +227,14 @@ pub fn executable(paths: &Paths, version: &Version) -> PathBuf {
 
 fn state_file(paths: &Paths) -> PathBuf {
     paths.agent().join("state.json")
+}
+
+/// Whether a file begins as a program does. One that a power cut has zeroed would be taken for a script, and run by the shell.
+#[must_use]
+pub fn is_program(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && (magic == *b"\x7fELF" || magic.starts_with(b"#!"))
 }
 
 /// Whether two paths are the same file, whatever links lead there: a program's own path has none in it.

@@ -1,7 +1,7 @@
 //! The agent's update of itself: the real supervisord hosts the real engine of a read-only image, which takes good, crashing, hanging and
 //! deaf versions from a local cloud (design decision 1; spec: failures.md, row 15, freenet-core#4591).
 
-use gwe_tests::harness::{agent_binary, run, wait_for, wait_until, Ran, Scratch, Site, Tarball, PATIENCE};
+use gwe_tests::harness::{agent_binary, agent_of, run, wait_for, wait_until, Ran, Scratch, Site, Tarball, PATIENCE};
 use gwe_tests::skip;
 use serde_json::Value;
 use std::fs;
@@ -16,23 +16,6 @@ const INSTALL: &str = include_str!("../../configs/otau/install.sh");
 const FACTORY: &str = env!("CARGO_PKG_VERSION");
 /// Three crashes with their waits, on a busy machine.
 const LONG: Duration = Duration::from_secs(150);
-
-/// The built agent with another version of the same length in it: another version in every respect that counts.
-fn agent_of(version: &str) -> Vec<u8> {
-    assert_eq!(version.len(), FACTORY.len());
-    let mut bytes = fs::read(agent_binary()).expect("the agent can be read");
-    let mut at = 0;
-    while let Some(found) = bytes[at..].windows(FACTORY.len()).position(|part| part == FACTORY.as_bytes()) {
-        at += found;
-        bytes[at..at + version.len()].copy_from_slice(version.as_bytes());
-        at += version.len();
-    }
-    let scratch = Scratch::new();
-    let program = scratch.write("gwe", &bytes);
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(run(Command::new(&program).arg("--version"), PATIENCE).ok().stdout, format!("{version}\n"));
-    bytes
-}
 
 fn packed(agent: impl Into<Vec<u8>>) -> Tarball {
     Tarball::new().file("gwe", 0o755, agent).file("install.sh", 0o755, INSTALL)
