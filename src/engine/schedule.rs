@@ -6,12 +6,10 @@ use std::time::Duration;
 
 /// The longest first wait after a failure, where the update interval is not shorter.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
-/// The part of the update interval that the second wait is drawn from.
+/// The part of the update interval that the second wait after a failure is drawn from, and the first after boot.
 const SHARE: u32 = 4;
 /// A gateway that checks in more often than this still backs off as far as this.
 const LEAST_CAP: Duration = Duration::from_secs(60);
-/// The first check-in after boot is spread over this, so that a district's power cut is no thundering herd.
-const BOOT_SPREAD: Duration = Duration::from_secs(600);
 /// Doublings after which the cap counts anyway.
 const MAX_DOUBLINGS: u32 = 20;
 /// No wait is shorter.
@@ -31,11 +29,12 @@ pub fn after_failure(failures: u32, interval: Duration, random: u64) -> Duration
     fraction(ceiling.min(interval.max(LEAST_CAP)), random).max(SHORTEST)
 }
 
-/// The wait before the first check-in after boot. An agent that was restarted on a running gateway does not wait, nor does
+/// The wait before the first check-in after boot: spread over a quarter of the update interval, so that a district in which the
+/// power comes back is no thundering herd (`tests/it/herd.rs`). An agent that was restarted on a running gateway does not wait, nor does
 /// one that still has to be activated: somebody stands beside it.
 #[must_use]
 pub fn after_boot(interval: Duration, random: u64) -> Duration {
-    fraction(BOOT_SPREAD.min(interval), random)
+    fraction(interval / SHARE, random)
 }
 
 /// A part of `whole`, even over the 2^32 fractions that `random`'s upper half names.
@@ -73,8 +72,9 @@ mod tests {
     #[test]
     fn the_first_check_in_after_boot_is_spread() {
         assert_eq!(after_boot(HOUR4, 0), Duration::ZERO);
-        assert!(after_boot(HOUR4, u64::MAX) > Duration::from_secs(599));
-        assert!(after_boot(Duration::from_secs(5), u64::MAX) <= Duration::from_secs(5));
-        assert_eq!(after_boot(HOUR4, 1 << 63), Duration::from_secs(300));
+        assert!(after_boot(HOUR4, u64::MAX) > Duration::from_secs(3599));
+        assert!(after_boot(HOUR4, u64::MAX) <= Duration::from_secs(3600));
+        assert!(after_boot(Duration::from_secs(4), u64::MAX) <= Duration::from_secs(1));
+        assert_eq!(after_boot(HOUR4, 1 << 63), Duration::from_secs(1800));
     }
 }
