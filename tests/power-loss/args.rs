@@ -18,7 +18,7 @@ Cuts the power of a gateway at work, on a disk of which every write and flush is
   --workload NAME  only this one (several: say it again); the controls always run
   --keep DIR       where a recording goes whose states show harm; default: a folder in the temporary folder
   --repeat DIR     check a kept recording again, without the controls
-  --state K        only this state; its disk is left in DIR as state-K.img
+  --state K        only this state; its disk, as yet unmounted, is left in DIR as state-K.img
   --without KIND   take one kind of sync away from the agent (fsync-file, fsync-folder, fdatasync, syncfs): harm must be found
   --list           print the names of the workloads
 ";

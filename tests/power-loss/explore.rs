@@ -45,7 +45,7 @@ pub struct Places<'a> {
     pub root: &'a Path,
     /// The folder for the disks in the making.
     pub disks: &'a Path,
-    /// Where a single state's disk is left.
+    /// Where a single state's disk is left, as it is before the check.
     pub left: Option<&'a Path>,
 }
 
@@ -92,7 +92,7 @@ impl Worker<'_> {
         // All mount at the same place, so each needs mounts of its own.
         sys::own_mounts().doing("have mounts of its own below", self.places.root)?;
         let disk = |name| self.places.disks.join(format!("{name}-{}.img", self.index));
-        let image = self.places.left.map_or_else(|| disk("state"), Path::to_path_buf);
+        let image = disk("state");
         let mut checker = workload.checker(&self.recording.notes())?;
         let base = self.recording.base();
         let mut replayer = Replayer::new(&self.recording.log, &base, disk("durable")).doing("copy", &base)?;
@@ -104,6 +104,9 @@ impl Worker<'_> {
             let cut = choose_cut((began, last), self.plan.states, state, &mut random);
             let mut loss = Loss::choose(random);
             replayer.crash(cut, &mut loss, &image).doing("write", &image)?;
+            if let Some(left) = self.places.left {
+                sys::copy_sparse(&image, left).doing("copy to", left)?;
+            }
             let finding = check(
                 self.recording.past(if self.plan.backdated { last } else { cut }),
                 checker.as_mut(),

@@ -32,7 +32,8 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(Otau::Update),
         Box::new(Otau::RollBack),
         Box::new(Otau::CutAgain),
-        Box::new(SelfUpdate),
+        Box::new(SelfUpdate::Update),
+        Box::new(SelfUpdate::RollBack),
         Box::new(QueueWork),
         Box::new(QueueClients),
     ]

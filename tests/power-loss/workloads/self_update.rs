@@ -1,9 +1,9 @@
-//! The agent updates itself, from version 1 that came over the air to version 2, while it runs as the engine. Acknowledged is
-//! what it has told the server.
+//! Version 2 of the agent comes over the air to a gateway on which version 1 came so and runs as the engine. Acknowledged is what
+//! it has told the server.
 
 use super::otau::server_data;
 use super::self_update_check::SelfUpdateChecker;
-use crate::gateway::{lay_out, Agent, Boot, Server};
+use crate::gateway::{lay_out, Agent, Boot, Neighbour, Server};
 use crate::trouble::{Doing, Outcome};
 use crate::witness::Witness;
 use crate::workload::{Checker, Workload};
@@ -17,12 +17,49 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
-/// The workload.
-pub struct SelfUpdate;
+/// What stands for a version that crashes.
+const CRASHING: &str = "#!/bin/sh\nkill -SEGV $$\n";
+
+/// What becomes of version 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelfUpdate {
+    /// It takes over.
+    Update,
+    /// It crashes, again and again, and version 1 comes back.
+    RollBack,
+}
+
+impl SelfUpdate {
+    /// The version that is in charge in the end.
+    pub fn ends_with(self) -> u64 {
+        match self {
+            SelfUpdate::Update => 2,
+            SelfUpdate::RollBack => 1,
+        }
+    }
+
+    /// What `fetch_status` has to say.
+    pub fn report(self) -> &'static str {
+        match self {
+            SelfUpdate::Update => "[gwe] installed gwe v2 in ",
+            SelfUpdate::RollBack => "[gwe] rolled back gwe v2 to v1: ",
+        }
+    }
+
+    fn program(self, version: u64) -> Outcome<Vec<u8>> {
+        match (self, version) {
+            (SelfUpdate::RollBack, 2) => Ok(CRASHING.into()),
+            _ => program(version),
+        }
+    }
+}
 
 impl Workload for SelfUpdate {
     fn name(&self) -> &'static str {
-        "self-update"
+        match self {
+            SelfUpdate::Update => "self-update",
+            SelfUpdate::RollBack => "self-update-roll-back",
+        }
     }
 
     /// They mostly wait: for the platform's one write a second, and for the next check-in.
@@ -35,7 +72,7 @@ impl Workload for SelfUpdate {
         Agent::install_in_image(root)?;
         let server = Server::on(&server_data(notes));
         for version in [1, 2] {
-            let program = program(version)?;
+            let program = self.program(version)?;
             let tarball = Tarball::app("exit 0").file("gwe", 0o755, program.clone());
             server.murano().upload(&tarball_name(version), &tarball.bytes());
             let kept = kept_program(notes, version);
@@ -43,7 +80,7 @@ impl Workload for SelfUpdate {
         }
         server.ask_for(&tarball_name(1));
         let boot = Boot::up(root, &server.url(), None)?;
-        Engine::start(root).update_to(1, root, &server)?;
+        Engine::start(root).ends_with(1, "[gwe] installed gwe v1 in ", root, &server)?;
         drop(boot);
         server.ask_for(&tarball_name(2));
         Ok(())
@@ -52,11 +89,12 @@ impl Workload for SelfUpdate {
     fn work(&self, root: &Path, notes: &Path, witness: &Witness) -> Outcome<()> {
         let server = Server::on_copy(&server_data(notes), &notes.join("server-at-work"))?.watched_by(witness)?;
         let _boot = Boot::up(root, &server.url(), None)?;
-        Engine::start(root).update_to(2, root, &server)
+        let _neighbour = Neighbour::start(root);
+        Engine::start(root).ends_with(self.ends_with(), self.report(), root, &server)
     }
 
     fn checker(&self, notes: &Path) -> Outcome<Box<dyn Checker>> {
-        Ok(Box::new(SelfUpdateChecker::new(notes)?))
+        Ok(Box::new(SelfUpdateChecker::new(*self, notes)?))
     }
 }
 
@@ -74,14 +112,13 @@ impl Engine {
         Engine { process, _log: log }
     }
 
-    /// Waits until it runs as a version, has said that this is installed, and has nothing else to do; then ends it.
-    pub fn update_to(mut self, version: u64, root: &Path, server: &Server) -> Outcome<()> {
+    /// Waits until it runs as a version, has reported in these words, and has nothing else to do; then ends it.
+    pub fn ends_with(mut self, version: u64, report: &str, root: &Path, server: &Server) -> Outcome<()> {
         let wanted = slot(root, version).join("gwe");
-        let line = installed(version);
         let until = Instant::now() + LIMIT;
         loop {
             let told = server.told();
-            let is_done = told.engine_fetch.is_empty() && told.reports.iter().any(|report| report.contains(&line));
+            let is_done = told.engine_fetch.is_empty() && told.reports.iter().any(|said| said.contains(report));
             let running = fs::read_link(format!("/proc/{}/exe", self.process.pid()));
             if is_done && running.is_ok_and(|running| running == wanted) {
                 self.process.stop();
@@ -93,11 +130,6 @@ impl Engine {
             thread::sleep(POLL);
         }
     }
-}
-
-/// What `fetch_status` says of it.
-pub fn installed(version: u64) -> String {
-    format!("[gwe] installed gwe v{version} in ")
 }
 
 /// Such as `gwe.v2.tar.gz`.

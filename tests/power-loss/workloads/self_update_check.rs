@@ -1,12 +1,12 @@
-//! What must hold after a power cut in an update of the agent.
+//! What must hold after a power cut while version 2 of the agent comes.
 //!
 //! On the disk as it is found: the image's own agent is whole; the file that says which version is in charge is there, and each
 //! version that it names is wholly there; what the server was told is true. Then the gateway boots: the engine starts as the
-//! image's agent, goes on with the update, and ends as version 2, which was reported as installed and as nothing else.
+//! image's agent, goes on, and ends as the version that has to be in charge in the end; that is reported, and nothing else is.
 
 use super::look::{nothing_left, read, Step};
 use super::otau::server_data;
-use super::self_update::{installed, kept_program, slot, tarball_name, Engine};
+use super::self_update::{kept_program, slot, tarball_name, Engine, SelfUpdate};
 use crate::gateway::{Agent, Boot, Server, Told};
 use crate::trouble::{Doing, Outcome};
 use crate::workload::{Checker, CrashState, Finding};
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// Checks one state after the other.
 pub struct SelfUpdateChecker {
+    update: SelfUpdate,
     notes: PathBuf,
     factory: Vec<u8>,
     programs: [Vec<u8>; 2],
@@ -26,12 +27,24 @@ pub struct SelfUpdateChecker {
     scratch: Scratch,
 }
 
+/// What the disk says.
+#[derive(Debug)]
+struct Found {
+    /// The version that is recorded as installed.
+    recorded: u64,
+    /// The version in charge.
+    current: u64,
+    /// Whether version 2's content is not taken again.
+    is_refused: bool,
+}
+
 impl SelfUpdateChecker {
-    pub fn new(notes: &Path) -> Outcome<SelfUpdateChecker> {
+    pub fn new(update: SelfUpdate, notes: &Path) -> Outcome<SelfUpdateChecker> {
         let scratch = Scratch::new();
         let before = Server::on_copy(&server_data(notes), &scratch.path("server"))?.told();
         let read = |path: &Path| fs::read(path).doing("read", path);
         Ok(SelfUpdateChecker {
+            update,
             notes: notes.to_path_buf(),
             factory: read(&agent_binary())?,
             programs: [read(&kept_program(notes, 1))?, read(&kept_program(notes, 2))?],
@@ -40,8 +53,8 @@ impl SelfUpdateChecker {
         })
     }
 
-    /// Looks at the disk as the power cut left it; the version that is recorded as installed.
-    fn look(&self, root: &Path) -> Step<u64> {
+    /// Looks at the disk as the power cut left it.
+    fn look(&self, root: &Path) -> Step<Found> {
         whole(&root.join("usr/bin/gwe"), &self.factory)?;
         let state = root.join("var/lib/gwe");
         let registry = registry::parse(&read(&registry::path(&state))?);
@@ -52,10 +65,11 @@ impl SelfUpdateChecker {
         for version in [Some(recorded), Some(current), previous].into_iter().flatten() {
             whole(&slot(root, version).join("gwe"), &self.programs[version as usize - 1])?;
         }
-        match (recorded, current) {
-            (2, 1) => Err(Finding::Third("v2 is recorded as installed, and v1 is in charge".to_string())),
-            _ => Ok(recorded),
+        if recorded > current.min(self.update.ends_with()) {
+            return Err(Finding::Third(format!("v{recorded} is recorded as installed, and v{current} is in charge")));
         }
+        let is_refused = registry.refused.iter().any(|refused| refused.tarball == tarball_name(2));
+        Ok(Found { recorded, current, is_refused })
     }
 
     /// The version in charge, and the one before.
@@ -64,7 +78,7 @@ impl SelfUpdateChecker {
         let damaged = || Finding::Third(format!("agent/state.json: {}", String::from_utf8_lossy(&bytes)));
         let agents: Value = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
         let version = |of: &str| agents[of]["version"].as_str().map(str::to_string);
-        if !agents["dropped"].is_null() {
+        if !agents["dropped"].is_null() && self.update == SelfUpdate::Update {
             return Err(Finding::Third(format!("a version was dropped: {agents}")));
         }
         let previous = match version("previous") {
@@ -75,13 +89,13 @@ impl SelfUpdateChecker {
     }
 
     /// What the server was told is true.
-    fn promises(&self, root: &Path, told: &Told, recorded: u64) -> Step<()> {
-        if recorded == 2 {
+    fn promises(&self, root: &Path, told: &Told, found: &Found) -> Step<()> {
+        if self.is_at_its_end(found) {
             return Ok(());
         }
         // Version 1 was reported before the work.
         if told.reports.len() > self.before.reports.len() {
-            return Err(Finding::Lost("v2 was reported as installed, v1 is".to_string()));
+            return Err(Finding::Lost(format!("it was reported how v2 went, and that is not so: {found:?}")));
         }
         if !told.engine_fetch.is_empty() {
             return Ok(());
@@ -92,6 +106,12 @@ impl SelfUpdateChecker {
             true => Ok(()),
             false => Err(Finding::Lost("the request was taken, and is not in the journal".to_string())),
         }
+    }
+
+    /// Whether all is as it has to be in the end.
+    fn is_at_its_end(&self, found: &Found) -> bool {
+        let end = self.update.ends_with();
+        found.recorded == end && found.current == end && found.is_refused == (end == 1)
     }
 
     fn boot_and_update(&self, root: &Path, told: &Told) -> Outcome<Step<()>> {
@@ -105,7 +125,7 @@ impl SelfUpdateChecker {
                 return Ok(Err(Finding::DoesNotStart(ran.report())));
             }
         }
-        if let Err(why) = Engine::start(root).update_to(2, root, &server) {
+        if let Err(why) = Engine::start(root).ends_with(self.update.ends_with(), self.update.report(), root, &server) {
             return Ok(Err(Finding::DoesNotStart(why)));
         }
         Ok(self.end(root, &server))
@@ -114,21 +134,21 @@ impl SelfUpdateChecker {
     /// What must be so in the end.
     fn end(&self, root: &Path, server: &Server) -> Step<()> {
         let reports = server.told().reports.split_off(self.before.reports.len());
-        if let Some(report) = reports.iter().find(|report| !report.contains(&installed(2))) {
+        if let Some(report) = reports.iter().find(|report| !report.contains(self.update.report())) {
             return Err(Finding::Third(format!("reported: {report}")));
         }
-        let recorded = self.look(root)?;
-        match (recorded, self.in_charge(root)?) {
-            (2, (2, Some(1))) => nothing_left(&root.join("var/lib/gwe/downloads")),
-            found => Err(Finding::Third(format!("recorded, in charge, the one before: {found:?}"))),
+        let found = self.look(root)?;
+        if !self.is_at_its_end(&found) {
+            return Err(Finding::Lost(format!("it was reported how v2 went, and that is not so: {found:?}")));
         }
+        nothing_left(&root.join("var/lib/gwe/downloads"))
     }
 }
 
 impl Checker for SelfUpdateChecker {
     fn check(&mut self, state: &CrashState) -> Outcome<Finding> {
         let told = Told::at(state.past).unwrap_or_else(|| self.before.clone());
-        let found = self.look(state.root).and_then(|recorded| self.promises(state.root, &told, recorded));
+        let found = self.look(state.root).and_then(|found| self.promises(state.root, &told, &found));
         match found {
             Ok(()) => Ok(self.boot_and_update(state.root, &told)?.err().unwrap_or(Finding::Sound)),
             Err(finding) => Ok(finding),
