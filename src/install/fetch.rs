@@ -94,12 +94,15 @@ impl Area<'_> {
         let mut barren = 0;
         loop {
             let gained = match open_part(part, content.size, self.deadline) {
-                Ok((sink, have)) if have == content.size => return finish(&sink),
                 Ok((mut sink, have)) => {
+                    // What was there before may be zeros from its beginning to its end: after a power cut, a length tells nothing.
+                    job.resumed |= have > 0;
+                    if have == content.size {
+                        return finish(&sink);
+                    }
                     if let Some(reason) = no_room(part, content.size - have) {
                         return discard(part, reason);
                     }
-                    job.resumed |= have > 0;
                     let tried = self.client.download(self.vendor, self.model, &job.name, have, &mut sink);
                     job.received += sink.received;
                     // A power cut costs what came since the last disconnect, not all of it.

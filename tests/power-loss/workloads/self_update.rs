@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
+/// The number under which the image's own program is kept.
+pub const FACTORY: u64 = 0;
 /// What stands for a version that crashes.
 const CRASHING: &str = "#!/bin/sh\nkill -SEGV $$\n";
 
@@ -70,6 +72,8 @@ impl Workload for SelfUpdate {
     fn prepare(&self, root: &Path, notes: &Path) -> Outcome<()> {
         lay_out(root)?;
         Agent::install_in_image(root)?;
+        let (factory, kept) = (agent_binary(), kept_program(notes, FACTORY));
+        fs::copy(&factory, &kept).doing("copy", &factory)?;
         let server = Server::on(&server_data(notes));
         for version in [1, 2] {
             let program = self.program(version)?;

@@ -6,12 +6,12 @@
 
 use super::look::{nothing_left, read, Step};
 use super::otau::server_data;
-use super::self_update::{kept_program, slot, tarball_name, Engine, SelfUpdate};
+use super::self_update::{kept_program, slot, tarball_name, Engine, SelfUpdate, FACTORY};
 use crate::gateway::{Agent, Boot, Server, Told};
 use crate::trouble::{Doing, Outcome};
 use crate::workload::{Checker, CrashState, Finding};
 use gwe::install::{journal, registry};
-use gwe_tests::harness::{agent_binary, Scratch};
+use gwe_tests::harness::Scratch;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl SelfUpdateChecker {
         Ok(SelfUpdateChecker {
             update,
             notes: notes.to_path_buf(),
-            factory: read(&agent_binary())?,
+            factory: read(&kept_program(notes, FACTORY))?,
             programs: [read(&kept_program(notes, 1))?, read(&kept_program(notes, 2))?],
             before,
             scratch,
