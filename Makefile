@@ -17,3 +17,4 @@ include mk/bench.mk
 include mk/bench-queue.mk
 include mk/fuzz.mk
 include mk/power-loss.mk
+include mk/image-test.mk

@@ -1,0 +1,11 @@
+# make image-test: a bootable image with `make install` on top, in QEMU, with the power cut at random moments. KILLS=N says how often,
+# SEED=N repeats the same moments. Needs qemu-system-x86, squashfs-tools, busybox, cpio and apt, but no root.
+
+KILLS ?= 10
+SEED ?=
+
+.PHONY: image-test
+image-test: murano
+	cargo build --release --locked --no-default-features --features tls-openssl --target-dir target/footprint/tls-openssl
+	python3 tests/image/main.py --binary target/footprint/tls-openssl/release/gwe --murano tests/target/debug/murano --folder target/image \
+		--kills $(KILLS) $(if $(SEED),--seed $(SEED))

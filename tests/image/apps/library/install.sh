@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "library $(date +%s)" >>/var/lib/gwe/test-installs

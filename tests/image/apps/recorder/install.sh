@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "recorder $(date +%s)" >>/var/lib/gwe/test-installs
