@@ -5,6 +5,7 @@
 pub mod form;
 pub mod ini;
 pub mod json_fault;
+pub mod sort;
 pub mod utc;
 pub mod xml;
 pub mod xmlrpc;

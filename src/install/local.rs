@@ -10,6 +10,7 @@ use super::state::State;
 use super::steps::Gateway;
 use super::{lock, status};
 use crate::config::Config;
+use crate::format::sort::sort;
 use crate::supervisor::Supervisor;
 use crate::sys::file::FileError;
 
@@ -115,7 +116,7 @@ impl Gateway<'_> {
 fn factory_jobs(config: &Config, registry: &Registry, journal: &Journal) -> Vec<Job> {
     let Ok(entries) = std::fs::read_dir(config.paths().apps_to_install()) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_tarball(path)).collect();
-    files.sort();
+    sort(&mut files);
     files.truncate(MAX_FACTORY_APPS);
     let jobs = files.iter().map(|file| Job::from_file(file, true));
     let is_new = |job: &Job| {

@@ -1,6 +1,7 @@
 //! `fetch_status`: what the cloud reads of an install (spec: gateway-engine.md, "The loop").
 
 use super::journal::{Job, Journal};
+use crate::format::sort::sort;
 
 /// The longest report, in bytes; the middle is cut, and says so.
 pub const MAX_STATUS: usize = 64 * 1024;
@@ -45,7 +46,7 @@ fn share(journal: &Journal, headed: bool) -> usize {
     journal.remarks.iter().for_each(|remark| push_line(&mut lines, remark));
     // A line end may be added to each.
     let mut outputs: Vec<usize> = journal.jobs.iter().map(|job| job.output.len() + 1).collect();
-    outputs.sort_unstable();
+    sort(&mut outputs);
     let mut room = MAX_STATUS.saturating_sub(lines.len());
     for (index, output) in outputs.iter().enumerate() {
         let share = room / (outputs.len() - index);

@@ -7,6 +7,7 @@
 
 use super::json::{shortened, Json};
 use super::MAX_REPORT;
+use crate::format::sort::sort;
 
 /// The status of an app without a process: its `install.sh` has run, and that was all (one-off apps and libraries).
 pub const INSTALLED: &str = "INSTALLED";
@@ -64,15 +65,15 @@ impl AppFacts {
 /// The report, sorted by name, at most [`MAX_REPORT`] bytes. `left_out` beside `apps` counts those that did not fit.
 #[must_use]
 pub fn engine_report(apps: &[AppFacts]) -> String {
-    let mut sorted: Vec<&AppFacts> = apps.iter().collect();
-    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut sorted: Vec<(&str, usize)> = apps.iter().map(|app| app.name.as_str()).zip(0..).collect();
+    sort(&mut sorted);
 
     let mut json = Json::new();
     json.begin_object();
     json.key("apps");
     json.begin_array();
     let mut left_out = 0;
-    for app in sorted {
+    for app in sorted.iter().filter_map(|(_, index)| apps.get(*index)) {
         let length = json.len();
         write_app(&mut json, app);
         if json.len() + MAX_END > MAX_REPORT {

@@ -54,21 +54,18 @@ impl ProcessTable {
     pub fn rss_kb(&self, pid: u32) -> Option<u64> {
         self.rows.iter().find(|row| row.pid == pid)?;
         let mut is_member: Vec<bool> = self.rows.iter().map(|row| row.pid == pid || row.group == pid).collect();
-        // Each pass goes one generation down, or is the last.
-        for _ in 0..self.rows.len() {
-            let mut members: Vec<u32> =
-                self.rows.iter().zip(&is_member).filter(|(_, is)| **is).map(|(row, _)| row.pid).collect();
-            members.sort_unstable();
-            let mut has_grown = false;
+        // Each turn goes one generation down. No process is twice in a generation, so there is an end.
+        let mut generation: Vec<u32> =
+            self.rows.iter().zip(&is_member).filter(|(_, is)| **is).map(|(row, _)| row.pid).collect();
+        while !generation.is_empty() {
+            let mut next = Vec::new();
             for (row, is) in self.rows.iter().zip(&mut is_member) {
-                if !*is && members.binary_search(&row.parent).is_ok() {
+                if !*is && generation.contains(&row.parent) {
                     *is = true;
-                    has_grown = true;
+                    next.push(row.pid);
                 }
             }
-            if !has_grown {
-                break;
-            }
+            generation = next;
         }
         let pages: u64 =
             self.rows.iter().zip(&is_member).filter(|(_, is)| **is).map(|(row, _)| row.resident_pages).sum();

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use minisign_verify::{PublicKey, Signature};
 
+use crate::format::sort::sort;
 use crate::sys::file::{self, Context, FileError};
 
 /// So many keys are loaded.
@@ -151,7 +152,7 @@ impl TrustedKeys {
                 Err(e) => trusted.problem(&folder.display().to_string(), format!("cannot be read: {e}")),
             }
         }
-        names.sort();
+        sort(&mut names);
         for name in names {
             trusted.load_key(folder, name);
         }

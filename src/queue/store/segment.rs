@@ -12,6 +12,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::scan::Damage;
+use crate::format::sort::sort;
 use crate::sys::file::{self, Context, FileError};
 
 /// A segment's size in bytes.
@@ -88,7 +89,7 @@ pub fn list(folder: &Path) -> Result<Vec<u32>, FileError> {
             break;
         }
     }
-    numbers.sort_unstable();
+    sort(&mut numbers);
     Ok(numbers)
 }
 
