@@ -75,12 +75,14 @@ def depends(package, pattern):
 
 
 def fetch(package, cache):
-    """The package's file, from the cache or by apt."""
-    cache.mkdir(parents=True, exist_ok=True)
+    """The package's file, from the cache or by apt. It comes into the cache as a whole: a download that broke off leaves nothing there."""
     found = sorted(cache.glob(f"{package}_*.deb"))
     if not found:
-        run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package, cwd=cache)
-        found = sorted(cache.glob(f"{package}_*.deb"))
+        coming = cache / "coming"
+        shutil.rmtree(coming, ignore_errors=True)
+        coming.mkdir(parents=True)
+        run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package, cwd=coming)
+        found = [file.rename(cache / file.name) for file in coming.glob("*.deb")]
     return found[-1]
 
 

@@ -84,6 +84,15 @@ class DataPartition(Furnished):
         self.assertNotIn("formatting", self.start())
         self.assertEqual(self.gateway.must("cat /var/lib/gwe/kept"), "yes")
 
+    def test_a_shell_that_prefers_its_own_applets_formats_with_a_journal_too(self):
+        if self.gateway.run("command -v busybox")[0] != 0:
+            self.skipTest("skipped: needs busybox")
+        # Debian's takes its own mke2fs before the one in PATH, as images do that are built like it.
+        self.gateway.must(f"sed -i '1s|.*|#!/bin/busybox sh|' {PREPARE}")
+        self.assertIn("formatting it", self.start())
+        self.assertTrue(self.mounted())
+        self.assertIn("has_journal", self.gateway.must(f"dumpe2fs -h {self.device} 2>/dev/null"))
+
     def test_formatting_that_lost_power_half_way_is_done_again(self):
         self.gateway.must(f"mke2fs -q -F -t ext4 {self.device} && dd if=/dev/zero of={self.device} bs=1M count=9 conv=notrunc,fsync")
         self.assertIn("formatting it", self.start())
