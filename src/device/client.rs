@@ -251,6 +251,9 @@ impl Client {
         let max = self.transport.settings().max_body;
         let mut collector = Collector { max, host: self.transport.host(), body: Vec::new() };
         let head = self.transport.exchange(&Request { path, headers: &all, body, limits }, &mut collector)?;
+        if head.status < 300 && reply::is_page(head.header("content-type"), &collector.body) {
+            return Err(TransportError::LoginPage(collector.host).into());
+        }
         Ok(Answer { head, body: collector.body })
     }
 

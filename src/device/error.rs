@@ -51,6 +51,8 @@ pub enum TransportError {
     Redirect(String, u16, String),
     /// The answer is no HTTP, or contradicts itself: host, how.
     Malformed(String, String),
+    /// A web page came in place of the platform's answer: host.
+    LoginPage(String),
     /// This machine's loopback or threads failed: reason.
     Local(String),
     /// Whoever was to take the body failed.
@@ -86,6 +88,7 @@ impl fmt::Display for TransportError {
             TooLarge(host, part, limit) => write!(f, "the {part} of {host}'s answer is longer than {limit} bytes"),
             Redirect(host, status, to) => write!(f, "{host} answered {status}, to go to '{to}': redirections are not followed; check the server's URL and the network's login page"),
             Malformed(host, how) => write!(f, "the answer of {host} makes no sense: {how}"),
+            LoginPage(host) => write!(f, "a web page answered in place of {host}: log in to this network, or check the server's URL"),
             Local(why) => write!(f, "cannot relay a request on this machine: {why}; check that the loopback interface is up"),
             Sink(e) => write!(f, "cannot store what was downloaded: {e}"),
         }

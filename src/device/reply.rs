@@ -28,6 +28,14 @@ impl ContentInfo {
     }
 }
 
+/// Whether an answer is a page for people. The platform answers none with a success; a network's login page answers everything
+/// with one, and what was sent would be taken for delivered.
+pub(crate) fn is_page(content_type: Option<&str>, body: &[u8]) -> bool {
+    let is_html = content_type.is_some_and(|is| is.trim_start().to_ascii_lowercase().starts_with("text/html"));
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    first == Some(&b'<') || (is_html && first.is_some())
+}
+
 /// `Content-Range: bytes a-b/total`; the total may be `*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Range {
@@ -81,6 +89,23 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_known_by_its_type_or_by_how_it_begins() {
+        for (content_type, body, want) in [
+            (None, "", false),
+            (None, "a=<b>", false),
+            (None, "1795216871", false),
+            (None, " \r\n<html>", true),
+            (Some("text/html"), "", false),
+            (Some("text/html"), "\n", false),
+            (Some(" Text/HTML; charset=utf-8"), "Please log in", true),
+            (Some("text/csv"), "app.v1.tar.gz\n", false),
+            (Some("text/plain"), "<?xml", true),
+        ] {
+            assert_eq!(is_page(content_type, body.as_bytes()), want, "{content_type:?} {body:?}");
+        }
+    }
 
     #[test]
     fn content_info_with_and_without_meta() {

@@ -326,6 +326,19 @@ fn a_redirection_is_not_followed_and_no_secret_goes_elsewhere() {
 }
 
 #[test]
+fn the_page_of_a_networks_login_is_no_acknowledgement() {
+    let page = "<!DOCTYPE html>\n<html><body>Welcome to the Grand Hotel</body></html>";
+    let typed = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n";
+    for (head, page) in [(typed, page), (typed, "Please log in"), ("HTTP/1.1 200 OK\r\n", page)] {
+        let server = Scripted::answering(format!("{head}Content-Length: {}\r\n\r\n{page}", page.len()));
+        for line in ["write CIK a 1", "read CIK a", "record CIK a 1700000000=1", "wait CIK a", "content list -P p"] {
+            let ran = gdc(&server.url(), &line.replace("CIK", CIK)).exited(1);
+            assert!(ran.stdout.is_empty() && ran.stderr.contains("a web page answered"), "{line}: {}", ran.report());
+        }
+    }
+}
+
+#[test]
 fn nothing_that_is_sent_can_end_its_line() {
     let server = Scripted::answering("HTTP/1.1 204 No Content\r\n\r\n");
     let gateway = Gateway::new();
