@@ -4,6 +4,7 @@
 use gwe_tests::harness::{scripted_app, wait_for, worker_app, Site, Tarball, PATIENCE, SN};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -102,16 +103,25 @@ fn killed_in_every_state_an_update_happens_once_and_is_reported_once() {
 fn killed_while_install_sh_runs_it_runs_again_and_none_of_the_first_survives() {
     let site = Site::new();
     site.check_in().ok();
-    // Says that it runs, and is then slow the first time.
-    let script = "echo run >> $GWE_ROOT/runs; [ -e $GWE_ROOT/second ] || sleep 31415; echo done >> $GWE_ROOT/runs";
+    // Says that it runs and what it started, and is then slow the first time.
+    let script =
+        "echo run >> $GWE_ROOT/runs\n[ -e $GWE_ROOT/second ] && exit\nsleep 31415 &\necho $! > $GWE_ROOT/pid\nwait";
     site.deploy("app.v1.tar.gz", &Tarball::app(script));
-    let mut check_in = site.gateway.start("gwe", &["--once"]);
-    wait_for("install.sh", PATIENCE, || site.gateway.root().has("runs").then_some(()));
-    check_in.kill();
-    site.gateway.root().write("second", "");
-    recover(&site);
-    assert_eq!(site.gateway.root().read("runs"), "run\nrun\ndone\n");
-    assert_eq!(site.reports(), ["[gwe] installed app v1 in N s\n"]);
+    let mut engine = site.start_engine();
+    let root = site.gateway.root();
+    let pid = wait_for("install.sh", PATIENCE, || {
+        root.has("pid").then(|| root.read("pid").trim().to_string()).filter(|pid| !pid.is_empty())
+    });
+    let children = format!("/proc/{0}/task/{0}/children", engine.pid());
+    let check_in: i32 = fs::read_to_string(children).unwrap().trim().parse().expect("one child, the check-in");
+    root.write("second", "");
+    // SAFETY: a child of a process that this test started.
+    assert_eq!(unsafe { libc::kill(check_in, libc::SIGKILL) }, 0);
+    wait_for("the report", PATIENCE, || (!site.reports().is_empty()).then_some(()));
+    assert_eq!(site.reports(), ["[gwe] installed app v1 in N s\n"], "{}", engine.log());
+    assert_eq!(root.read("runs"), "run\nrun\n");
+    assert!(!Path::new("/proc").join(&pid).exists(), "{pid} survived: {}", engine.log());
+    engine.stop();
 }
 
 #[test]
