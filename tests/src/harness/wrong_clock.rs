@@ -4,19 +4,21 @@
 use super::command::run;
 use super::scratch::Scratch;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Adds the seconds in the file `$CLOCK_OFFSET` to the wall clock. Who sets the clock changes that file.
+/// Adds the seconds in the file `$CLOCK_OFFSET` to the wall clock. Who sets the clock changes that file. No NTP client has set it
+/// until there is a file `$CLOCK_SET`.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
+#include <sys/timex.h>
 #include <time.h>
 
 static long offset(void)
@@ -61,6 +63,16 @@ int clock_settime(clockid_t clock, const struct timespec *time)
     return 0;
 }
 
+int adjtimex(struct timex *time)
+{
+    const char *path = getenv("CLOCK_SET");
+    FILE *set = path ? fopen(path, "r") : NULL;
+    time->status = set ? 0 : STA_UNSYNC;
+    if (set)
+        fclose(set);
+    return 0;
+}
+
 time_t time(time_t *out)
 {
     struct timespec now;
@@ -86,6 +98,7 @@ int gettimeofday(struct timeval *out, void *zone)
 pub struct WrongClock {
     library: PathBuf,
     offset: PathBuf,
+    set: PathBuf,
     _scratch: Scratch,
 }
 
@@ -97,7 +110,8 @@ impl WrongClock {
         Command::new("cc").arg("--version").output().ok()?;
         run(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl"), LIMIT).ok();
         let offset = scratch.write("offset", "0");
-        Some(WrongClock { library, offset, _scratch: scratch })
+        let set = scratch.path("set");
+        Some(WrongClock { library, offset, set, _scratch: scratch })
     }
 
     /// Turns it, so many seconds from the right time, also under programs that run.
@@ -117,8 +131,20 @@ impl WrongClock {
         text.trim().parse().expect("a number of seconds")
     }
 
+    /// An NTP client sets it right, and says so.
+    #[track_caller]
+    pub fn synchronise(&self) {
+        self.turn(0);
+        fs::write(&self.set, "").expect("a file can be written");
+    }
+
     /// Gives it to a program.
     pub fn wear<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        command.env("LD_PRELOAD", &self.library).env("CLOCK_OFFSET", &self.offset)
+        command.envs(self.environment())
+    }
+
+    /// What gives it to a program.
+    pub fn environment(&self) -> [(&'static str, &Path); 3] {
+        [("LD_PRELOAD", &self.library), ("CLOCK_OFFSET", &self.offset), ("CLOCK_SET", &self.set)]
     }
 }
