@@ -7,5 +7,7 @@ SEED ?=
 .PHONY: image-test
 image-test: murano
 	cargo build --release --locked --no-default-features --features tls-openssl --target-dir target/footprint/tls-openssl
-	python3 tests/image/main.py --binary target/footprint/tls-openssl/release/gwe --murano tests/target/debug/murano --folder target/image \
+	mkdir -p target/image
+	strip -o target/image/gwe target/footprint/tls-openssl/release/gwe
+	python3 tests/image/main.py --binary target/image/gwe --murano tests/target/debug/murano --folder target/image \
 		--kills $(KILLS) $(if $(SEED),--seed $(SEED))

@@ -37,6 +37,10 @@ class Cloud:
         """Every point of an alias in the order in which they came: [[unix time, value, how], …]."""
         return json.loads(self.do("state", "--json"))["data"].get(serial, {}).get(alias, [])
 
+    def requested(self):
+        """The endpoints of all requests since the last deploy."""
+        return [request["endpoint"] for request in json.loads(self.do("requests", "--json"))["log"]]
+
     def cik(self, serial):
         devices = json.loads(self.do("state", "--json"))["devices"]
         return next((cik for cik, owner in devices.items() if owner == serial), None)
@@ -44,5 +48,6 @@ class Cloud:
     def deploy(self, serial, *tarballs):
         for tarball in tarballs:
             self.do("content", "upload", str(tarball), tarball.name)
+        self.do("requests", "clear")
         names = [{"name": tarball.name} for tarball in tarballs]
         self.do("product", "device", "write", serial, "engine_fetch", json.dumps({"install": names}))

@@ -1,10 +1,11 @@
 """The gateway: QEMU without any acceleration, its network, its consoles, and its end by SIGKILL."""
 
-import pathlib
 import re
 import socket
 import subprocess
 import time
+
+from witness import Witness
 
 MAC = "52:54:00:12:34:56"
 
@@ -24,9 +25,9 @@ class Machine:
         self.shell = None
         self.boots = 0
         self.console = folder / "console.log"
-        self.acknowledged = folder / "acknowledged.log"
-        for log in (self.console, self.acknowledged):
-            log.write_bytes(b"")
+        self.console.write_bytes(b"")
+        self.witness = Witness(folder / "witness.log")
+        self.powered_on = 0.0
         self.blank()
 
     def blank(self):
@@ -36,11 +37,14 @@ class Machine:
 
     def power_on(self):
         self.boots += 1
+        self.powered_on = time.monotonic()
         control = self.folder / "shell.sock"
         control.unlink(missing_ok=True)
         # The user network forwards one address and, restricted, nothing else: neither the host nor what lies behind it.
         network = f"user,id=net,restrict=on,guestfwd=tcp:10.0.2.100:443-cmd:busybox nc 127.0.0.1 {self.port}"
         self.process = subprocess.Popen([
+            # It ends with the test, however that ends.
+            "setpriv", "--pdeathsig", "KILL", "--",
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-M", "pc,accel=tcg", "-cpu", "max", "-m", "192",
             "-kernel", str(self.image["kernel"]), "-initrd", str(self.image["initrd"]), "-append", "console=ttyS0 quiet panic=1 mitigations=off",
             "-drive", f"file={self.image['root']},if=virtio,format=raw,readonly=on",
@@ -49,7 +53,7 @@ class Machine:
             "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
             "-device", "virtio-serial-pci",
             "-chardev", f"socket,id=shell,path={control},server=on,wait=off", "-device", "virtconsole,chardev=shell",
-            "-chardev", f"file,id=acknowledged,path={self.acknowledged},append=on", "-device", "virtconsole,chardev=acknowledged",
+            "-chardev", f"file,id=witness,path={self.witness.path},append=on", "-device", "virtconsole,chardev=witness",
         ], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=(self.folder / "qemu.log").open("ab"))
         end = time.monotonic() + 10
         while not control.exists():
@@ -67,6 +71,15 @@ class Machine:
             self.process.wait()
             self.shell.close()
             self.process = None
+
+    def wait_for_power_off(self, patience=PATIENCE):
+        """After an orderly shutdown, which ends QEMU; returns whether it came."""
+        try:
+            self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return False
+        self.cut_power()
+        return True
 
     def run(self, command, patience=PATIENCE):
         """Runs a command on the gateway's shell; returns (exit status, output). The gateway has booted, or soon will have."""
@@ -89,15 +102,3 @@ class Machine:
             if found:
                 return int(found[1]), received[: found.start()]
         raise AssertionError(f"the gateway's shell did not answer within {patience} s: {command}\n{received}")
-
-    def points_acknowledged(self):
-        """What the app on board was told is safe, before any power cut: {value: unix time}."""
-        text = self.acknowledged.read_text(errors="replace")
-        # A line that a power cut tore may be the beginning of another; what stands at its end is whole.
-        return {value: int(at) for at, value in re.findall(r"ACK (\d+)=([0-9a-f]+\.\d+)\r?$", text, re.M)}
-
-
-def folder_size(folder):
-    """(bytes, files) of a folder's files, links not counted."""
-    files = [path for path in pathlib.Path(folder).rglob("*") if path.is_file() and not path.is_symlink()]
-    return sum(path.stat().st_size for path in files), len(files)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """make image-test: a whole image boots in QEMU and lives through what a gateway lives through.
 
-First boot with a blank data disk: activation, reports, the factory's apps. Then cycle after cycle an update over the air, and the power
-cut at a random moment: while it boots, downloads, installs or runs. Each time it has to come back with all apps, and at the end nothing
-that was acknowledged may be missing at the platform. Last, a factory reset. Prints what it saw; exits 1 at the first thing that is wrong.
+First boot with a blank data disk, the power cut in the middle of it: activation, reports, the factory's apps. Then cycle after cycle an
+update over the air, and the power cut at a random moment: while it downloads, installs, runs or boots again. Each time the gateway has to
+come back with all apps, and at the end nothing that was acknowledged may be missing at the platform. Last, a factory reset, with a power
+cut in the middle of it too. Prints a protocol of what it saw, and a verdict; exits 1 at the first thing that is wrong.
 """
 
 import argparse
@@ -12,12 +13,15 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import sys
 import time
+import traceback
 
 import rootfs
+import sizes
 from cloud import Cloud
-from machine import MAC, Machine, folder_size
+from machine import MAC, Machine
 
 HERE = pathlib.Path(__file__).resolve().parent
 PRODUCT = "p0imagetest"
@@ -30,46 +34,81 @@ PATIENCE = 240
 # How long a new version has to run before it counts as installed, in seconds: shorter than the default, to get through more cycles.
 SETTLE = 3
 
-# The latest moment of a power cut: in a boot, and after an update was sent.
+# The latest moment of a power cut, in seconds: in a boot, after an update was sent, and after the first install.sh or a reset began.
 IN_BOOT = 12.0
 IN_UPDATE = 10.0
+IN_FIRST_BOOT = 8.0
+IN_RESET = 3.0
+
+# How many of the updates see a second power cut while the gateway boots again.
+SECOND_CUT = 0.4
+
+# A boot that a power cut ended before the platform told the time leaves points whose time is not known to be right: gmq puts the last of
+# them where the next boot began. At most so many seconds later.
+MOST_MOVED = 60
+
+# Characters of the console that a failure shows.
+CONSOLE_TAIL = 3000
+
+TOOLS = ("qemu-system-x86_64", "mksquashfs", "busybox", "cpio", "apt-get", "apt-cache", "dpkg-deb", "setpriv")
 
 FACTORY = ("recorder", "hello", "library")
 
 
 class Test:
-    def __init__(self, options):
+    def __init__(self, options, packages):
         self.options = options
+        self.packages = packages
+        self.binary = pathlib.Path(options.binary).resolve()
         self.folder = pathlib.Path(options.folder).resolve()
-        shutil.rmtree(self.folder / "run", ignore_errors=True)
         self.work = self.folder / "run"
+        shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(parents=True)
         self.random = random.Random(options.seed)
         self.started = time.monotonic()
+        self.cloud = None
+        self.machine = None
+        self.passed = 0
+        self.cuts = 0
+        self.recoveries = []
 
-    def say(self, text):
-        print(f"{time.monotonic() - self.started:6.1f} s  {text}", flush=True)
+    def say(self, text, more=()):
+        print(f"{time.monotonic() - self.started:6.1f} s      {text}", *(f"{'':15}{line}" for line in more), sep="\n", flush=True)
 
-    def check(self, fact, otherwise):
+    def check(self, fact, seen, otherwise=None):
+        """Something that has to be so: counted, and told in the protocol."""
         if not fact:
-            raise AssertionError(otherwise)
+            raise AssertionError(f"not so: {seen}" + (f"\n{otherwise}" if otherwise else ""))
+        self.passed += 1
+        print(f"{time.monotonic() - self.started:6.1f} s  ok  {seen}", flush=True)
 
     def prepare(self):
-        self.cloud = Cloud(self.options.murano, self.work / "cloud", PRODUCT)
         apps = self.work / "apps"
         apps.mkdir()
         # 1, 2, 3: the order of their names is the order in which they are installed.
-        self.factory = [rootfs.pack_app(HERE / "apps" / name, f"{number}_{name}", "1", apps) for number, name in enumerate(FACTORY, 1)]
-        settings = [f"BINARY={pathlib.Path(self.options.binary).resolve()}", f"CACERT={self.cloud.ca}", f"UPDATE_INTERVAL={UPDATE_INTERVAL}", "ACTIVATION_RETRY_INTERVAL=2",
-                    "DATA=/dev/vdb", "DOCS=no", f"APPS={' '.join(map(str, self.factory))}"]
-        image = rootfs.build(self.work / "image", self.folder / "packages", settings, PRODUCT, f"\n[install]\nsettle = {SETTLE}\n")
-        apps_size = sum(tarball.stat().st_size for tarball in self.factory)
-        installed, files = folder_size(image["installed"])
-        binary = pathlib.Path(image["installed"], "usr/bin/gwe").stat().st_size
-        self.say(f"image built: make install puts {files} files, {installed - apps_size:,} bytes into it ({binary:,} are the program); "
-                 f"squashfs of everything {image['root'].stat().st_size:,} bytes")
+        factory = [rootfs.pack_app(HERE / "apps" / name, f"{number}_{name}", "1", apps) for number, name in enumerate(FACTORY, 1)]
+        self.say("make install puts into an image, in bytes:", sizes.table(self.work, self.binary))
+        self.cloud = Cloud(self.options.murano, self.work / "cloud", PRODUCT)
+        settings = [f"BINARY={self.binary}", f"CACERT={self.cloud.ca}", f"UPDATE_INTERVAL={UPDATE_INTERVAL}", "ACTIVATION_RETRY_INTERVAL=2",
+                    "DATA=/dev/vdb", "DOCS=no", f"APPS={' '.join(map(str, factory))}"]
+        image = rootfs.build(self.work / "image", self.packages, settings, PRODUCT, f"\n[install]\nsettle = {SETTLE}\n")
+        self.say(f"image built: squashfs {image['root'].stat().st_size:,} bytes, with Python and supervisor; kernel {image['kernel'].name}, "
+                 f"initial RAM disk {image['initrd'].stat().st_size:,} bytes")
         self.machine = Machine(image, self.work, self.cloud.tls_port)
         self.cloud.do("product", "device", "add", SERIAL)
+
+    def power_on(self):
+        """Returns where in the witness's words this run begins."""
+        since = self.machine.witness.size()
+        self.machine.power_on()
+        return since
+
+    def cut_power(self):
+        self.machine.cut_power()
+        self.cuts += 1
+
+    def since_power_on(self):
+        return time.monotonic() - self.machine.powered_on
 
     def wait_for(self, what, probe, patience=PATIENCE):
         """Waits until a probe answers with something; returns it."""
@@ -81,143 +120,186 @@ class Test:
             if found:
                 return found
             time.sleep(0.25)
-        try:
-            status = self.machine.run("gwe --status; supervisorctl status; cat /proc/mounts; tail -n 30 /var/log/gwe.log; cat /var/log/supervise.log")[1]
-        except AssertionError as error:
-            status = f"{error}\n{self.machine.console.read_text(errors='replace')[-3000:]}"
-        raise AssertionError(f"after {patience} s not: {what}\n{status}")
+        raise AssertionError(f"after {patience} s not: {what}")
+
+    def look_at_failure(self):
+        """What a person needs who has to find out why."""
+        parts = []
+        if self.machine and self.machine.process and self.machine.process.poll() is None:
+            try:
+                parts.append(self.machine.run("gwe --status; supervisorctl status; cat /proc/mounts; tail -n 30 /var/log/gwe.log; cat /var/log/supervise.log")[1])
+            except (AssertionError, OSError) as error:
+                parts.append(str(error))
+        if self.machine:
+            parts.append("console:\n" + self.machine.console.read_text(errors="replace")[-CONSOLE_TAIL:])
+        if self.cloud:
+            for alias in ("engine_fetch", "fetch_status", "engine_report"):
+                parts.append(f"platform, {alias}: {self.cloud.points(SERIAL, alias)[-2:]}")
+        return "\n".join(parts)
 
     def apps(self, report):
         """{name: (version, status)} of an engine_report."""
         return {name: (facts.get("version"), facts.get("status")) for app in json.loads(report[1])["apps"] for name, facts in app.items()}
 
-    def wait_for_apps(self, wanted, since):
-        """Waits for a report, later than `since` points, in which each app has the wanted version and runs."""
-        def probe():
-            for report in self.cloud.points(SERIAL, "engine_report")[since:]:
-                apps = self.apps(report)
-                if all(apps.get(name, (None, None))[0] == version and apps[name][1] == status for name, (version, status) in wanted.items()):
-                    return apps
-            return None
-        return self.wait_for(f"a report with {wanted}", probe)
+    def wait_for_apps(self, hello, since):
+        """Waits for a report, later than `since` points, in which each app has the wanted version and runs. A library is no process."""
+        wanted = {"1_recorder": ("1", "RUNNING"), "2_hello": (hello, "RUNNING"), "3_library": ("1", "INSTALLED")}
 
-    def wanted(self, hello):
-        """What has to be reported with `hello` at one version. A library is no process."""
-        return {"1_recorder": ("1", "RUNNING"), "2_hello": (hello, "RUNNING"), "3_library": ("1", "INSTALLED")}
+        def probe():
+            return any(wanted.items() <= self.apps(report).items() for report in self.cloud.points(SERIAL, "engine_report")[since:])
+        self.wait_for(f"a report with {wanted}", probe)
 
     def reports(self):
         return len(self.cloud.points(SERIAL, "engine_report"))
 
+    def check_factory_installs(self, since, cuts):
+        """In their order, each once, but for the one that a power cut hit."""
+        installs = self.machine.witness.installs(since)
+        begun = self.machine.witness.begun(since)
+        order = list(dict.fromkeys(begun))
+        self.check(order == [f"{name}.1" for name in FACTORY] and len(begun) <= len(FACTORY) + cuts,
+                   f"the factory's apps were installed in the order of their names, and none again but what a power cut hit: {', '.join(begun)}",
+                   f"begun {begun}, ended {installs}")
+
     def first_boot(self):
-        self.machine.power_on()
-        self.wait_for("the first of the factory's apps", lambda: "recorder" in self.machine.run("cat /var/lib/gwe/test-installs")[1])
-        # Each has to prove itself for some seconds: no better moment.
-        moment = self.random.uniform(0, 8)
-        time.sleep(moment)
-        begun = self.machine.run("cat /var/lib/gwe/test-installs")[1].split()[::2]
-        self.machine.cut_power()
-        self.say(f"first boot, blank data disk: formatted, and the factory's apps are being installed; power cut after {', '.join(begun)}")
-        began = time.monotonic()
-        self.machine.power_on()
-        self.wait_for("activation", lambda: self.cloud.cik(SERIAL))
-        self.say(f"second boot: activated {time.monotonic() - began:.0f} s after power-on")
-        self.wait_for_apps(self.wanted("1"), 0)
-        self.say("all three factory apps are reported, two of them RUNNING")
-        done = self.machine.run("cat /var/lib/gwe/test-installs")[1]
-        order = list(dict.fromkeys(re.findall(r"^[a-z.0-9]+", done, re.M)))
-        self.check(len(done.splitlines()) <= len(FACTORY) + 1, f"more than the one that the power cut hit was installed twice: {done}")
-        self.check(order == ["recorder", "hello.1", "library"], f"the factory's apps were installed in this order: {order}")
+        since = self.power_on()
+        self.wait_for("the first of the factory's apps", lambda: self.machine.witness.begun(since))
+        time.sleep(self.random.uniform(0, IN_FIRST_BOOT))
+        self.cut_power()
+        self.say(f"first boot, blank data disk: formatted, and the factory's apps are being installed; power cut after {', '.join(self.machine.witness.begun(since))}")
+        self.power_on()
+        self.wait_for_apps("1", 0)
+        self.check(True, f"all three factory apps are there {self.since_power_on():.0f} s after the second power-on, two of them RUNNING, the library INSTALLED")
+        self.check_factory_installs(since, 1)
+        self.check(self.cloud.cik(SERIAL), "activated: the platform has given a CIK")
         info = json.loads(self.cloud.points(SERIAL, "device_info")[-1][1])
-        self.check("Linux" in info["uname"] and "10.0.2.15" in json.dumps(info["ipaddrs"]), f"device_info: {info}")
-        self.check(self.cloud.points(SERIAL, "usage_report"), "no usage_report")
-        self.say(f"reports are there: uname {info['uname'].split()[2]}, {info['ipaddrs']}")
+        self.check("Linux" in info["uname"] and "10.0.2.15" in json.dumps(info["ipaddrs"]), f"device_info is there: kernel {info['uname'].split()[2]}, addresses {info['ipaddrs']}", info)
+        self.check(self.cloud.points(SERIAL, "usage_report"), "usage_report is there")
 
     def look_inside(self):
         def status():
             output = self.machine.run("supervisorctl status")[1]
             return output if all(re.search(rf"^{name} +RUNNING", output, re.M) for name in ("gwe", "gmq", "1_recorder", "2_hello")) else None
         output = self.wait_for("supervisorctl to show everything as RUNNING", status)
-        self.say("plain supervisorctl status, on the gateway:\n" + "".join(f"            {line}\n" for line in output.splitlines()).rstrip("\n"))
+        self.check(True, "plain supervisorctl status, on the gateway, shows everything as RUNNING")
+        self.say("it says:", output.splitlines())
         mounts = self.machine.run("cat /proc/mounts")[1]
-        self.check(re.search(r" / squashfs ro,", mounts) and re.search(r"/dev/vdb /var/lib/gwe ext4 rw,", mounts), mounts)
-        self.check(self.machine.run("touch /usr/written")[0] != 0, "the root is writable")
-        self.say("the root is a squashfs, read-only; /var/lib/gwe is ext4 on the second disk, formatted at first boot")
-        # The host's own address in this network, and one beyond it, where something does listen.
+        self.check(re.search(r" / squashfs ro,", mounts) and re.search(r"/dev/vdb /var/lib/gwe ext4 rw,", mounts) and self.machine.run("touch /usr/written")[0] != 0,
+                   "the root is a squashfs and cannot be written to; /var/lib/gwe is ext4 on the second disk, formatted at first boot", mounts)
+        # The host in this network, its name server, and an address beyond it.
         probe = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
-        for address in ("10.0.2.2", "10.0.2.3", "192.0.2.1"):
-            status, output = self.machine.run(f"python3 -c '{probe}' {address} {self.cloud.tls_port} 2>&1 | tail -n 1")
-            self.check(re.search("timed out|unreachable|refused", output), f"{address} answers: {output}")
-        self.say("nothing but the one server can be reached from it")
+        addresses = ("10.0.2.2", "10.0.2.3", "192.0.2.1")
+        answers = [self.machine.run(f"python3 -c '{probe}' {address} {self.cloud.tls_port} 2>&1 | tail -n 1")[1] for address in addresses]
+        self.check(all(re.search("timed out|unreachable|refused", answer) for answer in answers), f"none of {', '.join(addresses)} can be reached from it", answers)
         pss = "for pid in $(cat /run/supervisord.pid) $(supervisorctl pid gwe) $(supervisorctl pid gmq); do echo $(tr '\\0' ' ' </proc/$pid/cmdline) $(grep ^Pss: /proc/$pid/smaps_rollup); done"
-        used = self.machine.run(f"{pss}; df -k /var/lib/gwe | tail -n 1")[1]
-        self.say("in use, memory and data disk:\n" + "".join(f"            {line}\n" for line in used.splitlines()).rstrip("\n"))
+        self.say("in use, memory and data disk:", self.machine.run(f"{pss}; df -k /var/lib/gwe | tail -n 1")[1].splitlines())
+
+    def stage_of_update(self, version):
+        """How far an update came, by what has left the gateway."""
+        if any(f"installed 2_hello v{version} " in value for _, value, _ in self.cloud.points(SERIAL, "fetch_status")):
+            return f"v{version} installed and reported"
+        if f"hello.{version}" in self.machine.witness.installs():
+            return f"v{version} settling"
+        if f"hello.{version}" in self.machine.witness.begun():
+            return f"in v{version}'s install.sh"
+        if "download" in self.cloud.requested():
+            return f"v{version} downloading or unpacking"
+        fetch = self.cloud.points(SERIAL, "engine_fetch")
+        return "the order not yet taken" if fetch[-1][1] else "the order taken"
 
     def cycle(self, number):
         """An update, a power cut at a random moment, sometimes a second one while it boots, and the way back."""
         version = str(number + 1)
-        since = self.reports()
         self.cloud.deploy(SERIAL, rootfs.pack_app(HERE / "apps/hello", "2_hello", version, self.work / "apps"))
         moment = self.random.uniform(0, IN_UPDATE)
         time.sleep(moment)
-        self.machine.cut_power()
-        cuts = [f"{moment:.1f} s after the update was sent"]
-        if self.random.random() < 0.4:
-            self.machine.power_on()
+        self.cut_power()
+        told = [f"power cut {moment:4.1f} s after v{version} was sent ({self.stage_of_update(version)})"]
+        if self.random.random() < SECOND_CUT:
+            since = self.power_on()
             moment = self.random.uniform(0.5, IN_BOOT)
             time.sleep(moment)
-            self.machine.cut_power()
-            cuts.append(f"{moment:.1f} s into the next boot")
+            self.cut_power()
+            told.append(f"again {moment:.1f} s into the boot ({self.machine.witness.stage_of_boot(since)})")
         since = self.reports()
-        began = time.monotonic()
-        self.machine.power_on()
-        self.wait_for_apps(self.wanted(version), since)
+        self.power_on()
+        self.wait_for_apps(version, since)
+        self.recoveries.append(self.since_power_on())
         wanted = f"installed 2_hello v{version} "
         self.wait_for("the final report", lambda: any(wanted in value for _, value, _ in self.cloud.points(SERIAL, "fetch_status")))
-        self.say(f"cycle {number:2}: power cut {' and '.join(cuts)}; {time.monotonic() - began:.0f} s after power-on all apps are back, 2_hello at v{version}")
+        self.check(True, f"cycle {number:2}: {', '.join(told)}; all apps back {self.recoveries[-1]:.0f} s after power-on, 2_hello at v{version}; "
+                         f"{len(self.machine.witness.acknowledged())} points acknowledged so far")
 
-    def settle(self):
-        """Everything that the app was told is safe has to be at the platform."""
-        acknowledged = self.machine.points_acknowledged()
-        self.check(len(acknowledged) > 3 * self.options.kills, f"only {len(acknowledged)} points were acknowledged")
+    def compare_points(self):
+        """Everything that the app was told is safe has to be at the platform. Returns how many that are."""
+        acknowledged = self.machine.witness.acknowledged()
+        self.check(len(acknowledged) > 3 * self.options.kills, f"the app on board was told of {len(acknowledged)} points that they are safe, in {self.machine.boots} boots")
 
-        def arrived():
-            there = {value: at for at, value, _ in self.cloud.points(SERIAL, "points")}
-            return there if acknowledged.keys() <= there.keys() else None
-        there = self.wait_for("every acknowledged point at the platform", arrived)
-        moved = [value for value, at in acknowledged.items() if int(there[value]) != at]
-        self.say(f"{len(acknowledged)} points were acknowledged on the gateway in {self.machine.boots} boots, and none is missing at the platform"
-                 + (f"; {len(moved)} came with another time than the app gave them" if moved else ""))
+        def missing():
+            there = {value for _, value, _ in self.cloud.points(SERIAL, "points")}
+            return acknowledged.keys() - there
+        try:
+            self.wait_for("every acknowledged point at the platform", lambda: not missing())
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{len(missing())} are missing: {sorted(missing())[:20]}") from error
+        self.check(True, "none of them is missing at the platform")
+        points = [(value, int(at)) for at, value, _ in self.cloud.points(SERIAL, "points") if value in acknowledged]
+        moved = [at - acknowledged[value] for value, at in points if acknowledged[value] != at]
+        self.check(all(0 < by <= MOST_MOVED for by in moved), f"{len(points) - len(moved)} have the time that the app gave them; {len(moved)}, of boots that ended before "
+                   "the clock was known to be right, the latest that they can have been", moved)
+        if len(points) > len(dict(points)):
+            self.say(f"{len(points) - len(dict(points))} of them came more than once, with the same time")
+        begun = self.machine.witness.begun()
+        self.check(begun.count("recorder.1") <= 2 and begun.count("library.1") <= 2, "no boot installed the factory's apps again", begun)
+        return len(acknowledged)
 
     def factory_reset(self):
         before = self.cloud.cik(SERIAL)
-        self.machine.run("touch /var/lib/gwe/factory-reset; cat /proc/sys/kernel/random/boot_id >/tmp/boot")
+        began = time.monotonic()
+        self.machine.run("touch /var/lib/gwe/factory-reset; poweroff")
+        self.check(self.machine.wait_for_power_off(), f"factory reset: asked for, and shut down in order within {time.monotonic() - began:.0f} s")
         self.cloud.do("product", "device", "revoke", SERIAL)
-        since = self.reports()
-        self.machine.run("reboot")
-        self.wait_for("another activation", lambda: self.cloud.cik(SERIAL) not in (None, before))
-        self.wait_for_apps(self.wanted("1"), since)
-        self.check(self.machine.run("ls /var/lib/gwe/factory-reset")[0] != 0, "the reset would come again")
-        installs = self.machine.run("cat /var/lib/gwe/test-installs")[1]
-        self.check(len(re.findall(r"^[a-z.0-9]+ \d+", installs, re.M)) == 3, installs)
-        self.say("factory reset: activated again with another CIK, and the factory's apps are back at v1")
+        reports = self.reports()
+        since = self.power_on()
+        self.wait_for("the boot of the reset", lambda: "BOOT" in self.machine.witness.text(since))
+        moment = self.random.uniform(0, IN_RESET)
+        time.sleep(moment)
+        self.cut_power()
+        self.say(f"power cut {moment:.1f} s after the init scripts began with it")
+        self.power_on()
+        self.wait_for_apps("1", reports)
+        self.check(True, f"the factory's apps are back at v1, {self.since_power_on():.0f} s after power-on")
+        self.check_factory_installs(since, 1)
+        self.check(self.cloud.cik(SERIAL) not in (None, before), "activated again, with another CIK")
+        left = self.machine.run("ls /var/lib/gwe/factory-reset /var/lib/gwe/apps/2_hello; cat /var/lib/gwe/supervisor.d/2_hello.conf")[1]
+        self.check("factory-reset: No such file" in left, "the next boot resets nothing", left)
 
     def run(self):
-        self.prepare()
+        lost = "not compared"
         try:
+            self.prepare()
             self.first_boot()
             self.look_inside()
             for number in range(1, self.options.kills + 1):
                 self.cycle(number)
-            self.settle()
+            lost = f"{self.compare_points()} acknowledged points, 0 lost"
             self.factory_reset()
-        except AssertionError as error:
+        except Exception as error:
             self.say(f"FAILED: {error}")
-            self.say(f"console, journal and disks are in {self.work}; the same moments again with --seed {self.options.seed}")
+            if not isinstance(error, AssertionError):
+                traceback.print_exc(file=sys.stdout)
+            print(self.look_at_failure())
+            print(f"console, witness and disks are in {self.work}; the same moments again with SEED={self.options.seed}")
+            print(f"image test: {self.passed} passed, 1 failed")
             return 1
         finally:
-            self.machine.cut_power()
-            self.cloud.close()
-        self.say(f"passed: {self.options.kills} cycles, {self.machine.boots} power-ons")
+            if self.machine:
+                self.machine.cut_power()
+            if self.cloud:
+                self.cloud.close()
+        if self.recoveries:
+            self.say(f"from power-on to a report with all apps: {min(self.recoveries):.0f} to {max(self.recoveries):.0f} s, under emulation")
+        print(f"image test: {self.passed} passed, 0 failed ({self.cuts} power cuts, {self.machine.boots} power-ons, {lost})")
         return 0
 
 
@@ -226,15 +308,22 @@ def main():
     arguments.add_argument("--binary", required=True, help="the agent, as it goes into the image")
     arguments.add_argument("--murano", required=True, help="the local server")
     arguments.add_argument("--folder", required=True, help="where the image is built and the packages stay")
-    arguments.add_argument("--kills", type=int, default=10, help="how often the power is cut")
+    arguments.add_argument("--kills", type=int, default=10, help="how many updates see a power cut")
     arguments.add_argument("--seed", type=int, default=int(time.time()), help="the moments of the power cuts")
     options = arguments.parse_args()
-    for tool in ("qemu-system-x86_64", "mksquashfs", "busybox", "cpio", "apt-get", "dpkg-deb"):
+    # Whoever ends the test ends the gateway and the platform with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("image test: ended by SIGTERM"))
+    for tool in TOOLS:
         if not shutil.which(tool):
-            print(f"skipped: needs {tool}")
+            print(f"skipped: image test needs {tool}")
             return 0
-    print(f"image test: {options.kills} power cuts, seed {options.seed}")
-    return Test(options).run()
+    try:
+        packages = rootfs.fetch_all(pathlib.Path(options.folder).resolve() / "packages")
+    except rootfs.Unavailable as why:
+        print(f"skipped: image test: {why}")
+        return 0
+    print(f"image test: {options.kills} updates with power cuts, seed {options.seed}")
+    return Test(options, packages).run()
 
 
 if __name__ == "__main__":

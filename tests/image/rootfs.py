@@ -35,7 +35,7 @@ mount -t devtmpfs dev /sysroot/dev
 exec switch_root /sysroot /sbin/init
 """
 
-# One console is the test's shell; another one takes what the app on board was told is safe.
+# One console is the test's shell; what is written to another one (witness.py) has left the gateway.
 INITTAB = """::sysinit:/etc/init.d/rcS
 hvc0::respawn:/usr/sbin/test-shell
 ::shutdown:/etc/init.d/S99gwe stop
@@ -52,6 +52,7 @@ while read -r line; do eval "$line"; done 2>&1
 RCS = """#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
+echo BOOT >/dev/hvc1
 mount -t tmpfs -o mode=1777 tmp /tmp
 mount -t tmpfs run /run
 mount -t tmpfs log /var/log
@@ -60,6 +61,10 @@ ip link set eth0 up
 ip addr add 10.0.2.15/24 dev eth0
 for script in /etc/init.d/S??*; do $script start; done
 """
+
+
+class Unavailable(Exception):
+    """What an image is made of cannot be had on this machine."""
 
 
 def run(*command, **options):
@@ -71,7 +76,10 @@ def run(*command, **options):
 
 def depends(package, pattern):
     """What a package depends on that fits a pattern: the current version behind a name that stays."""
-    return re.search(rf"Depends: ({pattern})$", run("apt-cache", "depends", package), re.M)[1]
+    found = re.search(rf"Depends: ({pattern})$", run("apt-cache", "depends", package), re.M)
+    if not found:
+        raise Unavailable(f"apt knows no {package}")
+    return found[1]
 
 
 def fetch(package, cache):
@@ -81,7 +89,10 @@ def fetch(package, cache):
         coming = cache / "coming"
         shutil.rmtree(coming, ignore_errors=True)
         coming.mkdir(parents=True)
-        run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package, cwd=coming)
+        try:
+            run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package, cwd=coming)
+        except RuntimeError as error:
+            raise Unavailable(str(error)) from error
         found = [file.rename(cache / file.name) for file in coming.glob("*.deb")]
     return found[-1]
 
@@ -98,15 +109,27 @@ def merge_usr(root):
             old.symlink_to(f"usr/{name}")
 
 
-def make_userland(root, cache):
+def fetch_all(cache):
+    """Every package, before anything is built; returns (name of the distribution's Python, packages of the userland, kernel's package)."""
+    try:
+        python = depends("python3-minimal", r"python3\.\d+-minimal").removesuffix("-minimal")
+        kernel = depends("linux-image-cloud-amd64", r"linux-image-\S+")
+    except RuntimeError as error:
+        raise Unavailable(str(error)) from error
+    if not pathlib.Path("/usr/bin", python).exists():
+        raise Unavailable(f"needs /usr/bin/{python}, to compile its library")
+    userland = [fetch(package.format(python=python), cache) for package in PACKAGES.split()]
+    return python, userland, fetch(kernel, cache)
+
+
+def make_userland(root, python, packages):
     """BusyBox, Python, supervisor and e2fsprogs, byte-compiled, with the few files that make them a system."""
-    python = depends("python3-minimal", r"python3\.\d+-minimal").removesuffix("-minimal")
-    packages = [package.format(python=python) for package in PACKAGES.split()]
     for package in packages:
-        if package == "util-linux":
-            run("sh", "-c", f"dpkg-deb --fsys-tarfile {fetch(package, cache)} | tar -C {root} -x ./sbin/blkid")
+        # Of util-linux only the blkid that tells types.
+        if package.name.startswith("util-linux_"):
+            run("sh", "-c", f"dpkg-deb --fsys-tarfile {package} | tar -C {root} -x ./sbin/blkid")
         else:
-            run("dpkg-deb", "-x", fetch(package, cache), root)
+            run("dpkg-deb", "-x", package, root)
     merge_usr(root)
     for useless in USELESS.split():
         shutil.rmtree(root / useless.format(python=python), ignore_errors=True)
@@ -170,9 +193,8 @@ def with_dependencies(names, folder):
     return ordered
 
 
-def make_kernel(folder, cache):
+def make_kernel(folder, package):
     """Returns (kernel, initial RAM disk): an unpacked vmlinux boots faster under emulation, where it can be had."""
-    package = fetch(depends("linux-image-cloud-amd64", r"linux-image-\S+"), cache)
     unpacked = folder / "kernel"
     run("dpkg-deb", "-x", package, unpacked)
     kernel = next(unpacked.glob("boot/vmlinuz-*"))
@@ -203,20 +225,21 @@ def extract(kernel):
     return vmlinux if vmlinux.read_bytes()[:4] == b"\x7fELF" else None
 
 
-def build(folder, cache, settings, product, engine_config=""):
-    """Builds everything into an empty folder, with more lines at the end of Engine.config; returns {kernel, initrd, root, installed}."""
+def make_install(destination, settings):
+    run("make", "--no-print-directory", "-C", REPOSITORY, "install", "PREFIX=/usr", f"DESTDIR={destination}", *settings)
+
+
+def build(folder, packages, settings, product, engine_config):
+    """Builds everything into an empty folder, with more lines at the end of Engine.config; returns {kernel, initrd, root}."""
+    python, userland, kernel_package = packages
     root = folder / "root"
     root.mkdir(parents=True)
-    make_userland(root, cache)
+    make_userland(root, python, userland)
     make_system(root, product)
-    installed = folder / "installed"
-    command = ["make", "--no-print-directory", "-C", REPOSITORY, "install", "PREFIX=/usr", "INIT=sysv", "SYSV_NAME=S99gwe", f"PRODUCT_ID={product}", *settings]
-    run(*command, f"DESTDIR={installed}")
-    # Once more where it belongs: what is measured is what is booted.
-    run(*command, f"DESTDIR={root}")
+    make_install(root, ["INIT=sysv", "SYSV_NAME=S99gwe", f"PRODUCT_ID={product}", *settings])
     with (root / "etc/gwe/Engine.config").open("a") as config:
         config.write(engine_config)
-    kernel, initrd = make_kernel(folder, cache)
+    kernel, initrd = make_kernel(folder, kernel_package)
     squashfs = folder / "root.squashfs"
     run("mksquashfs", root, squashfs, "-quiet", "-no-progress", "-all-root", "-comp", "gzip", "-noappend")
-    return {"kernel": kernel, "initrd": initrd, "root": squashfs, "installed": installed}
+    return {"kernel": kernel, "initrd": initrd, "root": squashfs}

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Long enough for a power cut to fall into it.
+echo "BEGIN hello.@VERSION@" >/dev/hvc1
 echo "hello @VERSION@ is being installed"
+# Long enough for a power cut to fall into it.
 sleep 1
-echo "hello.@VERSION@ $(date +%s)" >>/var/lib/gwe/test-installs
+echo "END hello.@VERSION@" >/dev/hvc1

@@ -1,2 +1,3 @@
 #!/bin/sh
-echo "library $(date +%s)" >>/var/lib/gwe/test-installs
+echo "BEGIN library.@VERSION@" >/dev/hvc1
+echo "END library.@VERSION@" >/dev/hvc1

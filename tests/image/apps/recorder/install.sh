@@ -1,2 +1,3 @@
 #!/bin/sh
-echo "recorder $(date +%s)" >>/var/lib/gwe/test-installs
+echo "BEGIN recorder.@VERSION@" >/dev/hvc1
+echo "END recorder.@VERSION@" >/dev/hvc1

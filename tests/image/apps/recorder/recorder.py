@@ -15,6 +15,7 @@ start = f"{int(time.time() * 1000):x}"
 number = 0
 last = 0
 with open("/dev/hvc1", "wb", buffering=0) as outside:
+    outside.write(b"START\n")
     while True:
         now = int(time.time())
         if now <= last:
