@@ -104,7 +104,7 @@ fn hurry(engine: &mut Background, site: &Site, what: &str) {
     while ended(site) == before {
         assert!(begun.elapsed() < LONGEST && engine.is_running(), "{what}: no end\n{}", tail(&engine.log()));
         // One that comes while a check-in runs is not heard.
-        if asked.elapsed() > Duration::from_millis(500) {
+        if asked.elapsed() > Duration::from_millis(50) {
             engine.signal(libc::SIGHUP);
             asked = Instant::now();
         }
@@ -154,6 +154,16 @@ fn nothing_grows_however_often_and_however_the_server_fails() {
         hurry(&mut engine, &site, fault);
         let now = children_of(engine.pid());
         assert!(now <= 1, "round {round}, {fault}: {now} children");
+        if count > SHORT && (round + 1) % (count / 10).max(1) == 0 {
+            let held = Held::of(&engine, &site);
+            println!(
+                "after {:6}: {} kB, {} descriptors, {} files",
+                round + 1,
+                held.rss_kb,
+                held.descriptors,
+                held.files.len()
+            );
+        }
     }
     site.murano.clear_faults();
     // What is pending comes to its end.
