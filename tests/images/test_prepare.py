@@ -122,6 +122,19 @@ class DataPartition(Furnished):
         self.assertIn("cannot mount", self.start(PATH=path))
         self.assertIn('TYPE="swap"', self.gateway.must(f"/sbin/blkid -p {self.device}"))
 
+    def test_one_that_cannot_be_read_is_not_taken_for_a_blank_one(self):
+        self.start()
+        self.gateway.write("/var/lib/gwe/kept", "yes")
+        self.gateway.must("umount /var/lib/gwe")
+        # A flash that does not answer while the system starts.
+        for program in ("blkid", "dd", "e2fsck", "mount"):
+            self.gateway.write(f"/usr/local/sbin/{program}", "#!/bin/sh\necho Input/output error >&2\nexit 8\n", 0o755)
+        said = self.start(PATH="/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
+        self.assertIn("cannot mount", said)
+        self.assertNotIn("formatting", said)
+        self.assertNotIn("formatting", self.start())
+        self.assertEqual(self.gateway.must("cat /var/lib/gwe/kept"), "yes")
+
     def test_it_is_found_by_its_label(self):
         self.start()
         self.gateway.must("umount /var/lib/gwe")

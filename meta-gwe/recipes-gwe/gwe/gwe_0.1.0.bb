@@ -14,6 +14,7 @@ SRC_URI += " \
     file://Cargo.toml;subdir=${BP} \
     file://LICENSE;subdir=${BP} \
     file://Makefile;subdir=${BP} \
+    file://build.rs;subdir=${BP} \
     file://configs;subdir=${BP} \
     file://docs;subdir=${BP} \
     file://mk;subdir=${BP} \
