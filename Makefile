@@ -7,6 +7,7 @@ build:
 
 include mk/install.mk
 include mk/check-images.mk
+include mk/cross.mk
 include mk/dist.mk
 include mk/otau.mk
 include mk/demo.mk

@@ -43,7 +43,7 @@ const MIN_SEGMENTS: usize = 4;
 /// The smallest `max_bytes`.
 pub const MIN_BYTES: u64 = (MIN_SEGMENTS * segment::SIZE) as u64;
 /// The largest `max_bytes`.
-pub const MAX_BYTES: u64 = (segment::MAX_SEGMENTS * segment::SIZE) as u64;
+pub const MAX_BYTES: u64 = segment::MAX_SEGMENTS as u64 * segment::SIZE as u64;
 /// After so many forwarded points, the note of them is flushed on its own. Until then it lies in the page cache, since all that
 /// its loss can do is to send a point twice, and flash wears.
 const FLUSH_STATE_AFTER: u32 = 1000;
@@ -190,7 +190,7 @@ impl Store {
     /// What the files take, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        ((self.segments.len() + self.ready.len()) * segment::SIZE) as u64
+        (self.segments.len() + self.ready.len()) as u64 * segment::SIZE as u64
     }
 
     /// Stages points of one identity, all or none. They are durable after the next [`Store::commit`].
