@@ -3,6 +3,7 @@
 # installed. What an image would strip is stripped: target/cross/TARGET/FEATURES/gwe. Beside it sysroot/, the C library and OpenSSL of the
 # target, which qemu-user runs it with.
 # Usage: cross.sh armv7|aarch64 [none|tls-openssl]
+# Exit status 2: this machine lacks something, which is named.
 
 set -eu
 
@@ -26,7 +27,7 @@ tls-openssl) with="--features tls-openssl" ;;
 esac
 if ! command -v "$gnu-gcc" >/dev/null; then
 	echo "$gnu-gcc is missing: apt-get install gcc-$gnu libc6-dev-$debian-cross" >&2
-	exit 1
+	exit 2
 fi
 
 cd "$(dirname "$0")/.."
@@ -35,8 +36,8 @@ rust=$folder/rust
 sysroot=$folder/sysroot
 # Those of one version, because they are unpacked together; and what the compiler's own libraries need that a small system may lack.
 tools/debian.sh "$rust" "$debian" rustc-web libstd-rust-web-dev "libstd-rust-web-dev:$debian" \
-	'libstd-rust-web-*' 'libllvm*' 'libedit*' 'libffi*' 'libz3*' 'libxml2*' 'libicu*' 'libbsd*' 'libmd*'
-tools/debian.sh "$sysroot" "$debian" "libc6:$debian" "libgcc-s1:$debian" "libssl3:$debian" "libssl-dev:$debian"
+	'libstd-rust-web-*' 'libllvm*' 'libedit*' 'libffi*' 'libz3*' 'libxml2*' 'libicu*' 'libbsd*' 'libmd*' || exit 2
+tools/debian.sh "$sysroot" "$debian" "libc6:$debian" "libgcc-s1:$debian" "libssl3:$debian" "libssl-dev:$debian" || exit 2
 
 upper=$(printf %s "$triple" | tr 'a-z-' 'A-Z_')
 lower=$(printf %s "$triple" | tr - _)
