@@ -10,6 +10,7 @@ pub mod facts;
 pub mod follow;
 pub mod last;
 pub mod last_known_time;
+pub mod pause;
 pub mod schedule;
 
 use std::ffi::OsStr;
@@ -21,8 +22,9 @@ use crate::install::agent::{self, Agents, CheckIn};
 use crate::install::journal;
 use crate::sys::file;
 use crate::sys::signal::{self, Signal};
-use crate::sys::{clock, log, random};
+use crate::sys::{log, random};
 use child::Ended;
+use pause::Kept;
 
 /// Exit status where the gateway is not configured (spec: gateway-engine.md, "Command line").
 pub const NOT_CONFIGURED: u8 = 255;
@@ -38,7 +40,9 @@ pub fn run(paths: &Paths) -> u8 {
     let last_time = paths.state().join(last_known_time::FILE_NAME);
     let mut config = Config::load(paths.clone());
     log::set_level(config.log_level());
+    let woken = pause::woken();
     match Identity::of(&config) {
+        Ok(_) if woken.is_some() => {}
         Ok(identity) => {
             crate::info!("gwe v{} for {} at {}", crate::config::VERSION, identity.serial, config.server());
             if let Err(e) = identity.pin(&mut config) {
@@ -50,21 +54,26 @@ pub fn run(paths: &Paths) -> u8 {
             return NOT_CONFIGURED;
         }
     }
-    if config.keep_clock() {
+    if config.keep_clock() && woken.is_none() {
         last_known_time::set_forward(&last_time);
     }
-    let mut engine = Engine { paths, failures: 0, completed: false, unsaved: None };
-    let mut delay = engine.first_delay(&config);
+    let mut engine = Engine { paths, kept: Kept::default(), unsaved: None };
+    let mut signal = match woken {
+        Some((kept, signal)) => {
+            engine.kept = kept;
+            signal
+        }
+        None => engine.pause(engine.first_delay(&config)),
+    };
     drop(config);
-    loop {
-        let next = if sleep(delay) == Some(Signal::Stop) { None } else { engine.check_in() };
-        match next {
-            Some(next) => delay = next,
+    while signal != Some(Signal::Stop) {
+        match engine.check_in() {
+            Some(delay) => signal = engine.pause(delay),
             None => break,
         }
     }
     // Only a time that the server has seen is worth keeping.
-    if engine.completed && Config::load(paths.clone()).keep_clock() {
+    if engine.kept.completed && Config::load(paths.clone()).keep_clock() {
         if let Err(e) = last_known_time::keep(&last_time, last_known_time::Occasion::Shutdown) {
             crate::warning!("{e}");
         }
@@ -74,10 +83,7 @@ pub fn run(paths: &Paths) -> u8 {
 
 struct Engine<'a> {
     paths: &'a Paths,
-    /// Check-ins in a row that did not complete.
-    failures: u32,
-    /// Whether one completed since the start.
-    completed: bool,
+    kept: Kept,
     /// What is known of the agent's versions where the disk did not take it: before and after.
     unsaved: Option<(Agents, Agents)>,
 }
@@ -98,6 +104,12 @@ impl Engine<'_> {
         schedule::after_boot(config.update_interval(), random::bits())
     }
 
+    /// The wait for the next check-in. What the disk did not take is in this process alone, which then has to stay.
+    fn pause(&self, delay: Duration) -> Option<Signal> {
+        let kept = self.unsaved.is_none().then_some(self.kept);
+        pause::pause(delay, kept, self.paths)
+    }
+
     /// One check-in by the version whose turn it is, and the wait until the next; `None`: told to stop.
     fn check_in(&mut self) -> Option<Duration> {
         let agents = self.agents();
@@ -113,11 +125,11 @@ impl Engine<'_> {
         let config = Config::load(self.paths.clone());
         log::set_level(config.log_level());
         if ended == Ended::Completed {
-            self.failures = 0;
-            self.completed = true;
+            self.kept.failures = 0;
+            self.kept.completed = true;
             self.become_resident(&agents);
         } else {
-            self.failures = self.failures.saturating_add(1);
+            self.kept.failures = self.kept.failures.saturating_add(1);
         }
         Some(self.next_delay(&agents, &config, ended))
     }
@@ -127,7 +139,7 @@ impl Engine<'_> {
             Ended::Completed if agents.trial => TRIAL_DELAY,
             Ended::Completed => config.update_interval(),
             _ if config.cik().is_none() => config.activation_retry_interval(),
-            _ => schedule::after_failure(self.failures, config.update_interval(), random::bits()),
+            _ => schedule::after_failure(self.kept.failures, config.update_interval(), random::bits()),
         }
     }
 
@@ -199,23 +211,6 @@ fn limit(agents: &Agents, config: &Config) -> Duration {
         config.check_in_limit().min(TRIAL_LIMIT)
     } else {
         config.check_in_limit()
-    }
-}
-
-/// Sleeps on the monotonic clock; a signal other than "a child ended" ends it early.
-fn sleep(delay: Duration) -> Option<Signal> {
-    let deadline = clock::since_boot() + delay;
-    loop {
-        let left = deadline.saturating_sub(clock::since_boot());
-        if left.is_zero() && !delay.is_zero() {
-            return None;
-        }
-        match signal::wait(left) {
-            Some(Signal::Child) => {}
-            Some(other) => return Some(other),
-            None if delay.is_zero() => return None,
-            None => {}
-        }
     }
 }
 

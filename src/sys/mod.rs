@@ -3,6 +3,7 @@
 //! Invariant: the only room with `unsafe`. It knows no other room.
 
 pub mod clock;
+pub mod doze;
 pub mod epoch;
 pub mod file;
 pub mod host;
