@@ -55,7 +55,7 @@ struct Time {
 const CLOCK_MONOTONIC: usize = 1;
 const CLOCK_BOOTTIME: usize = 7;
 const PR_SET_NAME: usize = 15;
-const NS: u64 = 1_000_000_000;
+const SECOND: isize = 1_000_000_000;
 
 const SIGHUP: isize = 1;
 const SIGINT: isize = 2;
@@ -88,25 +88,28 @@ unsafe extern "C" fn sleeper(stack: *const usize) -> ! {
     exit()
 }
 
-/// Sleeps until the deadline, in time since boot; why it is over.
-unsafe fn wait(s: u64, ns: u64) -> u8 {
-    let deadline = s.wrapping_mul(NS).wrapping_add(ns);
+/// Sleeps until the deadline, in time since boot; why it is over. Without a division, for which 32-bit ARM would need a library.
+unsafe fn wait(s: isize, ns: isize) -> u8 {
     loop {
         let mut time = Time { s: 0, ns: 0 };
         if call(number::CLOCK_GETTIME, CLOCK_BOOTTIME, &mut time as *mut Time as usize, 0, 0) != 0 {
             call(number::CLOCK_GETTIME, CLOCK_MONOTONIC, &mut time as *mut Time as usize, 0, 0);
         }
-        let now = (time.s as u64).wrapping_mul(NS).wrapping_add(time.ns as u64);
-        let left = deadline.saturating_sub(now);
-        time.s = (left / NS).min(i32::MAX as u64) as isize;
-        time.ns = (left % NS) as isize;
-        let (set, time) = (&AWAITED as *const u64 as usize, &time as *const Time as usize);
+        let mut left = Time { s: s.wrapping_sub(time.s), ns: ns.wrapping_sub(time.ns) };
+        if left.ns < 0 {
+            left = Time { s: left.s.wrapping_sub(1), ns: left.ns.wrapping_add(SECOND) };
+        }
+        let is_over = left.s < 0 || (left.s == 0 && left.ns == 0);
+        if is_over {
+            left = Time { s: 0, ns: 0 };
+        }
+        let (set, time) = (&AWAITED as *const u64 as usize, &left as *const Time as usize);
         match call(number::SIGTIMEDWAIT, set, 0, time, 8) {
             SIGHUP | SIGUSR1 => return b'H',
             SIGINT | SIGQUIT | SIGTERM => return b'S',
             // A kernel that does not take this at all must not be asked for ever.
             EINVAL => return b'T',
-            _ if left == 0 => return b'T',
+            _ if is_over => return b'T',
             _ => {}
         }
     }
@@ -130,16 +133,16 @@ unsafe fn find(mut environment: *const *const u8, name: &[u8]) -> *const u8 {
 }
 
 /// The number behind so many commas.
-unsafe fn number_after(mut text: *const u8, mut commas: u32) -> u64 {
+unsafe fn number_after(mut text: *const u8, mut commas: u32) -> isize {
     while commas > 0 && *text != 0 {
         if *text == b',' {
             commas -= 1;
         }
         text = text.add(1);
     }
-    let mut value = 0_u64;
+    let mut value = 0_isize;
     while (*text).is_ascii_digit() {
-        value = value.wrapping_mul(10).wrapping_add((*text - b'0') as u64);
+        value = value.wrapping_mul(10).wrapping_add((*text - b'0') as isize);
         text = text.add(1);
     }
     value
