@@ -8,6 +8,7 @@ build:
 include mk/install.mk
 include mk/check-images.mk
 include mk/cross.mk
+include mk/tiny.mk
 include mk/dist.mk
 include mk/otau.mk
 include mk/demo.mk
