@@ -86,7 +86,8 @@ fn append(log: &Path, row: &UsageRow) -> Result<(), FileError> {
     let Some(_lock) = lock::take(&beside(log, ".lock"), PATIENCE)? else {
         return Err(FileError::new("lock", log, std::io::ErrorKind::TimedOut.into()));
     };
-    let mut line = row.line();
+    // Begun with a line end: what a crash has torn before must not swallow this line.
+    let mut line = ["\n", &row.line()].concat();
     line.push_str(&format!(" {}\n", clock::unix_seconds()));
     let mut open = OpenOptions::new();
     let mut file = open.append(true).create(true).mode(0o644).open(log).context("open", log)?;
@@ -200,6 +201,10 @@ mod tests {
         let text = b"lo gwe 1 1 2 2 1 1700000000\n\0\0\0\0\njunk\nlo gwe 1 1 2 2 1\nlo  1 1 1 1 1 1\nlo gwe 5 5 5 5 x 1\nlo gwe 9 9 9 9 1 17";
         fs::write(&log, text).unwrap();
         assert_eq!(read(&log).unwrap(), [row("lo", "gwe", [1, 1, 2, 2, 1])]);
+        // What comes after a torn line is whole.
+        fs::write(&log, b"lo gwe 9 9 9 9 1").unwrap();
+        append(&log, &row("lo", "gwe", [3, 3, 4, 4, 1])).unwrap();
+        assert_eq!(read(&log).unwrap(), [row("lo", "gwe", [3, 3, 4, 4, 1])]);
     }
 
     #[test]
