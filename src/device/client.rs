@@ -50,7 +50,8 @@ impl Answer {
 
     /// The error of an answer whose status is no success.
     pub(crate) fn refusal(&self, call: &'static str) -> DeviceError {
-        let retry_after = self.head.header("retry-after").and_then(reply::number);
+        let date = self.head.header("date");
+        let retry_after = self.head.header("retry-after").and_then(|after| reply::seconds_to_wait(after, date));
         DeviceError::Status {
             call,
             status: self.head.status,

@@ -1,6 +1,6 @@
 //! Answers of the Device API that are more than a form: text in, values out.
 
-use crate::format::form;
+use crate::format::{form, utc};
 
 /// What the platform knows about a piece of content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,12 @@ pub(crate) fn number(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
+/// What a `Retry-After` asks to wait, in seconds: a number of them, or a date, which is taken by the answer's own `Date` and not by this
+/// gateway's clock.
+pub(crate) fn seconds_to_wait(retry_after: &str, date: Option<&str>) -> Option<u64> {
+    number(retry_after).or_else(|| utc::from_http(retry_after)?.checked_sub(utc::from_http(date?)?))
+}
+
 /// The points that a 409 to a record names: `<alias>=<ts>&…`. What is no such pair is left out.
 pub(crate) fn conflicts(body: &str) -> Vec<(String, i64)> {
     form::pairs(body.trim()).filter_map(|(alias, ts)| Some((alias, ts.trim().parse().ok()?))).collect()
@@ -104,6 +110,22 @@ mod tests {
             (Some("text/plain"), "<?xml", true),
         ] {
             assert_eq!(is_page(content_type, body.as_bytes()), want, "{content_type:?} {body:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_to_wait_is_a_number_or_a_date_by_the_server_s_own_clock() {
+        let (date, later) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:51:37 GMT");
+        for (retry_after, date, want) in [
+            ("7", None, Some(7)),
+            (later, Some(date), Some(120)),
+            (date, Some(date), Some(0)),
+            (date, Some(later), None),
+            (later, None, None),
+            (later, Some("now"), None),
+            ("soon", Some(date), None),
+        ] {
+            assert_eq!(seconds_to_wait(retry_after, date), want, "{retry_after} {date:?}");
         }
     }
 

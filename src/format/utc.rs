@@ -26,6 +26,32 @@ pub fn date(unix: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// Reads a date as HTTP writes it, such as `Sun, 06 Nov 1994 08:49:37 GMT`, in unix seconds; the two older forms are not read. `None`:
+/// it is no such date, or one before 1970.
+#[must_use]
+pub fn from_http(text: &str) -> Option<u64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let mut words = text.trim().strip_suffix(" GMT")?.split(' ').skip(1);
+    let (day, month, year, clock) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let number = |text: &str, least: u64, most: u64| {
+        let is_number = text.len() <= 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|value| is_number && (least..=most).contains(value))
+    };
+    let month = MONTHS.find(month).filter(|at| month.len() == 3 && at % 3 == 0)? as u64 / 3 + 1;
+    let (day, year) = (number(day, 1, 31)?, number(year, 1970, 9999)?);
+    let mut parts = clock.split(':');
+    let (hour, minute, second) = (parts.next()?, parts.next()?, parts.next()?);
+    let seconds = number(hour, 0, 23)? * 3600 + number(minute, 0, 59)? * 60 + number(second, 0, 60)?;
+    if words.next().is_some() || parts.next().is_some() {
+        return None;
+    }
+    // As in `date`, the other way round (Howard Hinnant's `days_from_civil`).
+    let (year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * from_march + 2) / 5 + day - 1;
+    Some((era * DAYS_IN_400_YEARS + day_of_era).checked_sub(DAYS_TO_1970)? * DAY + seconds)
+}
+
 /// A length of time as supervisorctl writes it: `0:00:20`, `1 day, 2:03:04`.
 #[must_use]
 pub fn duration(seconds: u64) -> String {
@@ -57,6 +83,35 @@ mod tests {
             (u64::MAX, "unix time 18446744073709551615"),
         ] {
             assert_eq!(date(unix), expected);
+        }
+    }
+
+    #[test]
+    fn dates_of_http_are_read_and_nothing_else() {
+        // As `date -u -d '…' +%s` has them.
+        for (text, expected) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            (" Tue, 29 Feb 2000 00:00:00 GMT ", Some(951_782_400)),
+            ("Fri, 01 Mar 2024 00:00:00 GMT", Some(1_709_251_200)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(LAST)),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", None),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
+            ("Sun Nov  6 08:49:37 1994", None),
+            ("Sun, 06 nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 anF 1994 08:49:37 GMT", None),
+            ("Sun, +6 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 24:00:00 GMT", None),
+            ("Sun, 06 Nov 1994 08:49 GMT", None),
+            ("Sun, 06 Nov 1994 08:49:37:00 GMT", None),
+            ("Sun, 06 Nov 1994 08:49:37 1 GMT", None),
+            ("Sun, 06 Nov 18446744073709551616 08:49:37 GMT", None),
+            ("120", None),
+            (" GMT", None),
+            ("", None),
+            ("é, é é é é GMT", None),
+        ] {
+            assert_eq!(from_http(text), expected, "{text}");
         }
     }
 
