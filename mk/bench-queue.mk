@@ -1,5 +1,5 @@
 # make bench-queue: what gmq costs in flash, time and memory, beside SQLite, mosquitto and a bare fdatasync measured in the same run. What needs
-# root, a loop device or mosquitto is left out by name where that is missing. PARTS: some of flash memory drain; else all.
+# root, a loop device or mosquitto is left out by name where that is missing. PARTS: some of flash day memory drain; else all.
 
 PARTS ?=
 

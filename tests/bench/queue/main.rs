@@ -4,6 +4,7 @@
 //! reaches it, the file system's journal included. What cannot be measured here (no root, no loop device, no mosquitto) is named and
 //! left out. Times are of this machine, so they are printed as ratios to a bare fdatasync on the same file system, taken in turns.
 
+mod day;
 mod disk;
 mod gmq;
 mod memory;
@@ -29,6 +30,12 @@ fn main() {
     let mut rows = Vec::new();
     if wants("flash") {
         rows.extend(flash());
+    }
+    if wants("day") {
+        match LoopDisk::new(1 << 30) {
+            Some(disk) => rows.extend(day::rows(&disk)),
+            None => announce_skip("day: needs root and a loop device"),
+        }
     }
     if wants("memory") {
         rows.extend(memory::rows());
