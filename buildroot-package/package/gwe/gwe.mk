@@ -25,6 +25,11 @@ GWE_CARGO_ENV = \
 	CARGO_PROFILE_RELEASE_LTO="true" \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS="1"
 
+# Some 40 kB less; an external toolchain's C library may be too old for it.
+ifeq ($(BR2_TOOLCHAIN_BUILDROOT_GLIBC)$(BR2_TOOLCHAIN_BUILDROOT_MUSL),y)
+GWE_CARGO_ENV += GWE_PACK_RELOCATIONS=1
+endif
+
 GWE_CARGO_BUILD_OPTS = --no-default-features
 
 ifeq ($(BR2_PACKAGE_GWE_TLS_OPENSSL),y)
