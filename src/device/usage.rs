@@ -7,7 +7,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,12 +86,17 @@ fn append(log: &Path, row: &UsageRow) -> Result<(), FileError> {
     let Some(_lock) = lock::take(&beside(log, ".lock"), PATIENCE)? else {
         return Err(FileError::new("lock", log, std::io::ErrorKind::TimedOut.into()));
     };
-    // Begun with a line end: what a crash has torn before must not swallow this line.
-    let mut line = ["\n", &row.line()].concat();
+    let mut line = row.line();
     line.push_str(&format!(" {}\n", clock::unix_seconds()));
     let mut open = OpenOptions::new();
-    let mut file = open.append(true).create(true).mode(0o644).open(log).context("open", log)?;
+    let mut file = open.read(true).append(true).create(true).mode(0o644).open(log).context("open", log)?;
     let size = file.metadata().context("read", log)?.len();
+    let mut last = [b'\n'];
+    let is_read = size == 0 || file.read_exact_at(&mut last, size - 1).is_ok();
+    if !is_read || last != [b'\n'] {
+        // What a crash has torn must not swallow this line, and does not count.
+        line.insert_str(0, " torn\n");
+    }
     if size + (line.len() as u64) < MAX_BYTES {
         // One write: what a crash leaves is a line or a torn one, which a reader skips.
         return file.write_all(line.as_bytes()).context("write", log);
