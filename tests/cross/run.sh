@@ -26,7 +26,7 @@ skip() {
 
 GWE_BIN=${GWE_BIN:-$top/target/cross/$target/tls-openssl/gwe}
 QEMU_LD_PREFIX=$top/target/cross/$target/sysroot
-# The sleeper does not come back under qemu-user. Whether that is the emulator's doing is not known: nothing here shows it at work.
+# An exec from memory does not come back under qemu-user; on a whole emulated machine it does (docs/footprint.md).
 GWE_STAY=1
 export GWE_BIN QEMU_LD_PREFIX GWE_STAY
 [ -x "$GWE_BIN" ] || skip "needs make cross TARGET=$target"
