@@ -42,7 +42,8 @@ pub fn run(paths: &Paths) -> u8 {
     log::set_level(config.log_level());
     let woken = pause::woken();
     match Identity::of(&config) {
-        Ok(_) if woken.is_some() => {}
+        // No failure of a check-in ends the loop: one that was configured at its start goes on.
+        _ if woken.is_some() => {}
         Ok(identity) => {
             crate::info!("gwe v{} for {} at {}", crate::config::VERSION, identity.serial, config.server());
             if let Err(e) = identity.pin(&mut config) {

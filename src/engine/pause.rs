@@ -41,15 +41,17 @@ impl Kept {
     }
 }
 
-/// Whether this process comes out of a pause: what it kept, and the signal that ended it early. To be called once, first.
+/// Whether this process comes out of a pause: what it kept, and the signal that ended it early. To be called once, first, with signals
+/// blocked.
 pub fn woken() -> Option<(Kept, Option<Signal>)> {
-    let (why, kept) = doze::woken()?;
-    let signal = match why {
-        Why::Time => None,
+    let woken = doze::woken()?;
+    let signal = match woken.why {
+        // Too early is no reason to check in: then the rest is slept as the engine.
+        Why::Time => wait(Some(woken.deadline)),
         Why::Hurry => Some(Signal::Hurry),
         Why::Stop => Some(Signal::Stop),
     };
-    Some((Kept::read(&kept), signal))
+    Some((Kept::read(&woken.kept), signal))
 }
 
 /// Sleeps on the monotonic clock; a signal other than "a child ended" ends it early. With something to be `kept`, a long pause
@@ -64,19 +66,20 @@ pub fn pause(delay: Duration, kept: Option<Kept>, paths: &Paths) -> Option<Signa
             crate::debug!("cannot sleep as a smaller program: {error}");
         }
     }
-    wait(deadline, delay)
+    wait((!delay.is_zero()).then_some(deadline))
 }
 
-fn wait(deadline: Duration, delay: Duration) -> Option<Signal> {
+/// Waits for a signal until the deadline; without one it only looks whether there is a signal.
+fn wait(deadline: Option<Duration>) -> Option<Signal> {
     loop {
-        let left = deadline.saturating_sub(clock::since_boot());
-        if left.is_zero() && !delay.is_zero() {
+        let left = deadline.unwrap_or_default().saturating_sub(clock::since_boot());
+        if left.is_zero() && deadline.is_some() {
             return None;
         }
         match signal::wait(left) {
             Some(Signal::Child) => {}
             Some(other) => return Some(other),
-            None if delay.is_zero() => return None,
+            None if deadline.is_none() => return None,
             None => {}
         }
     }

@@ -26,7 +26,7 @@ const MAX_KEPT: usize = 64;
 /// Why a pause is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// The deadline has come.
+    /// The deadline has come, or it could not be waited for: the caller looks at it again.
     Time,
     /// SIGHUP or SIGUSR1.
     Hurry,
@@ -51,8 +51,19 @@ pub fn doze(deadline: Duration, kept: &str, wake: [&Path; 2]) -> io::Error {
     }
 }
 
-/// What this process kept over its pause, and why it is over; `None` where it comes from none. To be called once, first.
-pub fn woken() -> Option<(Why, String)> {
+/// A pause that this process comes out of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Woken {
+    /// Why it is over.
+    pub why: Why,
+    /// Until when it was to last, since boot.
+    pub deadline: Duration,
+    /// What the caller kept.
+    pub kept: String,
+}
+
+/// The pause that this process comes out of; `None` where it comes from none. To be called once, first.
+pub fn woken() -> Option<Woken> {
     let doze = std::env::var_os(DOZE);
     for name in [DOZE, WAKE[0], WAKE[1]] {
         std::env::remove_var(name);
@@ -61,7 +72,7 @@ pub fn woken() -> Option<(Why, String)> {
 }
 
 /// The variable's text is the environment's, so it may be anything: another process's counts for nothing.
-fn read(text: &str, own_pid: u32) -> Option<(Why, String)> {
+fn read(text: &str, own_pid: u32) -> Option<Woken> {
     let mut fields = text.splitn(5, ',');
     let why = match fields.next()? {
         "T" => Why::Time,
@@ -70,8 +81,10 @@ fn read(text: &str, own_pid: u32) -> Option<(Why, String)> {
         _ => return None,
     };
     let is_own = fields.next()?.parse() == Ok(own_pid);
-    let kept = fields.nth(2).filter(|kept| kept.len() <= MAX_KEPT)?;
-    is_own.then(|| (why, kept.to_string()))
+    let (seconds, nanoseconds) = (fields.next()?.parse().ok()?, fields.next()?.parse::<u32>().ok()?);
+    let deadline = Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanoseconds.into()));
+    let kept = fields.next().filter(|kept| kept.len() <= MAX_KEPT)?.to_string();
+    is_own.then_some(Woken { why, deadline, kept })
 }
 
 type Prepared = (File, Vec<CString>, Vec<CString>);
@@ -132,9 +145,12 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_back_and_nothing_else_is_taken_for_it() {
         for (text, want) in [
-            ("T,7,12,0,3,1", Some((Why::Time, "3,1"))),
-            ("H,7,12,0,", Some((Why::Hurry, ""))),
-            ("S,7,12,999999999,x", Some((Why::Stop, "x"))),
+            ("T,7,12,0,3,1", Some((Why::Time, 12_000_000_000, "3,1"))),
+            ("H,7,12,5,", Some((Why::Hurry, 12_000_000_005, ""))),
+            ("S,7,0,999999999,x", Some((Why::Stop, 999_999_999, "x"))),
+            ("T,7,-1,0,3,1", None),
+            ("T,7,1,x,3,1", None),
+            ("T,7,99999999999999999999,0,3,1", None),
             ("T,8,12,0,3,1", None),
             ("X,7,12,0,3,1", None),
             ("T,7,12,0", None),
@@ -142,7 +158,10 @@ mod tests {
             ("T", None),
             ("", None),
         ] {
-            let want = want.map(|(why, kept)| (why, kept.to_string()));
+            let want = want.map(|(why, nanoseconds, kept)| {
+                let deadline = Duration::from_nanos(nanoseconds);
+                Woken { why, deadline, kept: kept.to_string() }
+            });
             assert_eq!(read(text, 7), want, "{text}");
         }
         assert_eq!(read(&format!("T,7,1,1,{}", "9".repeat(MAX_KEPT + 1)), 7), None);

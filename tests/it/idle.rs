@@ -95,6 +95,19 @@ fn failures_in_a_row_are_counted_through_pauses() {
 }
 
 #[test]
+fn a_configuration_that_is_lost_in_a_pause_does_not_end_the_engine() {
+    let (site, mut engine) = asleep();
+    for path in ["etc/gwe/Gateway.cfg", "var/lib/gwe/Gateway.cfg"] {
+        site.gateway.root().write(path, "");
+    }
+    engine.signal(libc::SIGHUP);
+    wait_until("a check-in that fails", PATIENCE, || engine.log().contains("has no product id"));
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(engine.is_running(), "{}", engine.log());
+    assert!(engine.stop().success(), "{}", engine.log());
+}
+
+#[test]
 fn whoever_asks_for_it_has_an_engine_that_stays_itself() {
     let mut site = Site::new();
     site.set("engine", "update_interval", "3600");

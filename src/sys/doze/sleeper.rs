@@ -62,7 +62,8 @@ const SIGINT: isize = 2;
 const SIGQUIT: isize = 3;
 const SIGUSR1: isize = 10;
 const SIGTERM: isize = 15;
-const EINVAL: isize = -22;
+const EINTR: isize = -4;
+const EAGAIN: isize = -11;
 /// What the engine waits for, as the kernel's set. A child's end wakes nobody.
 const AWAITED: u64 =
     1 << (SIGHUP - 1) | 1 << (SIGINT - 1) | 1 << (SIGQUIT - 1) | 1 << (SIGUSR1 - 1) | 1 << (SIGTERM - 1);
@@ -92,8 +93,11 @@ unsafe extern "C" fn sleeper(stack: *const usize) -> ! {
 unsafe fn wait(s: isize, ns: isize) -> u8 {
     loop {
         let mut time = Time { s: 0, ns: 0 };
-        if call(number::CLOCK_GETTIME, CLOCK_BOOTTIME, &mut time as *mut Time as usize, 0, 0) != 0 {
-            call(number::CLOCK_GETTIME, CLOCK_MONOTONIC, &mut time as *mut Time as usize, 0, 0);
+        let now = &mut time as *mut Time as usize;
+        if call(number::CLOCK_GETTIME, CLOCK_BOOTTIME, now, 0, 0) != 0
+            && call(number::CLOCK_GETTIME, CLOCK_MONOTONIC, now, 0, 0) != 0
+        {
+            return b'T';
         }
         let mut left = Time { s: s.wrapping_sub(time.s), ns: ns.wrapping_sub(time.ns) };
         if left.ns < 0 {
@@ -107,10 +111,9 @@ unsafe fn wait(s: isize, ns: isize) -> u8 {
         match call(number::SIGTIMEDWAIT, set, 0, time, 8) {
             SIGHUP | SIGUSR1 => return b'H',
             SIGINT | SIGQUIT | SIGTERM => return b'S',
-            // A kernel that does not take this at all must not be asked for ever.
-            EINVAL => return b'T',
-            _ if is_over => return b'T',
-            _ => {}
+            EAGAIN | EINTR if !is_over => {}
+            // Or a kernel that does not take this at all: it must not be asked for ever. The engine then sleeps out the rest.
+            _ => return b'T',
         }
     }
 }
