@@ -52,8 +52,9 @@ for package in "$@"; do
 	*) names="$names $package" ;;
 	esac
 done
+needed=
 # shellcheck disable=SC2086 # names of packages, one word each
-needed=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances $names)
+[ -z "$names" ] || needed=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances $names)
 for package in "$@"; do
 	case $package in
 	*:*) names="$names $package" ;;
