@@ -4,7 +4,7 @@
 //! `make endurance N=10000` for long; a short run is part of the tests. The engine is hurried from one check-in to the next by SIGHUP, so
 //! that ten thousand take minutes.
 
-use gwe_tests::harness::{Background, Scratch, Site, Tarball, SN};
+use gwe_tests::harness::{Background, Chance, Scratch, Site, Tarball, FAULTS, SN};
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -18,41 +18,6 @@ const ORDERS: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(150);
 /// What the allocator and the log may move resident memory by, in kB; a leak of a hundred bytes a check-in is ten times that.
 const SLACK_KB: u64 = 100;
-
-/// Ways to fail that cost no minutes of waiting; long silences are another test's.
-const FAULTS: [&str; 22] = [
-    "any:pass",
-    "any:refuse",
-    "any:refuse=fin",
-    "any:drop=0",
-    "any:drop=30,fin",
-    "any:drop=body+10",
-    "any:truncate=5",
-    "any:drip=40,5",
-    "any:stall=body+3,1",
-    "hybrid:status=500",
-    "hybrid:status=503,1",
-    "hybrid:status=400",
-    "hybrid:status=401*1",
-    "hybrid:status=429",
-    "write:lost-reply",
-    "hybrid:lost-reply",
-    "hybrid:length=+7",
-    "any:chunked=3",
-    "hybrid:chunked-cut=1",
-    "hybrid:headers=200,200",
-    "any:redirect=http://127.0.0.1:9/",
-    "any:garbage=5000",
-];
-
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % limit
-    }
-}
 
 /// What must not grow.
 #[derive(Debug)]
@@ -140,7 +105,7 @@ fn nothing_grows_however_often_and_however_the_server_fails() {
     // It stays itself between check-ins: as another program it would have nothing that could grow.
     let logs = Scratch::new();
     let mut engine = Background::start(site.gateway.command("gwe").env("GWE_STAY", "1"), &logs, "gwe");
-    let mut chance = Chance(2026);
+    let mut chance = Chance::new(2026);
     // All that is ever installed is installed once; then what is held is what may be held.
     site.install("good.v1.tar.gz", &Tarball::app("echo well"));
     for _ in 0..20 {

@@ -4,6 +4,7 @@
 
 mod background;
 mod command;
+mod faults;
 mod gateway;
 mod gmq;
 mod murano;
@@ -23,6 +24,7 @@ mod wrong_clock;
 
 pub use background::Background;
 pub use command::{run, run_fed, Ran};
+pub use faults::{Chance, FAULTS};
 pub use gateway::{agent_binary, Gateway};
 pub use gmq::Gmq;
 pub use murano::Murano;
