@@ -14,8 +14,10 @@ use std::time::Duration;
 use crate::sys::file::{self, Context, FileError};
 use crate::sys::{clock, lock, net};
 
-/// The file's size, in bytes, at which its lines are summed up.
-pub const MAX_BYTES: u64 = 64 * 1024;
+/// The file's size, in bytes, from which on its lines are summed up: one page, which is memory, because the folder is a tmpfs.
+const FULL: u64 = 4096;
+/// The largest account, in bytes: [`MAX_ROWS`] lines of the longest names and numbers. What is larger is not ours.
+pub const MAX_BYTES: u64 = 16 * 1024;
 /// So many pairs of interface and consumer are kept apart; what is beyond is not counted.
 pub const MAX_ROWS: usize = 64;
 /// The longest name of an interface or a consumer.
@@ -64,8 +66,7 @@ pub(crate) fn record(log: &Path, consumer: &str, local: Option<IpAddr>, rx: u64,
 /// # Errors
 /// The file is there and cannot be read.
 pub fn read(log: &Path) -> Result<Vec<UsageRow>, FileError> {
-    // Twice the bound: the last line is written before the file is summed up.
-    let bytes = file::read(log, 2 * MAX_BYTES)?.unwrap_or_default();
+    let bytes = file::read(log, MAX_BYTES)?.unwrap_or_default();
     let mut rows: Vec<UsageRow> = Vec::new();
     for line in String::from_utf8_lossy(&bytes).split_inclusive('\n').filter_map(parse) {
         add_to(&mut rows, line);
@@ -97,11 +98,11 @@ fn append(log: &Path, row: &UsageRow) -> Result<(), FileError> {
         // What a crash has torn must not swallow this line, and does not count.
         line.insert_str(0, " torn\n");
     }
-    if size + (line.len() as u64) < MAX_BYTES {
+    if size + (line.len() as u64) <= FULL {
         // One write: what a crash leaves is a line or a torn one, which a reader skips.
         return file.write_all(line.as_bytes()).context("write", log);
     }
-    let mut rows = if size > 2 * MAX_BYTES { Vec::new() } else { read(log)? };
+    let mut rows = if size > MAX_BYTES { Vec::new() } else { read(log)? };
     add_to(&mut rows, row.clone());
     let mut text = String::new();
     for row in &rows {
@@ -225,17 +226,33 @@ mod tests {
             .into_iter()
             .collect();
         writers.into_iter().for_each(|writer| writer.join().unwrap());
-        assert!(fs::metadata(&log).unwrap().len() <= MAX_BYTES);
+        assert!(fs::metadata(&log).unwrap().len() <= FULL);
         let mut rows = read(&log).unwrap();
         rows.sort_by(|a, b| a.consumer.cmp(&b.consumer));
         assert_eq!(rows, ["gdc", "gmq", "gwe"].map(|consumer| row("lo", consumer, [3000, 3, 2000, 2, 1000])));
     }
 
     #[test]
+    fn the_largest_account_is_still_read_and_added_to() {
+        let log = scratch("largest");
+        fs::create_dir_all(log.parent().unwrap()).unwrap();
+        let longest = |i| format!("{i:02}{}", "n".repeat(MAX_NAME - 2));
+        for i in 0..=MAX_ROWS {
+            append(&log, &row(&longest(0), &longest(i), [u64::MAX; 5])).unwrap();
+        }
+        // Every further one sums up.
+        append(&log, &row(&longest(0), &longest(0), [1; 5])).unwrap();
+        assert!((FULL..=MAX_BYTES).contains(&fs::metadata(&log).unwrap().len()));
+        let rows = read(&log).unwrap();
+        assert_eq!(rows.len(), MAX_ROWS);
+        assert!(rows.iter().all(|row| row.num == u64::MAX));
+    }
+
+    #[test]
     fn a_file_that_others_blew_up_is_started_anew() {
         let log = scratch("foreign");
         fs::create_dir_all(log.parent().unwrap()).unwrap();
-        fs::write(&log, vec![b'x'; 3 * MAX_BYTES as usize]).unwrap();
+        fs::write(&log, vec![b'x'; MAX_BYTES as usize + 1]).unwrap();
         assert!(read(&log).is_err());
         record(&log, "gwe", LO, 1, 1);
         assert_eq!(read(&log).unwrap(), [row("lo", "gwe", [1, 1, 1, 1, 1])]);
