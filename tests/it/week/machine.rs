@@ -94,9 +94,13 @@ impl Machine {
 
     /// What `supervisorctl restart` does.
     pub fn restart(&self, program: &str) {
-        self.supervisor.stop(program).expect("supervisord stops it");
         wait_until("the stop", PATIENCE, || {
-            self.hosted().iter().any(|process| process.group == program && process.state == State::Stopped)
+            let state = self.hosted().iter().find(|process| process.group == program).map(|process| process.state);
+            // One that ended by itself a moment ago is started first, and then stopped.
+            if !matches!(state, Some(State::Stopped | State::Stopping)) {
+                self.supervisor.stop(program).expect("supervisord stops it");
+            }
+            state == Some(State::Stopped)
         });
         self.supervisor.start(program).expect("supervisord starts it");
     }
@@ -126,7 +130,7 @@ impl Machine {
         }
     }
 
-    /// When the last check-in ended, and whether it completed.
+    /// When the last check-in ended.
     fn last_check_in(&self) -> Option<SystemTime> {
         fs::metadata(self.site.gateway.root().path("run/gwe/last_check_in.json")).and_then(|meta| meta.modified()).ok()
     }

@@ -20,7 +20,7 @@ const WRITES: u64 = 10;
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(50);
 /// Until all that was asked for is acknowledged.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Default)]
 struct Shared {
