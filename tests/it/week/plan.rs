@@ -89,8 +89,9 @@ pub fn day(number: u32, steps: usize, chance: &mut Chance) -> Vec<Step> {
     put(Event::RestartEngine, 0, steps);
     match number % RARE {
         1 => {
+            // What supervisord comes to hold after its start is to be in the first midnight's look.
+            put(Event::PowerCut, 0, steps / 2);
             put(Event::Order(Order::Agent), 0, steps / 2);
-            put(Event::PowerCut, steps / 2, steps);
         }
         2 => put(Event::KillQueue, 0, steps),
         _ => {}
