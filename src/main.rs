@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use gwe::cli;
 use gwe::engine::follow::{ended_in_order, follow};
+use gwe::sys::memory;
 
 fn main() -> ExitCode {
+    memory::share_heap();
     let mut arguments = std::env::args_os();
     let called_as = arguments.next().unwrap_or_default();
     let rest: Vec<OsString> = arguments.collect();

@@ -310,10 +310,7 @@ fn execute(request: Request) -> u8 {
         Some((Row { does: Does::Run(run) | Does::RunOnFiles(run), .. }, value)) => {
             run(Call { config, value, operands, is_json, app_name, app_version })
         }
-        _ => {
-            drop(config);
-            engine::run(&paths)
-        }
+        _ => engine::run(config),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::sys::file::{self, FileError};
 pub const MAX_FILE: u64 = 64 * 1024;
 
 /// A file and its override.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Layered {
     factory: Ini,
     state: Ini,

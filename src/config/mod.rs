@@ -26,7 +26,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 const MAX_SHOWN: usize = 100;
 
 /// Both configuration files, as in force.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     paths: Paths,
     gateway: Table,

@@ -9,7 +9,7 @@ use super::options::Opt;
 use super::ConfigError;
 
 /// A file and its options.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     options: &'static [Opt],
     layered: Layered,

@@ -116,7 +116,7 @@ fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError
     let _lock = install::lock(config.paths(), LOCK_PATIENCE)?.ok_or(CheckInError::Busy)?;
     let client = Client::new(Settings::of(config, "gwe"))?;
     // Settings that arrive in this check-in count from the next one on.
-    let in_force = Config::load(config.paths().clone());
+    let in_force = config.clone();
     let supervisor = Supervisor::new(in_force.supervisor_socket());
     let mut gateway = Gateway::load(&in_force, &supervisor);
     let agents = Agents::load(in_force.paths());

@@ -86,9 +86,7 @@ pub fn may_start(paths: &Paths, called_as: &str, version: &Version) -> bool {
     let before = String::from_utf8_lossy(&before).into_owned();
     let (allowed, after) = count(&before, &version.sha256, clock::since_boot().as_secs());
     if after != before {
-        let written = file::create_folder(&paths.run())
-            .and_then(|()| std::fs::write(&path, &after).map_err(|e| file::FileError::new("write", &path, e)));
-        if let Err(e) = written {
+        if let Err(e) = file::write(&path, after.as_bytes()) {
             crate::warning!("{e}; the starts of {called_as} are not counted");
         }
     }

@@ -22,10 +22,7 @@ pub struct Last {
 /// Writes the record. It is a courtesy: where /run cannot be written, only the log knows.
 pub fn record(paths: &Paths, last: &Last) {
     let path = paths.run().join("last_check_in.json");
-    let written = file::create_folder(&paths.run()).and_then(|()| {
-        std::fs::write(&path, json::to_string(last)).map_err(|e| file::FileError::new("write", &path, e))
-    });
-    if let Err(e) = written {
+    if let Err(e) = file::write(&path, json::to_string(last).as_bytes()) {
         crate::debug!("{e}");
     }
 }

@@ -14,7 +14,7 @@ pub mod pause;
 pub mod schedule;
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Config, Identity, Paths};
@@ -35,10 +35,10 @@ const TRIAL_DELAY: Duration = Duration::from_secs(1);
 
 /// Runs check-ins for ever; returns an exit status once it is told to stop, or where the gateway is not configured.
 #[must_use]
-pub fn run(paths: &Paths) -> u8 {
+pub fn run(mut config: Config) -> u8 {
     signal::block();
+    let paths = &config.paths().clone();
     let last_time = paths.state().join(last_known_time::FILE_NAME);
-    let mut config = Config::load(paths.clone());
     log::set_level(config.log_level());
     let woken = pause::woken();
     match Identity::of(&config) {
@@ -58,15 +58,14 @@ pub fn run(paths: &Paths) -> u8 {
     if config.keep_clock() && woken.is_none() {
         last_known_time::set_forward(&last_time);
     }
-    let mut engine = Engine { paths, kept: Kept::default(), unsaved: None };
+    let mut engine = Engine { paths, config, kept: Kept::default(), unsaved: None };
     let mut signal = match woken {
         Some((kept, signal)) => {
             engine.kept = kept;
             signal
         }
-        None => engine.pause(engine.first_delay(&config)),
+        None => engine.pause(engine.first_delay()),
     };
-    drop(config);
     while signal != Some(Signal::Stop) {
         match engine.check_in() {
             Some(delay) => signal = engine.pause(delay),
@@ -74,7 +73,7 @@ pub fn run(paths: &Paths) -> u8 {
         }
     }
     // Only a time that the server has seen is worth keeping.
-    if engine.kept.completed && Config::load(paths.clone()).keep_clock() {
+    if engine.kept.completed && engine.config.keep_clock() {
         if let Err(e) = last_known_time::keep(&last_time, last_known_time::Occasion::Shutdown) {
             crate::warning!("{e}");
         }
@@ -84,6 +83,8 @@ pub fn run(paths: &Paths) -> u8 {
 
 struct Engine<'a> {
     paths: &'a Paths,
+    /// As it was after the last check-in or pause.
+    config: Config,
     kept: Kept,
     /// What is known of the agent's versions where the disk did not take it: before and after.
     unsaved: Option<(Agents, Agents)>,
@@ -92,30 +93,33 @@ struct Engine<'a> {
 impl Engine<'_> {
     /// Spread after boot; at once after a restart on a running gateway, where an install was cut off, and where nobody has
     /// activated it yet.
-    fn first_delay(&self, config: &Config) -> Duration {
+    fn first_delay(&self) -> Duration {
         let marker = self.paths.run().join("started");
         let restarted = marker.exists();
-        if let Err(e) = file::create_folder(&self.paths.run()).and_then(|()| write_marker(&marker)) {
+        if let Err(e) = file::write(&marker, b"") {
             crate::debug!("{e}");
         }
         let pending = journal::path(&self.paths.state()).exists();
-        if restarted || pending || config.cik().is_none() {
+        if restarted || pending || self.config.cik().is_none() {
             return Duration::ZERO;
         }
-        schedule::after_boot(config.update_interval(), random::bits())
+        schedule::after_boot(self.config.update_interval(), random::bits())
     }
 
     /// The wait for the next check-in. What the disk did not take is in this process alone, which then has to stay.
-    fn pause(&self, delay: Duration) -> Option<Signal> {
+    fn pause(&mut self, delay: Duration) -> Option<Signal> {
         let kept = self.unsaved.is_none().then_some(self.kept);
-        pause::pause(delay, kept, self.paths)
+        let signal = pause::pause(delay, kept, self.paths);
+        // What was set meanwhile counts.
+        self.config = Config::load(self.paths.clone());
+        signal
     }
 
     /// One check-in by the version whose turn it is, and the wait until the next; `None`: told to stop.
     fn check_in(&mut self) -> Option<Duration> {
         let agents = self.agents();
         let program = self.program(&agents);
-        let ended = child::run(&program, self.paths, limit(&agents, &Config::load(self.paths.clone())));
+        let ended = child::run(&program, self.paths, limit(&agents, &self.config));
         if ended == Ended::Stopped {
             return None;
         }
@@ -123,8 +127,8 @@ impl Engine<'_> {
         let now = self.agents();
         // An install in this very check-in put another version on trial: what ended is no word on that one.
         let agents = if now.current == agents.current { self.judge(now, ended) } else { now };
-        let config = Config::load(self.paths.clone());
-        log::set_level(config.log_level());
+        self.config = Config::load(self.paths.clone());
+        log::set_level(self.config.log_level());
         if ended == Ended::Completed {
             self.kept.failures = 0;
             self.kept.completed = true;
@@ -132,10 +136,11 @@ impl Engine<'_> {
         } else {
             self.kept.failures = self.kept.failures.saturating_add(1);
         }
-        Some(self.next_delay(&agents, &config, ended))
+        Some(self.next_delay(&agents, ended))
     }
 
-    fn next_delay(&self, agents: &Agents, config: &Config, ended: Ended) -> Duration {
+    fn next_delay(&self, agents: &Agents, ended: Ended) -> Duration {
+        let config = &self.config;
         match ended {
             Ended::Completed if agents.trial => TRIAL_DELAY,
             Ended::Completed => config.update_interval(),
@@ -223,14 +228,10 @@ pub fn own_executable() -> PathBuf {
 
 /// The image's own program: this one, unless this one arrived over the air.
 fn factory_executable(paths: &Paths) -> PathBuf {
-    let own = own_executable();
-    if agent::has_arrived(paths, &own) {
-        paths.below_root("/usr/bin/gwe")
+    let (own, image) = (own_executable(), paths.below_root("/usr/bin/gwe"));
+    if own != image && agent::has_arrived(paths, &own) {
+        image
     } else {
         own
     }
-}
-
-fn write_marker(path: &Path) -> Result<(), file::FileError> {
-    std::fs::write(path, b"").map_err(|e| file::FileError::new("write", path, e))
 }

@@ -74,6 +74,9 @@ impl<T> Context<T> for io::Result<T> {
     }
 }
 
+/// Nearly every file that is read fits, and takes one read and one that finds the end: an empty buffer would grow in small steps.
+pub(super) const FIRST_READ: usize = 4096;
+
 /// Reads a whole file of at most `limit` bytes; `Ok(None)` where there is none.
 ///
 /// # Errors
@@ -84,12 +87,31 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FileError> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(FileError::new("open", path, e)),
     };
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(FIRST_READ);
     file.take(limit + 1).read_to_end(&mut bytes).context("read", path)?;
     if bytes.len() as u64 > limit {
         return Err(FileError::new("read", path, io::Error::new(io::ErrorKind::InvalidData, "larger than its limit")));
     }
     Ok(Some(bytes))
+}
+
+/// Writes a volatile file, which a crash may tear. Its folder is made where it is missing.
+///
+/// # Errors
+/// What the system said.
+pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    in_folder(parent(path), || fs::write(path, content)).context("write", path)
+}
+
+/// Does what needs a folder; where that is missing it is made, and the same is tried again.
+pub(super) fn in_folder<T>(folder: &Path, mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    match act() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            create_folder(folder).map_err(|e| e.source)?;
+            act()
+        }
+        result => result,
+    }
 }
 
 /// Replaces a file's content durably: temporary beside it, fsync, rename, fsync of the folder. The folder is created where

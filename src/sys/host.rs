@@ -4,6 +4,8 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
 
+use super::file::FIRST_READ;
+
 /// So much of a file of /proc is read; the rest is not looked at.
 const MAX_PROC_FILE: u64 = 64 * 1024;
 
@@ -90,7 +92,7 @@ pub fn boot_id() -> Option<String> {
 /// The first `limit` bytes of a file. Files of /proc have no length to ask for, and may hold anything that a user mounted
 /// or named.
 pub(super) fn read_start(path: &str, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(FIRST_READ);
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

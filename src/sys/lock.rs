@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::file::{create_folder, Context, FileError};
+use super::file::{in_folder, Context, FileError};
 
 /// Held until dropped.
 #[derive(Debug)]
@@ -20,11 +20,10 @@ const STEP: Duration = Duration::from_millis(10);
 /// # Errors
 /// The lock file could not be made.
 pub fn take(path: &Path, patience: Duration) -> Result<Option<Lock>, FileError> {
-    if let Some(folder) = path.parent() {
-        create_folder(folder)?;
-    }
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).context("open", path)?;
-    Ok(hold(file, patience))
+    let mut open = OpenOptions::new();
+    open.write(true).create(true).truncate(false);
+    let folder = path.parent().unwrap_or(path);
+    Ok(hold(in_folder(folder, || open.open(path)).context("open", path)?, patience))
 }
 
 /// The same with a folder as the lock, which takes no file and no write.
@@ -32,8 +31,7 @@ pub fn take(path: &Path, patience: Duration) -> Result<Option<Lock>, FileError> 
 /// # Errors
 /// The folder is not there, and cannot be made.
 pub fn take_folder(path: &Path, patience: Duration) -> Result<Option<Lock>, FileError> {
-    create_folder(path)?;
-    Ok(hold(File::open(path).context("open", path)?, patience))
+    Ok(hold(in_folder(path, || File::open(path)).context("open", path)?, patience))
 }
 
 fn hold(file: File, patience: Duration) -> Option<Lock> {
