@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import check_in, memory, peers
+from . import calls, check_in, memory, peers
 from .gateway import TOP, Cloud, Gateway, Process, Scratch
 from .table import Table
 
@@ -171,6 +171,9 @@ def quiet(table, features, agent, scratch, cloud):
             continue
         trace = check_in.Trace(gateway, scratch)
         table.row(f"{what}: system calls", trace.total, "", None, None, f"{trace.loading} of them load libraries")
+        counts = calls.of_a_check_in(gateway, scratch)
+        kinds = "; ".join(f"{count} {kind}" for kind, count in counts.most_common())
+        table.row(f"{what}: system calls of an engine that sleeps before and after", counts.total(), "", None, None, kinds)
         table.row(f"{what}: calls that change a file on flash", len(trace.flash), "", 0)
 
 

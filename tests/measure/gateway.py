@@ -97,8 +97,10 @@ class Gateway:
         (self.root / "run").symlink_to(volatile)
         (factory / "Gateway.cfg").write_text(f"[device]\nvendor = measured\nmodel = measured\nuuid = {name}\n")
         (factory / "Engine.config").write_text(f"[engine]\nserver = {server}\n{options}\n")
-        # Libraries that lie beside the agent are its own: see memory.private_copy.
-        self.environment = {"PATH": os.environ["PATH"], "GWE_ROOT": str(self.root), "LD_LIBRARY_PATH": str(Path(agent).parent)}
+        self.environment = {"PATH": os.environ["PATH"], "GWE_ROOT": str(self.root)}
+        # Libraries that lie beside the agent are its own: see memory.private_copy. Elsewhere the loader shall not look for any.
+        if any(Path(agent).parent.glob("*.so*")):
+            self.environment["LD_LIBRARY_PATH"] = str(Path(agent).parent)
         self.state = self.root / "var/lib/gwe"
 
     def once(self):
