@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use miniserde::{json, Deserialize, Serialize};
 
+use super::state_file;
 use crate::config::Paths;
 use crate::sys::file::{self, FileError};
 
@@ -92,20 +93,8 @@ impl Agents {
     /// Reads what is known. Missing, empty, zeroed or torn: the factory's version runs.
     #[must_use]
     pub fn load(paths: &Paths) -> Agents {
-        let path = state_file(paths);
-        let bytes = match file::read(&path, MAX_FILE) {
-            Ok(None) => return Agents::factory(),
-            Ok(Some(bytes)) => bytes,
-            Err(e) => {
-                crate::warning!("{e}; going on with the image's own agent");
-                return Agents::factory();
-            }
-        };
-        let text = std::str::from_utf8(&bytes).unwrap_or_default();
-        json::from_str(text).unwrap_or_else(|_| {
-            crate::warning!("{} is damaged; going on with the image's own agent", path.display());
-            Agents::factory()
-        })
+        let without = "going on with the image's own agent";
+        state_file::load(&path(paths), MAX_FILE, state_file::parse, without).unwrap_or_else(Agents::factory)
     }
 
     /// Writes what is known durably.
@@ -113,7 +102,7 @@ impl Agents {
     /// # Errors
     /// The disk did not take it.
     pub fn save(&self, paths: &Paths) -> Result<(), FileError> {
-        file::replace(&state_file(paths), json::to_string(self).as_bytes(), 0o644)
+        file::replace(&path(paths), json::to_string(self).as_bytes(), 0o644)
     }
 
     /// Puts a freshly installed version on trial.
@@ -225,7 +214,7 @@ pub fn executable(paths: &Paths, version: &Version) -> PathBuf {
     paths.apps().join(APP).join(&version.slot).join("gwe")
 }
 
-fn state_file(paths: &Paths) -> PathBuf {
+fn path(paths: &Paths) -> PathBuf {
     paths.agent().join("state.json")
 }
 
@@ -252,7 +241,7 @@ pub fn has_arrived(paths: &Paths, program: &Path) -> bool {
 /// Whether anything ever arrived over the air.
 #[must_use]
 pub fn is_known(paths: &Paths) -> bool {
-    state_file(paths).exists()
+    path(paths).exists()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use miniserde::{json, Deserialize, Serialize};
 
 use super::request::{self, Entry};
 use super::state::{after_crash, State};
+use super::state_file;
 use crate::sys::file::{self, FileError};
 
 /// The journal's bound in bytes: the jobs' kept outputs, six-fold where they are all control characters, and a wide margin.
@@ -152,17 +153,7 @@ impl Journal {
     /// says so.
     #[must_use]
     pub fn read(path: &Path) -> Journal {
-        match file::read(path, MAX_FILE) {
-            Ok(None) => Journal::empty(),
-            Ok(Some(bytes)) => parse(&bytes).unwrap_or_else(|| {
-                crate::error!("{} is damaged; what was pending in it is lost", path.display());
-                Journal::empty()
-            }),
-            Err(e) => {
-                crate::error!("{e}; going on with nothing pending");
-                Journal::empty()
-            }
-        }
+        state_file::load(path, MAX_FILE, parse, "going on with nothing pending").unwrap_or_else(Journal::empty)
     }
 
     /// Writes the journal durably; an empty one is no file.
@@ -279,7 +270,7 @@ pub fn path(state: &Path) -> PathBuf {
 /// Reads a journal's bytes; `None` for anything else.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Option<Journal> {
-    json::from_str(std::str::from_utf8(bytes).ok()?).ok()
+    state_file::parse(bytes)
 }
 
 /// The app that a tarball's name is about, whether or not it is a good one.

@@ -101,9 +101,7 @@ impl Gateway<'_> {
         self.journal.jobs.extend(jobs);
         self.save_journal()
     }
-}
 
-impl Gateway<'_> {
     /// Whether there is a registry file, and nothing could be read of it: one that is written has something in it.
     fn has_lost_its_registry(&self) -> bool {
         self.registry == Registry::empty() && registry::path(&self.config.paths().state()).exists()

@@ -14,6 +14,7 @@ pub mod request;
 pub mod script;
 mod self_update;
 pub mod state;
+mod state_file;
 pub mod status;
 pub mod steps;
 mod sweep;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use miniserde::{json, Deserialize, Serialize};
 
 use super::journal::Content;
+use super::state_file;
 use crate::app::TarballName;
 use crate::sys::file::{self, FileError};
 
@@ -78,17 +79,8 @@ impl Registry {
     /// Reads the registry. Missing, empty, zeroed or torn: empty, and the log says so.
     #[must_use]
     pub fn load(path: &Path) -> Registry {
-        match file::read(path, MAX_FILE) {
-            Ok(None) => Registry::empty(),
-            Ok(Some(bytes)) => parse(&bytes).unwrap_or_else(|| {
-                crate::error!("{} is damaged; versions are unknown until apps are installed again", path.display());
-                Registry::empty()
-            }),
-            Err(e) => {
-                crate::error!("{e}; going on as if no app were recorded");
-                Registry::empty()
-            }
-        }
+        let without = "versions are unknown until apps are installed again";
+        state_file::load(path, MAX_FILE, parse, without).unwrap_or_else(Registry::empty)
     }
 
     /// Writes the registry durably.
@@ -185,7 +177,7 @@ pub fn path(state: &Path) -> PathBuf {
 /// Reads a registry's bytes; `None` for anything else.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Option<Registry> {
-    json::from_str(std::str::from_utf8(bytes).ok()?).ok()
+    state_file::parse(bytes)
 }
 
 #[cfg(test)]
