@@ -6,6 +6,9 @@
 # Exit status 2: this machine lacks something, which is named.
 
 set -eu
+cd "$(dirname "$0")/.."
+# shellcheck source=/dev/null
+. tools/build.sh
 
 target=${1:-}
 features=${2:-tls-openssl}
@@ -17,27 +20,16 @@ armv7) debian=armhf triple=armv7-unknown-linux-gnueabihf gnu=arm-linux-gnueabihf
 	exit 1
 	;;
 esac
-case $features in
-none) with= ;;
-tls-openssl) with="--features tls-openssl" ;;
-*)
-	echo "FEATURES cannot be '$features': it must be none or tls-openssl" >&2
-	exit 1
-	;;
-esac
+with=$(cargo_features "$features") || exit 1
 if ! command -v "$gnu-gcc" >/dev/null; then
 	echo "$gnu-gcc is missing: apt-get install gcc-$gnu libc6-dev-$debian-cross" >&2
 	exit 2
 fi
 
-cd "$(dirname "$0")/.."
 folder=$PWD/target/cross/$target
-rust=$folder/rust
 sysroot=$folder/sysroot
-# Those of one version, because they are unpacked together; and what the compiler's own libraries need that a small system may lack.
-tools/debian.sh "$rust" "$debian" rustc-web libstd-rust-web-dev "libstd-rust-web-dev:$debian" \
-	'libstd-rust-web-*' 'libllvm*' 'libedit*' 'libffi*' 'libz3*' 'libxml2*' 'libicu*' 'libbsd*' 'libmd*' || exit 2
 tools/debian.sh "$sysroot" "$debian" "libc6:$debian" "libgcc-s1:$debian" "libssl3:$debian" "libssl-dev:$debian" || exit 2
+use_compiler "$folder/rust" "$debian" rustc-web libstd-rust-web-dev "libstd-rust-web-dev:$debian" || exit 2
 
 upper=$(printf %s "$triple" | tr 'a-z-' 'A-Z_')
 lower=$(printf %s "$triple" | tr - _)
@@ -46,12 +38,7 @@ export "CC_$lower=$gnu-gcc"
 export "CFLAGS_$lower=-I$sysroot/usr/include/$gnu"
 export "${upper}_OPENSSL_LIB_DIR=$sysroot/usr/lib/$gnu"
 export "${upper}_OPENSSL_INCLUDE_DIR=$sysroot/usr/include"
-export RUSTC="$rust/usr/bin/rustc"
-libraries=$(dirname "$rust"/usr/lib/*/librustc_driver-*.so)
-export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 
 # shellcheck disable=SC2086 # two words, or none
 cargo build --quiet --release --locked --no-default-features $with --target "$triple" --target-dir "$folder/build"
-mkdir -p "$folder/$features"
-"$gnu-strip" -o "$folder/$features/gwe" "$folder/build/$triple/release/gwe"
-printf '%s: %s bytes\n' "target/cross/$target/$features/gwe" "$(wc -c <"$folder/$features/gwe")"
+deliver "$folder/build/$triple/release/gwe" "$folder/$features" "$gnu-strip"

@@ -6,27 +6,17 @@
 # EXTRA_RUSTFLAGS adds flags of the compiler. Exit status 2: this machine lacks something, which is named.
 
 set -eu
+cd "$(dirname "$0")/.."
+# shellcheck source=/dev/null
+. tools/build.sh
 
 features=${1:-tls-openssl}
-case $features in
-none) with= ;;
-tls-openssl) with="--features tls-openssl" ;;
-*)
-	echo "FEATURES cannot be '$features': it must be none or tls-openssl" >&2
-	exit 1
-	;;
-esac
-
-cd "$(dirname "$0")/.."
+with=$(cargo_features "$features") || exit 1
 folder=$PWD/target/tiny
 rust=$folder/rust
 native=$(dpkg --print-architecture) || exit 2
-tools/debian.sh "$rust" "$native" rustc-web cargo-web libstd-rust-web-dev rust-web-src 'libstd-rust-web-*' \
-	'libllvm*' 'libedit*' 'libffi*' 'libz3*' 'libxml2*' 'libicu*' 'libbsd*' 'libmd*' 'libgit2*' 'libssh2*' 'libcurl4*' || exit 2
-
-libraries=$(dirname "$rust"/usr/lib/*/librustc_driver-*.so)
-export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-export RUSTC="$rust/usr/bin/rustc" RUSTC_BOOTSTRAP=1
+use_compiler "$rust" "$native" rustc-web cargo-web libstd-rust-web-dev rust-web-src 'libgit2*' 'libssh2*' 'libcurl4*' || exit 2
+export RUSTC_BOOTSTRAP=1
 triple=$("$RUSTC" -vV | sed -n 's/^host: //p')
 # No place of a panic either: nothing would print it.
 export RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none ${EXTRA_RUSTFLAGS:-}"
@@ -34,6 +24,4 @@ export RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=n
 # shellcheck disable=SC2086 # two words, or none
 "$rust/usr/bin/cargo" build --quiet --release --locked --no-default-features $with --target "$triple" --target-dir "$folder/build" \
 	-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size
-mkdir -p "$folder/$features"
-strip -o "$folder/$features/gwe" "$folder/build/$triple/release/gwe"
-printf '%s: %s bytes\n' "target/tiny/$features/gwe" "$(wc -c <"$folder/$features/gwe")"
+deliver "$folder/build/$triple/release/gwe" "$folder/$features" strip

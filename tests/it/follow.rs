@@ -24,13 +24,7 @@ fn exe(pid: u32) -> PathBuf {
 /// A gateway with the image's programs in `usr/bin`, not yet hosted.
 fn image() -> Site {
     let site = Site::new();
-    let root = site.gateway.root();
-    fs::create_dir_all(root.path("usr/bin")).unwrap();
-    fs::create_dir_all(root.path("var/log")).unwrap();
-    fs::copy(agent_binary(), root.path("usr/bin/gwe")).unwrap();
-    for name in ["gmq", "gdc"] {
-        symlink("gwe", root.path("usr/bin").join(name)).unwrap();
-    }
+    site.bring_programs();
     site
 }
 

@@ -5,7 +5,7 @@ use gwe_tests::harness::{agent_binary, agent_of, run, wait_for, wait_until, Ran,
 use gwe_tests::skip;
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -46,13 +46,8 @@ impl Field {
         for (section, key, value) in settings {
             site.set(section, key, value);
         }
+        site.bring_programs();
         let root = site.gateway.root();
-        fs::create_dir_all(root.path("usr/bin")).unwrap();
-        fs::create_dir_all(root.path("var/log")).unwrap();
-        fs::copy(agent_binary(), root.path("usr/bin/gwe")).unwrap();
-        for name in ["gmq", "gdc"] {
-            symlink("gwe", root.path("usr/bin").join(name)).unwrap();
-        }
         fs::set_permissions(root.path("usr/bin"), fs::Permissions::from_mode(0o555)).unwrap();
         // Permissions bind no superuser: there, the image is mounted read-only for the engine and all that it starts.
         let usr = root.path("usr").display().to_string();

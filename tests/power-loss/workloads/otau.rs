@@ -1,6 +1,7 @@
 //! An install over the air of version 2 of an app whose version 1 is there, with the real server and the real supervisord.
 //! Acknowledged is what the gateway has told the server: that it took the request, and how the install went.
 
+use super::look;
 use super::otau_check::OtauChecker;
 use crate::gateway::{lay_out, Agent, Boot, Hosting, Neighbour, SampleApp, Server, Told};
 use crate::loss::Loss;
@@ -47,11 +48,8 @@ impl Otau {
     }
 
     /// What `fetch_status` has to say.
-    pub fn report(self) -> &'static str {
-        match self {
-            Otau::Update | Otau::CutAgain => "[gwe] installed power_app v2 in ",
-            Otau::RollBack => "[gwe] rolled back power_app v2 to v1: ",
-        }
+    pub fn report(self) -> String {
+        look::report(SampleApp::NAME, self.ends_with())
     }
 }
 

@@ -6,12 +6,12 @@
 //! Then the agent checks in: the version that has to be there in the end is, whole and running; that is reported, and nothing
 //! else is; no installer ran for a version that was installed already.
 
-use super::look::{nothing_left, read, Step};
+use super::look::{is_pending, nothing_left, read, Step};
 use super::otau::{fragment, kept_fragment, server_data, Otau, MAX_CHECK_INS};
 use crate::gateway::{Agent, Boot, Hosting, SampleApp, Server, Told};
 use crate::trouble::{Doing, Outcome};
 use crate::workload::{Checker, CrashState, Finding};
-use gwe::install::{journal, registry};
+use gwe::install::registry;
 use gwe_tests::harness::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -113,12 +113,7 @@ impl OtauChecker {
         if !told.engine_fetch.is_empty() {
             return Ok(());
         }
-        let path = journal::path(&root.join("var/lib/gwe"));
-        let journal = journal::parse(&read(&path)?).ok_or(Finding::Third("the journal is damaged".to_string()))?;
-        match journal.jobs.iter().any(|job| job.name == self.app(2).tarball_name()) {
-            true => Ok(()),
-            false => Err(Finding::Lost("the request was taken, and is not in the journal".to_string())),
-        }
+        is_pending(root, &self.app(2).tarball_name())
     }
 
     /// Whether all is as it has to be in the end.
@@ -163,7 +158,7 @@ impl OtauChecker {
 
     /// What must be so in the end.
     fn end(&self, root: &Path, server: &Server, before: &Found) -> Step<()> {
-        let wrong = server.told().reports.into_iter().find(|report| !report.contains(self.otau.report()));
+        let wrong = server.told().reports.into_iter().find(|report| !report.contains(&self.otau.report()));
         if let Some(report) = wrong {
             return Err(Finding::Third(format!("reported: {report}")));
         }

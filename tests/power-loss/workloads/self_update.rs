@@ -1,6 +1,7 @@
 //! Version 2 of the agent comes over the air to a gateway on which version 1 came so and runs as the engine. Acknowledged is what
 //! it has told the server.
 
+use super::look;
 use super::otau::server_data;
 use super::self_update_check::SelfUpdateChecker;
 use crate::gateway::{lay_out, Agent, Boot, Neighbour, Server};
@@ -41,11 +42,8 @@ impl SelfUpdate {
     }
 
     /// What `fetch_status` has to say.
-    pub fn report(self) -> &'static str {
-        match self {
-            SelfUpdate::Update => "[gwe] installed gwe v2 in ",
-            SelfUpdate::RollBack => "[gwe] rolled back gwe v2 to v1: ",
-        }
+    pub fn report(self) -> String {
+        look::report("gwe", self.ends_with() as usize)
     }
 
     fn program(self, version: u64) -> Outcome<Vec<u8>> {
@@ -94,7 +92,7 @@ impl Workload for SelfUpdate {
         let server = Server::on_copy(&server_data(notes), &notes.join("server-at-work"))?.watched_by(witness)?;
         let _boot = Boot::up(root, &server.url(), None)?;
         let _neighbour = Neighbour::start(root);
-        Engine::start(root).ends_with(self.ends_with(), self.report(), root, &server)
+        Engine::start(root).ends_with(self.ends_with(), &self.report(), root, &server)
     }
 
     fn checker(&self, notes: &Path) -> Outcome<Box<dyn Checker>> {

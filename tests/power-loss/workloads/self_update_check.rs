@@ -4,13 +4,13 @@
 //! version that it names is wholly there; what the server was told is true. Then the gateway boots: the engine starts as the
 //! image's agent, goes on, and ends as the version that has to be in charge in the end; that is reported, and nothing else is.
 
-use super::look::{nothing_left, read, Step};
+use super::look::{is_pending, nothing_left, read, Step};
 use super::otau::server_data;
 use super::self_update::{kept_program, slot, tarball_name, Engine, SelfUpdate, FACTORY};
 use crate::gateway::{Agent, Boot, Server, Told};
 use crate::trouble::{Doing, Outcome};
 use crate::workload::{Checker, CrashState, Finding};
-use gwe::install::{journal, registry};
+use gwe::install::registry;
 use gwe_tests::harness::Scratch;
 use serde_json::Value;
 use std::fs;
@@ -100,12 +100,7 @@ impl SelfUpdateChecker {
         if !told.engine_fetch.is_empty() {
             return Ok(());
         }
-        let path = journal::path(&root.join("var/lib/gwe"));
-        let journal = journal::parse(&read(&path)?).ok_or(Finding::Third("the journal is damaged".to_string()))?;
-        match journal.jobs.iter().any(|job| job.name == tarball_name(2)) {
-            true => Ok(()),
-            false => Err(Finding::Lost("the request was taken, and is not in the journal".to_string())),
-        }
+        is_pending(root, &tarball_name(2))
     }
 
     /// Whether all is as it has to be in the end.
@@ -125,7 +120,7 @@ impl SelfUpdateChecker {
                 return Ok(Err(Finding::DoesNotStart(ran.report())));
             }
         }
-        if let Err(why) = Engine::start(root).ends_with(self.update.ends_with(), self.update.report(), root, &server) {
+        if let Err(why) = Engine::start(root).ends_with(self.update.ends_with(), &self.update.report(), root, &server) {
             return Ok(Err(Finding::DoesNotStart(why)));
         }
         Ok(self.end(root, &server))
@@ -134,7 +129,7 @@ impl SelfUpdateChecker {
     /// What must be so in the end.
     fn end(&self, root: &Path, server: &Server) -> Step<()> {
         let reports = server.told().reports.split_off(self.before.reports.len());
-        if let Some(report) = reports.iter().find(|report| !report.contains(self.update.report())) {
+        if let Some(report) = reports.iter().find(|report| !report.contains(&self.update.report())) {
             return Err(Finding::Third(format!("reported: {report}")));
         }
         let found = self.look(root)?;

@@ -2,13 +2,15 @@
 
 use super::background::Background;
 use super::command::Ran;
-use super::gateway::Gateway;
+use super::gateway::{agent_binary, Gateway};
 use super::murano::Murano;
 use super::supervisord::Supervisord;
 use super::tarball::Tarball;
 use super::wait::{wait_for, wait_until};
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 /// The gateway's serial number.
@@ -81,6 +83,19 @@ impl Site {
         let config = Supervisord::plain_config().replace("/conf.d/", "/var/lib/gwe/supervisor.d/") + more;
         self.supervisord = Some(Supervisord::start(self.gateway.root(), &config));
         true
+    }
+
+    /// Puts the image's `gwe`, `gmq` and `gdc` into `usr/bin`, and makes the folder of the logs.
+    #[track_caller]
+    pub fn bring_programs(&self) {
+        let root = self.gateway.root();
+        for folder in ["usr/bin", "var/log"] {
+            fs::create_dir_all(root.path(folder)).expect("a scratch folder takes folders");
+        }
+        fs::copy(agent_binary(), root.path("usr/bin/gwe")).expect("the agent can be copied");
+        for name in ["gmq", "gdc"] {
+            symlink("gwe", root.path("usr/bin").join(name)).expect("a scratch folder takes links");
+        }
     }
 
     /// Sets one of the image's factory settings.
@@ -213,7 +228,7 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         if let Some(supervisord) = &self.supervisord {
-            let _ = std::fs::remove_dir_all(self.gateway.root().path("var/lib/gwe/supervisor.d"));
+            let _ = fs::remove_dir_all(self.gateway.root().path("var/lib/gwe/supervisor.d"));
             if !std::thread::panicking() {
                 supervisord.ctl(&["stop", "all"]);
             }
