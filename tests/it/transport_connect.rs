@@ -1,35 +1,17 @@
 //! Names and addresses that lead nowhere (minreq#52; "AAAA black-holed, A alive" and "resolver dead").
 
-use gwe_tests::harness::{run, Gateway, Murano, Ran, Scratch};
+use gwe_tests::harness::{run, with_files, Gateway, Murano, Ran, Scratch, NOT_IN_PLACE};
 use gwe_tests::skip;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Runs `gdc` with these files in the place of the system's, in a mount namespace of its own. `None` where there is no such
 /// thing for us.
 fn gdc_with(files: &[(&Path, &str)], gateway: &Gateway, line: &str) -> Option<Ran> {
-    let unshare = if run(Command::new("unshare").args(["-m", "true"]), Duration::from_secs(5)).code == Some(0) {
-        "-m"
-    } else if run(Command::new("unshare").args(["-rm", "true"]), Duration::from_secs(5)).code == Some(0) {
-        "-rm"
-    } else {
-        return None;
-    };
-    let mut script = String::new();
-    for (file, place) in files {
-        script.push_str(&format!("mount --bind {} {place} || exit 99; ", file.display()));
-    }
-    let gdc = gateway.command("gdc");
-    script.push_str(&format!("exec {} {line}", Path::new(gdc.get_program()).display()));
-    let mut command = Command::new("unshare");
-    command.args([unshare, "sh", "-c", &script]).env("GWE_ROOT", gateway.root().root());
-    for proxy in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
-        command.env_remove(proxy).env_remove(proxy.to_uppercase());
-    }
-    Some(run(&mut command, Duration::from_secs(60))).filter(|ran| ran.code != Some(99))
+    let mut command = with_files(gateway.command("gdc").args(line.split(' ')), files)?;
+    Some(run(&mut command, Duration::from_secs(60))).filter(|ran| ran.code != Some(NOT_IN_PLACE))
 }
 
 /// A listener that lets no connection in: its queue is full, so that the kernel drops what comes, as a black hole does.

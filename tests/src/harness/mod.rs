@@ -4,12 +4,14 @@
 
 mod background;
 mod command;
+mod dns;
 mod faults;
 mod gateway;
 mod gmq;
 mod murano;
 mod murano_child;
 mod other_agent;
+mod own_files;
 mod raw;
 mod scratch;
 mod scripted;
@@ -24,12 +26,14 @@ mod wrong_clock;
 
 pub use background::Background;
 pub use command::{run, run_fed, Ran};
+pub use dns::Dns;
 pub use faults::{Chance, FAULTS};
 pub use gateway::{agent_binary, Gateway};
 pub use gmq::Gmq;
 pub use murano::Murano;
 pub use murano_child::{murano_binary, MuranoChild};
 pub use other_agent::agent_of;
+pub use own_files::{with_files, NOT_IN_PLACE};
 pub use raw::{raw, End, RawReply};
 pub use scratch::Scratch;
 pub use scripted::{Guest, Scripted};
