@@ -17,10 +17,11 @@ PATHS = [
     (r"Gateway\.cfg|Engine\.config", "settings"),
     (r"/gwe/usage", "account of requests"),
     (r"last_check_in|last_known_time", "times of the last check-in"),
-    (r"/proc/(self|\d+)/(exe|maps)", "start and end of programs and threads"),
+    (r"/proc/(self|\d+)/(exe|maps)|/usr/bin/gwe", "start and end of programs and threads"),
     (r"supervisor\.sock", "reports: apps"),
     (r"/proc/(self/|\d+/)?(mountinfo|meminfo|uptime|stat|sys)", "reports: host"),
-    (r"openssl|\.pem|/ssl/|certs|\.cnf", TLS),
+    # OpenSSL looks at an empty path for roots, and at the time zone for the dates of certificates.
+    (r'openssl|\.pem|/ssl/|certs|\.cnf|localtime|zoneinfo|^AT_FDCWD, ""', TLS),
     (r"/etc/(hosts|nsswitch|resolv|gai|host)", "name resolution"),
     (r"var/lib/gwe|usr/share/gwe", "lock, journal, registry, versions"),
     (r"memfd:gwe", "start and end of programs and threads"),
@@ -37,6 +38,12 @@ CALLS = [
     ("getrandom", "random numbers"),
 ]
 LINE = re.compile(r"(?:\d+ +)?(\w+)\((.*)")
+
+
+def as_on_a_gateway(lines, gateway):
+    """The lines with the paths of a gateway: the names of a measured one and of its build must not be taken for what a call is for."""
+    lines = [re.sub(r"AT_FDCWD<[^>]*>", "AT_FDCWD", line) for line in lines]
+    return [line.replace(str(gateway.agent), "/usr/bin/gwe").replace(str(gateway.root), "") for line in lines]
 
 
 def sort(lines):
@@ -77,6 +84,9 @@ def purpose(name, arguments, is_loading, sockets):
     # Only OpenSSL wakes up everybody who may wait for its set-up.
     if name == "futex" and "2147483647" in arguments:
         return TLS
+    # The standard library asks once whether the kernel knows statx.
+    if name == "statx" and "NULL" in arguments:
+        return "start and end of programs and threads"
     for pattern, what in PATHS:
         if re.search(pattern, arguments):
             return what
@@ -110,7 +120,7 @@ def of_a_check_in(gateway, scratch):
         if tracer.poll() is None:
             tracer.send_signal(signal.SIGTERM)
             tracer.wait(30)
-    return sort(lines)
+    return sort(as_on_a_gateway(lines, gateway))
 
 
 def asleep(log, beyond=0):
