@@ -9,6 +9,7 @@ use super::flags::{option, switch, Flag, Page, Parser};
 use super::output;
 use crate::config::{Paths, VERSION};
 use crate::queue::ask;
+use crate::queue::discard;
 use crate::queue::forward::{courier, process};
 use crate::queue::server;
 use crate::queue::settings::{file_name, Settings, Which};
@@ -39,6 +40,7 @@ static COMMANDS: &[(&str, &str)] = &[
     ("set-aside list", "points that the platform refused, with its reason"),
     ("set-aside requeue all|ID...", "queue them again"),
     ("set-aside discard all|ID...", "give them up"),
+    ("discard DEVICE", "give up what is queued for a device, as status names it; the server must not run"),
 ];
 
 /// Why nothing was done, and the exit status.
@@ -108,6 +110,10 @@ fn execute(mut parser: Parser) -> Result<String, Failure> {
         }
         ["reread"] => reread(&paths),
         ["status"] => show::status(&paths, &settings, is_json),
+        ["discard", device @ ..] if !device.is_empty() => match discard::discard(&paths, &device.join(" ")) {
+            Ok(count) => Ok([&count.to_string(), " discarded\n"].concat()),
+            Err(e) => Err(Failure::Failed(e.to_string())),
+        },
         ["set-aside", rest @ ..] => set_aside::run(&paths, rest, is_json),
         ["cfg", rest @ ..] => configure(&mut settings, Which::Queue, rest),
         ["log", rest @ ..] => configure(&mut settings, Which::Logging, rest),

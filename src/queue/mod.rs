@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod backoff;
+pub mod discard;
 pub mod forward;
 pub mod http;
 pub mod identities;
@@ -13,3 +14,20 @@ pub mod set_aside;
 pub mod settings;
 pub mod stamp;
 pub mod store;
+
+use std::time::Duration;
+
+use crate::config::Paths;
+use crate::sys::file::FileError;
+use crate::sys::lock::{self, Lock};
+
+/// Another one that is ending may take so long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Keeps all others from writing the queue. `Ok(None)`: a server runs.
+///
+/// # Errors
+/// The lock could not be made.
+pub fn lock(paths: &Paths) -> Result<Option<Lock>, FileError> {
+    lock::take(&paths.run().join("gmq.lock"), PATIENCE)
+}

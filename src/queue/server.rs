@@ -23,7 +23,7 @@ use crate::config::Paths;
 use crate::sys::file::FileError;
 use crate::sys::poll::Watch;
 use crate::sys::signal::{self, Signal};
-use crate::sys::{clock, file, lock, memory, random};
+use crate::sys::{clock, file, memory, random};
 
 /// Connections at once. Beyond that, the one that has been silent for longest makes room.
 const MAX_CONNECTIONS: usize = 32;
@@ -73,8 +73,7 @@ impl std::error::Error for ServerError {}
 pub fn run(paths: &Paths, port: Option<u16>) -> Result<(), ServerError> {
     signal::block();
     let signals = signal::descriptor().map_err(|e| ServerError::System("wait for signals", e))?;
-    let lock = lock::take(&paths.run().join("gmq.lock"), Duration::from_secs(2)).map_err(ServerError::File)?;
-    let _lock = lock.ok_or(ServerError::IsRunning)?;
+    let _lock = super::lock(paths).map_err(ServerError::File)?.ok_or(ServerError::IsRunning)?;
     let port = port.unwrap_or_else(|| Settings::load(paths).port());
     let listeners = listen(port)?;
     if let Some(address) = listeners.first().and_then(|l| l.local_addr().ok()) {

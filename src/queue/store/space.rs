@@ -7,6 +7,7 @@ use super::load::Segment;
 use super::record;
 use super::scan::{Item, Scan};
 use super::segment::{self, Header, END};
+use super::state::Cursor;
 use super::{Refused, Store, WhenFull, FRESH_ROOM, MAX_POINT, MIN_SEGMENTS, PREPARE_AGAIN};
 use crate::queue::point::Point;
 use crate::sys::file::{self, FileError};
@@ -153,6 +154,28 @@ impl Store {
             merged.first = plan.first;
         }
         true
+    }
+
+    /// Gives up all points of an identity that wait, durably, and counts them as dropped. Returns how many they were.
+    ///
+    /// # Errors
+    /// It is not on the disk: after the next start they may wait again.
+    pub fn give_up(&mut self, identity: u64) -> Result<u32, FileError> {
+        self.commit()?;
+        let Some(&Cursor { last, queued, .. }) = self.state.cursor(identity) else { return Ok(0) };
+        self.state.counters.dropped += u64::from(queued);
+        let noted = self.next_sequence;
+        self.gone(identity, last + 1, queued);
+        if self.next_sequence == noted || self.current.is_none() {
+            // There was no room for the note, or the disk refused it: the head of another segment says the same.
+            if self.ready.is_empty() {
+                self.prepare()?;
+            }
+            self.begin_segment()?;
+            self.commit()?;
+        }
+        self.flush()?;
+        Ok(queued)
     }
 
     /// Gives up the oldest segment, and counts what waited in it. Whether there was one.

@@ -401,3 +401,29 @@ fn boots_are_placed_in_time_for_good() {
     assert_eq!(store.state().boots, [Boot { tag: 5, began: Some(1_800_000_000), last: 25 }]);
     fs::remove_dir_all(dir).unwrap();
 }
+
+#[test]
+fn what_is_given_up_is_counted_and_does_not_come_back_also_where_there_is_no_room_to_note_it() {
+    for is_brimful in [false, true] {
+        let dir = scratch(if is_brimful { "given-up-brimful" } else { "given-up" });
+        let mut store = Store::open(&dir, SMALL).unwrap();
+        put(&mut store, 1, 0..3);
+        put(&mut store, 2, 0..2);
+        let mut count = 3;
+        let empty = Point { value: String::new(), ..point(0) };
+        while is_brimful && store.room() >= record::point_size(&empty) {
+            let fits = store.room() - record::point_size(&empty);
+            let value = "9".repeat(if fits > MAX_POINT { MAX_POINT / 2 } else { fits });
+            store.stage(1, &[Point { value, ..empty.clone() }]).unwrap();
+            store.commit().unwrap();
+            count += 1;
+        }
+        assert_eq!(store.give_up(1).unwrap(), count);
+        assert_eq!(store.give_up(1).unwrap(), 0, "nothing is left");
+        drop(store);
+        let mut store = Store::open(&dir, SMALL).unwrap();
+        assert_eq!((store.state().queued(), store.state().counters.dropped), (2, u64::from(count)));
+        assert_eq!(values(&waiting(&mut store), 2), [0, 1]);
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
