@@ -218,14 +218,7 @@ impl Transport {
         let malformed = |how: String| TransportError::Malformed(self.host(), how);
         let length = head.length().map_err(malformed)?;
         let is_chunked = head.is_chunked().map_err(malformed)?;
-        let has_body = match head.status {
-            200..=299 | 304 | 400..=599 => !matches!(head.status, 204 | 304),
-            status @ 300..=399 => {
-                let target = head.header("location").unwrap_or("nowhere").chars().take(200).collect();
-                return Err(TransportError::Redirect(self.host(), status, target).into());
-            }
-            status => return Err(malformed(format!("its status is {status}")).into()),
-        };
+        let has_body = self.has_body(&head)?;
         let limit = receiver.head(&head, length)?;
         if length.is_some_and(|length| has_body && length > limit) {
             return Err(TransportError::TooLarge(self.host(), "body", limit).into());
@@ -251,6 +244,19 @@ impl Transport {
         match length {
             Some(length) if has_body && bytes < length => Err(Fault::Short(bytes, length)),
             _ => Ok(Received { head, is_chunked, has_length: length.is_some(), bytes }),
+        }
+    }
+
+    /// Whether a body follows; a redirect, and a status that ends no request, are errors.
+    fn has_body(&self, head: &Head) -> Result<bool, TransportError> {
+        match head.status {
+            204 | 304 => Ok(false),
+            200..=299 | 400..=599 => Ok(true),
+            status @ 300..=399 => {
+                let target = head.header("location").unwrap_or("nowhere").chars().take(200).collect();
+                Err(TransportError::Redirect(self.host(), status, target))
+            }
+            status => Err(TransportError::Malformed(self.host(), format!("its status is {status}"))),
         }
     }
 
