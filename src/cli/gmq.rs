@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use super::flags::{option, switch, Flag, Page, Parser};
 use super::output;
 use crate::config::{Paths, VERSION};
+use crate::engine::follow;
 use crate::queue::ask;
 use crate::queue::discard;
 use crate::queue::forward::{courier, process};
@@ -106,7 +107,9 @@ fn execute(mut parser: Parser) -> Result<String, Failure> {
         [] => {
             log::set_level(settings.log_level());
             drop(settings);
-            server::run(&paths, port).map(|()| String::new()).map_err(|e| Failure::Failed(e.to_string()))
+            server::run(&paths, port, follow::after_nap(&paths, "gmq"))
+                .map(|()| String::new())
+                .map_err(|e| Failure::Failed(e.to_string()))
         }
         ["reread"] => reread(&paths),
         ["status"] => show::status(&paths, &settings, is_json),

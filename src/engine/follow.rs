@@ -14,6 +14,7 @@ use crate::config::{Paths, VERSION};
 use crate::install::agent::{self, Agents, Version};
 use crate::supervisor::{State, Supervisor};
 use crate::sys::clock;
+use crate::sys::doze;
 use crate::sys::file;
 
 /// Set for a program that is to be what it is.
@@ -69,6 +70,18 @@ pub fn become_it(program: &Path, called_as: &OsStr, arguments: &[OsString]) -> s
     Command::new(program).arg0(called_as).args(arguments).env(FOLLOWED, "1").exec()
 }
 
+/// What a program that stays resident becomes after a nap, and what in its place where that is gone: this one, but a version that
+/// arrived over the air goes through the image's, which follows the newest.
+#[must_use]
+pub fn after_nap(paths: &Paths, called_as: &str) -> [PathBuf; 2] {
+    let (own, image) = (own_executable(), paths.below_root(Path::new("/usr/bin").join(called_as)));
+    if agent::has_arrived(paths, &own) {
+        [image, own]
+    } else {
+        [own, image]
+    }
+}
+
 /// Notes that a program has ended in order: its starts do not count against it.
 pub fn ended_in_order(called_as: &str, arguments: &[OsString]) {
     let paths = Paths::of(None);
@@ -106,6 +119,10 @@ pub fn bring_queue_along(paths: &Paths, supervisor: &Supervisor<'_>) {
     let processes = supervisor.processes().unwrap_or_default();
     let Some(queue) = processes.iter().find(|p| p.group == QUEUE && p.state == State::Running) else { return };
     let Ok(runs) = std::fs::read_link(format!("/proc/{}/exe", queue.pid)) else { return };
+    if doze::is_asleep(&runs) {
+        // It follows by itself when it is woken.
+        return;
+    }
     let is_right = match &wanted {
         Some((program, version)) => agent::is_same(&runs, program) || is_given_up(paths, QUEUE, version),
         None => !agent::has_arrived(paths, &runs),

@@ -15,8 +15,6 @@ use crate::sys::signal::{self, Signal};
 
 /// Shorter pauses are slept as the engine.
 const LONG: Duration = Duration::from_secs(10);
-/// Set: the engine stays itself between check-ins, for debuggers and profilers.
-const STAY: &str = "GWE_STAY";
 
 /// What is to be known after a pause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +56,7 @@ pub fn woken() -> Option<(Kept, Option<Signal>)> {
 /// does not come back: the engine starts anew, and [`woken`] says so.
 pub fn pause(delay: Duration, kept: Option<Kept>, paths: &Paths) -> Option<Signal> {
     let deadline = clock::since_boot() + delay;
-    if let Some(kept) = kept.filter(|_| delay >= LONG && std::env::var_os(STAY).is_none()) {
+    if let Some(kept) = kept.filter(|_| delay >= LONG && doze::is_allowed()) {
         let own = own_executable();
         // Replaced meanwhile, perhaps by a package's update: the next check-in still is this version's.
         if own.is_file() {

@@ -7,6 +7,8 @@ pub mod forward;
 pub mod http;
 pub mod identities;
 pub mod identity;
+pub mod listen;
+pub mod nap;
 pub mod point;
 pub mod server;
 pub mod service;
@@ -15,6 +17,7 @@ pub mod settings;
 pub mod stamp;
 pub mod store;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Paths;
@@ -29,5 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// The lock could not be made.
 pub fn lock(paths: &Paths) -> Result<Option<Lock>, FileError> {
-    lock::take(&paths.run().join("gmq.lock"), PATIENCE)
+    lock::take(&lock_file(paths), PATIENCE)
+}
+
+/// What the lock lies on.
+fn lock_file(paths: &Paths) -> PathBuf {
+    paths.run().join("gmq.lock")
 }

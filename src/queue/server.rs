@@ -4,23 +4,23 @@
 //! Everything that arrived in one turn of the loop shares one flush of the store, and is answered behind it. A turn never waits for
 //! a client or for the network.
 
-use std::fmt;
 use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
-use super::ask;
 use super::forward::courier::Courier;
 use super::forward::wire::Report;
 use super::http::connection::Connection;
 use super::http::route::route;
+use super::listen::{listen, ServerError};
+use super::nap::{self, Awake, Nap};
 use super::service::{Moment, Order, Service, Token};
-use super::settings::Settings;
 use super::stamp::{self, Now};
 use crate::config::Paths;
-use crate::sys::file::FileError;
+use crate::sys::lock::Lock;
 use crate::sys::poll::Watch;
 use crate::sys::signal::{self, Signal};
 use crate::sys::{clock, file, memory, random};
@@ -38,57 +38,37 @@ const TIDY_AFTER: Duration = Duration::from_secs(2);
 /// From SIGTERM to the end: less than supervisord waits. An activation cut short may cost its CIK.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
 
-/// Why the server cannot run.
-#[derive(Debug)]
-pub enum ServerError {
-    /// The address is taken, or may not be used.
-    Listen(SocketAddr, io::Error),
-    /// Another gmq serves this root.
-    IsRunning,
-    /// The system refused what the loop needs: what.
-    System(&'static str, io::Error),
-    /// The lock could not be made.
-    File(FileError),
-}
-
-impl fmt::Display for ServerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ServerError::Listen(address, e) => {
-                write!(f, "cannot listen on {address}: {e}; is another server there? `gmq cfg set http port N` moves this one")
-            }
-            ServerError::IsRunning => f.write_str("another gmq is running; `supervisorctl status gmq` shows it"),
-            ServerError::System(what, e) => write!(f, "cannot {what}: {e}"),
-            ServerError::File(e) => write!(f, "{e}"),
-        }
-    }
-}
-
-impl std::error::Error for ServerError {}
-
-/// Serves until SIGTERM. `port`: instead of the configured one.
+/// Serves until SIGTERM. `port`: instead of the configured one; `programs`: what goes on after a nap, see [`Nap::new`].
 ///
 /// # Errors
 /// It could not begin.
-pub fn run(paths: &Paths, port: Option<u16>) -> Result<(), ServerError> {
+pub fn run(paths: &Paths, port: Option<u16>, programs: [PathBuf; 2]) -> Result<(), ServerError> {
     signal::block();
-    let signals = signal::descriptor().map_err(|e| ServerError::System("wait for signals", e))?;
-    let _lock = super::lock(paths).map_err(ServerError::File)?.ok_or(ServerError::IsRunning)?;
-    let port = port.unwrap_or_else(|| Settings::load(paths).port());
-    let listeners = listen(port)?;
-    if let Some(address) = listeners.first().and_then(|l| l.local_addr().ok()) {
-        let port = address.port().to_string();
-        if let Err(e) = file::replace(&ask::port_file(paths), port.as_bytes(), 0o644) {
-            crate::warning!("{e}; the gmq commands look for the server at the configured port");
-        }
-        crate::info!("listening on http://{address}");
+    let awake = nap::awake(&super::lock_file(paths));
+    if awake.as_ref().is_some_and(|awake| awake.is_stopped) {
+        crate::info!("stopping");
+        return Ok(());
     }
+    let signals = signal::descriptor().map_err(|e| ServerError::System("wait for signals", e))?;
+    let (lock, listeners, kept) = match awake {
+        Some(Awake { lock: Some(lock), listeners, kept, .. }) => (Some(lock), listeners, Some(kept)),
+        _ => (super::lock(paths).map_err(ServerError::File)?, Vec::new(), None),
+    };
+    let lock = lock.ok_or(ServerError::IsRunning)?;
+    let listeners = match listeners {
+        none if none.is_empty() => listen(paths, port)?,
+        listeners => listeners,
+    };
     let boot_id = file::read(std::path::Path::new("/proc/sys/kernel/random/boot_id"), 100).ok().flatten();
     let boot = stamp::tag(&String::from_utf8_lossy(&boot_id.unwrap_or_default()));
-    let service = Service::new(paths.clone(), boot, moment(), random::bits);
+    let mut service = Service::new(paths.clone(), boot, moment(), random::bits);
+    if let Some(kept) = kept {
+        service.restore(kept);
+    }
     let mut server = Server {
         paths: paths.clone(),
         service,
+        lock,
         listeners,
         listen_at: Duration::ZERO,
         connections: Vec::new(),
@@ -96,29 +76,12 @@ pub fn run(paths: &Paths, port: Option<u16>) -> Result<(), ServerError> {
         couriers: Vec::new(),
         ending: Vec::new(),
         tidy_at: None,
+        nap: Nap::new(programs, clock::since_boot()),
         stop_at: None,
     };
     server.serve(&signals).map_err(|e| ServerError::System("wait", e))?;
     server.service.shut_down();
     Ok(())
-}
-
-/// Both loopback addresses: clients that look up `localhost` may take either first. IPv6 may be missing.
-fn listen(port: u16) -> Result<Vec<TcpListener>, ServerError> {
-    let bind = |address: SocketAddr| -> io::Result<TcpListener> {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    };
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let first = bind(address).map_err(|e| ServerError::Listen(address, e))?;
-    let port = first.local_addr().map_or(port, |address| address.port());
-    let mut listeners = vec![first];
-    match bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
-        Ok(listener) => listeners.push(listener),
-        Err(e) => crate::debug!("not listening on [::1]: {e}"),
-    }
-    Ok(listeners)
 }
 
 fn moment() -> Moment {
@@ -134,6 +97,8 @@ fn moment() -> Moment {
 struct Server {
     paths: Paths,
     service: Service,
+    /// Held for as long as the server runs, naps included.
+    lock: Lock,
     listeners: Vec<TcpListener>,
     /// Not before that is the next connection accepted.
     listen_at: Duration,
@@ -144,6 +109,8 @@ struct Server {
     ending: Vec<Child>,
     /// When memory is given back, unless more requests come.
     tidy_at: Option<Duration>,
+    /// `None`: it does not nap.
+    nap: Option<Nap>,
     /// When the server ends at the latest, once it has been told to.
     stop_at: Option<Duration>,
 }
@@ -179,6 +146,7 @@ impl Server {
             // Behind the answers: nobody waits for it.
             self.service.prepare(moment);
             self.tidy(moment);
+            self.take_nap(is_pending, moment);
             if self.is_done(moment) {
                 return Ok(());
             }
@@ -223,7 +191,8 @@ impl Server {
         let connections = self.connections.iter().filter_map(|(_, c)| c.deadline()).min();
         let listening = (!self.listen_at.is_zero()).then_some(self.listen_at);
         let room = if self.connections.len() < MAX_CONNECTIONS { None } else { self.room_at().filter(|at| *at > now) };
-        let all = [self.service.deadline(now), connections, listening, room, self.tidy_at, self.stop_at];
+        let nap = self.nap.as_ref().and_then(Nap::at);
+        let all = [self.service.deadline(now), connections, listening, room, self.tidy_at, nap, self.stop_at];
         let first = all.into_iter().flatten().min()?;
         Some(first.saturating_sub(now))
     }
@@ -336,6 +305,7 @@ impl Server {
             while let Some(request) = connection.next_request() {
                 is_any = true;
                 self.tidy_at = Some(moment.since_boot.saturating_add(TIDY_AFTER));
+                self.nap.iter_mut().for_each(Nap::put_off);
                 let token = Token { connection: *id, place: request.place };
                 match route(&request.head, &request.body) {
                     Ok(call) => self.service.request(token, call, moment),
@@ -387,6 +357,26 @@ impl Server {
         if self.tidy_at.is_some_and(|at| at <= moment.since_boot) {
             self.tidy_at = None;
             memory::give_back();
+        }
+    }
+
+    /// Naps where nothing has been to do for long. Does not come back then: a client, or a signal, has the server start anew.
+    fn take_nap(&mut self, is_pending: bool, moment: Moment) {
+        let is_idle = !is_pending
+            && self.stop_at.is_none()
+            && self.listen_at.is_zero()
+            && self.connections.is_empty()
+            && self.couriers.is_empty()
+            && self.ending.is_empty()
+            && self.tidy_at.is_none()
+            && self.service.is_idle(moment.since_boot);
+        let Some(nap) = self.nap.as_mut().filter(|_| !self.listeners.is_empty()) else { return };
+        if !nap.is_due(is_idle, moment.since_boot) {
+            return;
+        }
+        if let Err(e) = nap.take(&self.lock, &self.listeners, self.service.kept()) {
+            crate::debug!("cannot sleep as a smaller program: {e}");
+            self.nap = None;
         }
     }
 

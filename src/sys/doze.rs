@@ -21,17 +21,31 @@ const DOZE: &str = "GWE_DOZE";
 /// What is run afterwards, and what in its place where that is gone.
 const WAKE: [&str; 2] = ["GWE_WAKE_1", "GWE_WAKE_2"];
 /// The longest that a caller may keep, in bytes.
-const MAX_KEPT: usize = 64;
+const MAX_KEPT: usize = 128;
+/// Set: a process stays itself, for debuggers and profilers.
+const STAY: &str = "GWE_STAY";
 
 /// Why a pause is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// The deadline has come, or it could not be waited for: the caller looks at it again.
     Time,
-    /// SIGHUP or SIGUSR1.
+    /// SIGHUP, SIGUSR1, or SIGIO.
     Hurry,
     /// SIGTERM, SIGINT or SIGQUIT.
     Stop,
+}
+
+/// Whether anything may sleep as another program here.
+#[must_use]
+pub fn is_allowed() -> bool {
+    !SLEEPER.is_empty() && std::env::var_os(STAY).is_none()
+}
+
+/// Whether what `/proc/PID/exe` names is the sleeper.
+#[must_use]
+pub fn is_asleep(executable: &Path) -> bool {
+    executable.as_os_str().as_encoded_bytes().starts_with(b"/memfd:gwe")
 }
 
 /// Becomes the sleeper until `deadline` since boot, then the first program of `wake` that is there, with this process's arguments and
@@ -68,7 +82,15 @@ pub fn woken() -> Option<Woken> {
     for name in [DOZE, WAKE[0], WAKE[1]] {
         std::env::remove_var(name);
     }
-    read(doze?.to_str()?, std::process::id())
+    let woken = read(doze?.to_str()?, std::process::id())?;
+    if let Some(name) =
+        std::env::args_os().next().and_then(|path| terminated(Path::new(&path).file_name()?.into()).ok())
+    {
+        // In lists of processes it is called as before: the program may be a link's target.
+        // SAFETY: the name ends with a zero byte, and outlives the call.
+        unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
+    }
+    Some(woken)
 }
 
 /// The variable's text is the environment's, so it may be anything: another process's counts for nothing.

@@ -1,16 +1,29 @@
 //! A lock between processes, which the kernel gives back when its holder dies.
 
 use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::file::{in_folder, Context, FileError};
+use super::hand_over;
 
 /// Held until dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// Takes back the lock at `path` that this process has kept; `None` where the descriptor is not that lock.
+#[must_use]
+pub fn take_back(descriptor: RawFd, path: &Path) -> Option<Lock> {
+    hold(hand_over::take_file(descriptor, path)?, Duration::ZERO)
 }
 
 const STEP: Duration = Duration::from_millis(10);
@@ -39,7 +52,7 @@ fn hold(file: File, patience: Duration) -> Option<Lock> {
     loop {
         // SAFETY: the descriptor is open for the whole call.
         if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
-            return Some(Lock { _file: file });
+            return Some(Lock { file });
         }
         if begun.elapsed() >= patience {
             return None;

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod doze;
 pub mod epoch;
 pub mod file;
+pub mod hand_over;
 pub mod host;
 pub mod lock;
 pub mod log;

@@ -44,6 +44,19 @@ pub fn block() {
     unsafe { libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) };
 }
 
+/// From now on a SIGIO waits, which [`super::hand_over::call_by_signal`] asks for; one that has come is forgotten.
+pub fn forget_calls() {
+    // SAFETY: as in `awaited_set` and `wait`; zero is a valid timespec.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGIO);
+        libc::sigprocmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+        // Of several that have come the kernel keeps one.
+        libc::sigtimedwait(&set, std::ptr::null_mut(), &std::mem::zeroed());
+    }
+}
+
 /// Undoes [`block`].
 pub fn release() {
     let set = awaited_set();

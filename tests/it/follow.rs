@@ -86,6 +86,30 @@ fn a_queue_that_runs_is_started_again_to_follow_and_to_come_back() {
 }
 
 #[test]
+fn a_queue_that_sleeps_is_left_alone_and_wakes_up_as_the_new_version() {
+    let mut site = image();
+    let hosted =
+        programs(&[("gwe", ""), ("gmq", "--port 0")]).replace("environment = ", "environment = GWE_NAP_AFTER=\"5\",");
+    if !site.host_with(&hosted) {
+        return;
+    }
+    site.await_ctl("gmq", "RUNNING");
+    let queue = site.pid("gmq");
+    let is_asleep = || exe(queue).to_string_lossy().starts_with("/memfd:gwe");
+    wait_until("gmq to sleep", LONG, is_asleep);
+    site.deploy("gwe.v0.1.8.tar.gz", &packed(agent_of("0.1.8")));
+    site.await_status("[gwe] installed gwe v0.1.8 in N s");
+    wait_until("the engine to follow", LONG, || exe(site.pid("gwe")) == slot(&site, "a"));
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(is_asleep(), "a check-in or two of the new version do not disturb it");
+    let ran = site.gateway.gmq(&["status"]).ok();
+    assert!(ran.stdout.contains("0.1.8"), "{}", ran.report());
+    assert_eq!(exe(queue), slot(&site, "a"));
+    wait_until("gmq to sleep again", LONG, is_asleep);
+    assert_eq!(site.pid("gmq"), queue, "it was never started anew");
+}
+
+#[test]
 fn a_gateway_without_a_queue_under_supervisord_misses_none() {
     let mut site = image();
     if !site.host_with(&programs(&[("gwe", "")])) {

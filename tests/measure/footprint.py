@@ -138,7 +138,9 @@ def resident_queue(builds, scratch, cloud, stack):
     gmq.symlink_to(agent)
     gateway = Gateway(scratch, "idle-gmq", agent, cloud.url)
     (gateway.root / "etc/gwe/gmq.cfg").write_text("[http]\nport = 0\n")
-    process = stack.enter_context(Process([gmq], scratch.path / "gmq.log", env=gateway.environment))
+    # Asleep by the time that it is looked at, not after a minute and a half.
+    environment = {**gateway.environment, "GWE_NAP_AFTER": "1"}
+    process = stack.enter_context(Process([gmq], scratch.path / "gmq.log", env=environment))
     process.features = features
     return process
 

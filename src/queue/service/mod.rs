@@ -23,6 +23,7 @@ use super::http::answer::Answer;
 use super::http::route::Call;
 use super::identities::{Identities, Refused};
 use super::identity::Identity;
+use super::nap::Kept;
 use super::settings::Settings;
 use super::stamp::{Clock, Now};
 use super::store::Store;
@@ -252,6 +253,39 @@ impl Service {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         !self.errands.is_empty()
+    }
+
+    /// Whether nothing is to be done, now or at any time, and nothing is known that is neither on disk nor [kept](Service::kept).
+    #[must_use]
+    pub fn is_idle(&self, now: Duration) -> bool {
+        let is_empty = self.store.as_ref().is_some_and(|store| store.state().cursors.is_empty());
+        let lines = self.devices.iter().map(|device| &device.line).chain([&self.link]);
+        is_empty
+            && self.waiting.is_empty()
+            && self.errands.is_empty()
+            && self.staged.is_empty()
+            && self.answers.is_empty()
+            && self.orders.is_empty()
+            && !self.is_stopping
+            && self.identities.all().iter().all(|known| known.cik.is_some())
+            && lines.into_iter().all(|line| !line.retry.is_failing())
+            && self.deadline(now).is_none()
+    }
+
+    /// What the disk does not tell.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        let forwarded = self.store.as_ref().map_or(0, |store| store.state().counters.forwarded);
+        Kept { refused: self.refused, forwarded, began: self.clock.began() }
+    }
+
+    /// Takes back what was kept, in the same boot.
+    pub fn restore(&mut self, kept: Kept) {
+        self.refused = kept.refused;
+        if let Some(store) = &mut self.store {
+            store.know_forwarded(kept.forwarded);
+        }
+        self.clock = Clock::new(self.clock.boot(), kept.began);
     }
 
     /// Starts nothing any more; whoever waits for the platform is served from the store.

@@ -60,6 +60,12 @@ impl Store {
         self.state.counters.forwarded += u64::from(points);
     }
 
+    /// Takes the count of forwarded points from who knows more than the disk.
+    pub fn know_forwarded(&mut self, points: u64) {
+        let counted = &mut self.state.counters.forwarded;
+        *counted = points.max(*counted);
+    }
+
     /// Counts damaged records met in a segment; those already known there are not counted again.
     pub fn damaged(&mut self, number: u32, lost: u32) {
         if self.segments.iter().any(|s| s.number == number) {

@@ -1,5 +1,5 @@
-//! What a resident engine is between two check-ins: a program of its own, so small that nobody asks. It sleeps until a deadline or
-//! a signal, notes which it was, and becomes the engine again, all as the same process.
+//! What a resident engine is between two check-ins, and an idle queue: a program of its own, so small that nobody asks. It sleeps until a
+//! deadline or a signal, notes which it was, and becomes what it was again, all as the same process.
 //!
 //! `build.rs` compiles it alone, without any library, and the agent carries it in itself: see the module above, which says what is in
 //! the environment. Invariant: no allocation, no panic, nothing but the six system calls below.
@@ -62,17 +62,23 @@ const SIGINT: isize = 2;
 const SIGQUIT: isize = 3;
 const SIGUSR1: isize = 10;
 const SIGTERM: isize = 15;
+/// A client calls: see `sys/hand_over.rs`.
+const SIGIO: isize = 29;
 const EINTR: isize = -4;
 const EAGAIN: isize = -11;
-/// What the engine waits for, as the kernel's set. A child's end wakes nobody.
-const AWAITED: u64 =
-    1 << (SIGHUP - 1) | 1 << (SIGINT - 1) | 1 << (SIGQUIT - 1) | 1 << (SIGUSR1 - 1) | 1 << (SIGTERM - 1);
+/// What is waited for, as the kernel's set. A child's end wakes nobody.
+const AWAITED: u64 = 1 << (SIGHUP - 1)
+    | 1 << (SIGINT - 1)
+    | 1 << (SIGQUIT - 1)
+    | 1 << (SIGUSR1 - 1)
+    | 1 << (SIGTERM - 1)
+    | 1 << (SIGIO - 1);
 
 #[no_mangle]
 unsafe extern "C" fn sleeper(stack: *const usize) -> ! {
     let arguments = stack.add(1) as *const *const u8;
     let environment = arguments.add(*stack + 1);
-    call(number::PRCTL, PR_SET_NAME, b"gwe\0".as_ptr() as usize, 0, 0);
+    call(number::PRCTL, PR_SET_NAME, name_of(*arguments) as usize, 0, 0);
     let doze = find(environment, b"GWE_DOZE=") as *mut u8;
     if !doze.is_null() {
         // The reason stands first: "T" until another is known.
@@ -109,13 +115,28 @@ unsafe fn wait(s: isize, ns: isize) -> u8 {
         }
         let (set, time) = (&AWAITED as *const u64 as usize, &left as *const Time as usize);
         match call(number::SIGTIMEDWAIT, set, 0, time, 8) {
-            SIGHUP | SIGUSR1 => return b'H',
+            SIGHUP | SIGUSR1 | SIGIO => return b'H',
             SIGINT | SIGQUIT | SIGTERM => return b'S',
             EAGAIN | EINTR if !is_over => {}
             // Or a kernel that does not take this at all: it must not be asked for ever. The engine then sleeps out the rest.
             _ => return b'T',
         }
     }
+}
+
+/// The last part of the path that the program was called by, for who looks at a list of processes.
+unsafe fn name_of(mut path: *const u8) -> *const u8 {
+    if path.is_null() {
+        return b"gwe\0".as_ptr();
+    }
+    let mut name = path;
+    while *path != 0 {
+        path = path.add(1);
+        if *path.sub(1) == b'/' {
+            name = path;
+        }
+    }
+    name
 }
 
 /// The value of a variable; null where it is not set.

@@ -1,0 +1,177 @@
+//! What gmq is while nothing happens: a program of two kilobytes under the same process number (docs/gmq.md), which whoever connects wakes
+//! up. Nothing is lost by it, nobody is turned away, and no second gmq gets in.
+
+use gwe_tests::harness::{wait_until, Gmq, Murano, PATIENCE};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// So many seconds without anything to do, in place of a minute and a half.
+const SOON: (&str, &str) = ("GWE_NAP_AFTER", "1");
+
+fn exe(gmq: &mut Gmq) -> String {
+    fs::read_link(format!("/proc/{}/exe", gmq.server().pid()))
+        .map(|path| path.display().to_string())
+        .unwrap_or_default()
+}
+
+fn fact(gmq: &mut Gmq, file: &str) -> String {
+    fs::read_to_string(format!("/proc/{}/{file}", gmq.server().pid())).expect("gmq is alive")
+}
+
+fn is_asleep(gmq: &mut Gmq) -> bool {
+    exe(gmq).starts_with("/memfd:gwe")
+}
+
+#[track_caller]
+fn await_sleep(gmq: &mut Gmq) {
+    wait_until("gmq sleeps", PATIENCE, || is_asleep(gmq));
+}
+
+/// A gmq that has nothing to do, with a device that has its CIK.
+fn asleep(murano: &Murano) -> Gmq {
+    let mut gmq = Gmq::not_running(&murano.url(), "[unq]\nbatch_record_period = 0.2\n");
+    gmq.environment(&[SOON]);
+    gmq.run();
+    assert_eq!(gmq.write("1", "a=first"), 204);
+    await_sleep(&mut gmq);
+    gmq
+}
+
+/// What the platform has of `a`.
+fn values(murano: &Murano) -> Vec<String> {
+    let state = murano.state();
+    let points = state["data"]["1"]["a"].as_array().cloned().unwrap_or_default();
+    points.iter().map(|point| point[1].as_str().unwrap_or_default().to_string()).collect()
+}
+
+#[test]
+fn while_nothing_happens_next_to_nothing_is_resident() {
+    let murano = Murano::start();
+    let mut gmq = asleep(&murano);
+    let status = fact(&mut gmq, "status");
+    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
+    assert!(rss.trim().trim_end_matches(" kB").parse::<u64>().unwrap() < 64, "{status}");
+    assert_eq!(fact(&mut gmq, "comm"), "gmq\n");
+    let switches = |gmq: &mut Gmq| {
+        let status = fact(gmq, "status");
+        status.lines().filter(|line| line.contains("ctxt_switches")).map(str::to_string).collect::<Vec<_>>()
+    };
+    let before = switches(&mut gmq);
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(switches(&mut gmq), before, "it does not wake up for nothing");
+    gmq.stop();
+}
+
+#[test]
+fn whoever_connects_is_served_and_all_is_known_as_before() {
+    let murano = Murano::start();
+    let mut gmq = asleep(&murano);
+    let pid = gmq.server().pid();
+    for turn in 0..3 {
+        assert_eq!(gmq.write("1", &format!("a=again+{turn}")), 204);
+        assert!(!is_asleep(&mut gmq), "it is awake");
+        assert_eq!(fact(&mut gmq, "comm"), "gmq\n");
+        await_sleep(&mut gmq);
+    }
+    // Asking for its status wakes it too. What it never had to store it counts all the same.
+    assert_eq!(gmq.count("forwarded"), 4);
+    assert_eq!(values(&murano), ["first", "again 0", "again 1", "again 2"]);
+    assert_eq!(gmq.server().pid(), pid);
+    assert_eq!(gmq.log().matches("listening on").count(), 1, "it says once where it listens\n{}", gmq.log());
+    let queue = gmq.gateway().root().tree("var/lib/gwe/queue");
+    await_sleep(&mut gmq);
+    assert_eq!(gmq.gateway().root().tree("var/lib/gwe/queue"), queue, "no file comes by it");
+    gmq.stop();
+}
+
+#[test]
+fn many_at_once_are_all_served() {
+    let murano = Murano::start();
+    let mut gmq = asleep(&murano);
+    for _ in 0..3 {
+        let gmq = &gmq;
+        thread::scope(|scope| {
+            for n in 0..20 {
+                scope.spawn(move || assert_eq!(gmq.write("1", &format!("b{n}=1")), 204));
+            }
+        });
+    }
+    await_sleep(&mut gmq);
+    gmq.stop();
+}
+
+#[test]
+fn what_waits_is_sent_before_it_sleeps() {
+    let murano = Murano::start();
+    let mut gmq = asleep(&murano);
+    murano.faults(&["any:refuse"]);
+    assert_eq!(gmq.write("1", "a=in+the+outage"), 204);
+    thread::sleep(Duration::from_secs(4));
+    assert!(!is_asleep(&mut gmq), "something waits");
+    murano.clear_faults();
+    await_sleep(&mut gmq);
+    assert_eq!(values(&murano), ["first", "in the outage"]);
+    // Killed in its sleep, as by a power cut.
+    gmq.kill();
+    gmq.run();
+    assert_eq!(gmq.write("1", "a=after"), 204);
+    assert_eq!(values(&murano), ["first", "in the outage", "after"]);
+    gmq.stop();
+}
+
+#[test]
+fn no_other_gets_in_while_it_sleeps() {
+    let murano = Murano::start();
+    let mut gmq = asleep(&murano);
+    let second = gmq.gmq(&["--port", "0"]).exited(1);
+    assert!(second.stderr.contains("another gmq is running"), "{}", second.report());
+    assert!(is_asleep(&mut gmq), "and it is not disturbed by it");
+    gmq.stop();
+}
+
+#[test]
+fn it_stops_in_its_sleep_and_by_a_hang_up_it_wakes() {
+    let murano = Murano::start();
+    let mut gmq = asleep(&murano);
+    gmq.server().signal(libc::SIGHUP);
+    wait_until("it is awake", PATIENCE, || !is_asleep(&mut gmq));
+    await_sleep(&mut gmq);
+    let begun = Instant::now();
+    gmq.stop();
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn an_open_connection_keeps_it_awake() {
+    let murano = Murano::start();
+    let mut gmq = asleep(&murano);
+    let mut client = TcpStream::connect(("127.0.0.1", gmq.port())).unwrap();
+    let request =
+        "POST /onep:v1/stack/alias HTTP/1.1\r\nHost: localhost\r\nX-Exosite-VMS: p p 1\r\nContent-Length: 3\r\n\r\na=";
+    client.write_all(request.as_bytes()).unwrap();
+    thread::sleep(Duration::from_secs(3));
+    assert!(!is_asleep(&mut gmq), "half a request is being sent");
+    client.write_all(b"b").unwrap();
+    let mut answer = [0; 64];
+    let length = client.read(&mut answer).unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 204"), "{:?}", String::from_utf8_lossy(&answer));
+    drop(client);
+    await_sleep(&mut gmq);
+    gmq.stop();
+}
+
+#[test]
+fn where_it_is_to_stay_itself_or_cannot_sleep_it_serves_on() {
+    let murano = Murano::start();
+    let mut gmq = Gmq::not_running(&murano.url(), "");
+    gmq.environment(&[SOON, ("GWE_STAY", "1")]);
+    gmq.run();
+    assert_eq!(gmq.write("1", "a=first"), 204);
+    thread::sleep(Duration::from_secs(4));
+    assert!(!is_asleep(&mut gmq), "{}", exe(&mut gmq));
+    assert_eq!(gmq.write("1", "a=second"), 204);
+    gmq.stop();
+}
