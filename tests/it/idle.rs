@@ -116,7 +116,7 @@ fn whoever_asks_for_it_has_an_engine_that_stays_itself() {
     for count in 1..=2 {
         wait_until("a check-in", PATIENCE, || site.murano.count(Endpoint::Hybrid) == count);
         std::thread::sleep(Duration::from_millis(500));
-        assert!(exe(&engine).ends_with("gwe"), "{}", exe(&engine));
+        assert!(!is_asleep(&engine), "{}", exe(&engine));
         engine.signal(libc::SIGHUP);
     }
     assert!(engine.stop().success());
