@@ -52,6 +52,10 @@ impl Held {
         let mut files = site.gateway.root().tree("");
         // A lock or an account is there from its first use on.
         files.retain(|path| !path.starts_with("run/"));
+        // Installs take an app's two folders in turns: in which of them the last one is says nothing.
+        for path in &mut files {
+            *path = path.replace("apps/good/a/", "apps/good/b/");
+        }
         Held { anonymous_kb, mapped_kb, descriptors, threads, children: children_of(pid), files }
     }
 }
