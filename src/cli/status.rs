@@ -13,6 +13,7 @@ use crate::install::journal::{self, Journal};
 use crate::install::steps::Gateway;
 use crate::report::engine_report::AppFacts;
 use crate::supervisor::Supervisor;
+use crate::sys::log;
 
 #[derive(Serialize)]
 struct Status {
@@ -111,7 +112,8 @@ fn app(facts: AppFacts) -> App {
 
 fn text(status: &Status) -> String {
     let mut out = "Gateway\n".to_string();
-    let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<16}{value}\n"));
+    // What comes from servers and files may hold anything.
+    let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<16}{}\n", log::one_line(value)));
     let or_not_set = |text: &str| if text.is_empty() { "not set".to_string() } else { text.to_string() };
     line("agent", &agent(status));
     line("product id", &or_not_set(&status.vendor));
@@ -182,7 +184,10 @@ fn app_row(app: &App) -> Vec<String> {
 }
 
 /// Rows in columns, two blanks apart.
-fn table(rows: Vec<Vec<String>>) -> String {
+fn table(mut rows: Vec<Vec<String>>) -> String {
+    for cell in rows.iter_mut().flatten() {
+        *cell = log::one_line(cell);
+    }
     let mut widths: Vec<usize> = Vec::new();
     for row in &rows {
         for (index, cell) in row.iter().enumerate() {

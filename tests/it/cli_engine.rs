@@ -1,7 +1,7 @@
 //! `gwe` at work, from outside: refusing to run unconfigured, the serial number of the first start, settings that change while
 //! the engine runs, and what `--status` tells of it all.
 
-use gwe_tests::harness::{wait_until, Background, Gateway, Murano, Tarball};
+use gwe_tests::harness::{wait_until, Background, Gateway, Murano, Scripted, Tarball};
 use gwe_tests::murano::endpoint::Endpoint;
 use gwe_tests::skip;
 use serde_json::Value;
@@ -210,4 +210,30 @@ fn the_status_is_there_while_the_engine_works() {
     gateway.gwe(&["--set-user-agent", "x"]).ok();
     assert!(start.elapsed() < Duration::from_secs(5), "nobody waits for a check-in that hangs");
     assert!(engine.stop().success());
+}
+
+#[test]
+fn what_a_server_says_does_not_speak_to_the_terminal_of_whoever_looks() {
+    // A captive portal may name any target; the cloud may order any name.
+    let portal = Scripted::answering(
+        "HTTP/1.1 302 Found\r\nLocation: http://a/\x1b]0;b\x07\x1b[2J\r\nContent-Length: 0\r\n\r\n",
+    );
+    let gateway = Gateway::configured(&portal.url(), "sn-1");
+    gateway.gwe(&["--once"]).exited(1);
+    let ran = gateway.gwe(&["--status"]).ok();
+    assert!(ran.stdout.contains("to go to 'http://a/"), "{}", ran.report());
+    assert!(ran.stdout.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", ran.stdout);
+    let murano = Murano::start();
+    let gateway = gateway_of(&murano);
+    gateway.gwe(&["--once"]).ok();
+    // Journaled, and not yet worked on.
+    murano.write(
+        "sn-1",
+        "engine_fetch",
+        r#"{"install": [{"name": "a\u001b[2J\nb.v1.tar.gz"}, {"name": "app.v1.tar.gz"}]}"#,
+    );
+    murano.faults(&["hybrid:drop=body+0*1", "write:drop=body+0*1"]);
+    gateway.gwe(&["--once"]);
+    let ran = gateway.gwe(&["--status"]).ok();
+    assert!(ran.stdout.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", ran.stdout);
 }

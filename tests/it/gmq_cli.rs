@@ -116,3 +116,17 @@ fn an_idle_server_never_wakes_and_has_no_tls_in_memory() {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().count();
     assert_eq!(threads, 1);
 }
+
+#[test]
+fn what_an_app_sends_does_not_speak_to_the_terminal_of_whoever_looks() {
+    let murano = Murano::start();
+    let gmq = Gmq::start(&murano.url());
+    murano.faults(&["record:status=400"]);
+    assert_eq!(gmq.record("1", "a%1b%5b2Jb%0ac", "1700000000=%1b%5bx"), 204);
+    wait_until("it is set aside", LIMIT, || gmq.count("set_aside") == 1);
+    for words in [&["set-aside", "list"][..], &["status"]] {
+        let shown = gmq.gmq(words).ok().stdout;
+        assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
+    }
+    assert_eq!(gmq.gmq(&["set-aside", "list"]).ok().stdout.lines().count(), 2, "the point, and the reason");
+}

@@ -8,6 +8,7 @@ use crate::format::form;
 use crate::queue::ask;
 use crate::queue::identity::Identity;
 use crate::queue::set_aside::{self, Entry};
+use crate::sys::log;
 
 /// Runs a command behind `set-aside`.
 pub(super) fn run(paths: &Paths, words: &[&str], is_json: bool) -> Result<String, Failure> {
@@ -46,10 +47,8 @@ fn list(paths: &Paths, is_json: bool) -> Result<String, Failure> {
         let value = form::encode(&e.value);
         let value = value.get(..60).unwrap_or(&value);
         let words = [&e.id, " ", &e.identity.to_string(), ": ", &e.alias, " ", &e.time.to_string(), "=", value];
-        out.push_str(&words.concat());
-        out.push_str("\n         ");
-        out.extend(e.reason.chars().map(|c| if c.is_control() { ' ' } else { c }));
-        out.push('\n');
+        let text = [&log::one_line(&words.concat()), "\n         ", &log::one_line(&e.reason), "\n"].concat();
+        out.push_str(&text);
     }
     Ok(out)
 }

@@ -10,7 +10,7 @@ use crate::queue::set_aside;
 use crate::queue::settings::Settings;
 use crate::queue::store::load;
 use crate::queue::store::segment;
-use crate::sys::clock;
+use crate::sys::{clock, log};
 
 /// Asks the server; where none runs, reads the disk, and changes nothing there.
 pub(super) fn status(paths: &Paths, settings: &Settings, is_json: bool) -> Result<String, Failure> {
@@ -45,7 +45,8 @@ fn text(status: &Status) -> String {
     let mut line = |name: &str, value: &str| {
         out.push_str(name);
         out.extend(std::iter::repeat(' ').take(12_usize.saturating_sub(name.len())));
-        out.push_str(value);
+        // What comes from servers and apps may hold anything.
+        out.push_str(&log::one_line(value));
         out.push('\n');
     };
     line("gmq", &["v", &status.version, if status.running { ", running" } else { ", not running" }].concat());
