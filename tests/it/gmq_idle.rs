@@ -163,15 +163,32 @@ fn an_open_connection_keeps_it_awake() {
     gmq.stop();
 }
 
-#[test]
-fn where_it_is_to_stay_itself_or_cannot_sleep_it_serves_on() {
-    let murano = Murano::start();
-    let mut gmq = Gmq::not_running(&murano.url(), "");
-    gmq.environment(&[SOON, ("GWE_STAY", "1")]);
+/// Serves, and does not sleep in all the time in which it would have.
+#[track_caller]
+fn assert_stays_itself(mut gmq: Gmq) {
     gmq.run();
     assert_eq!(gmq.write("1", "a=first"), 204);
-    thread::sleep(Duration::from_secs(4));
+    thread::sleep(Duration::from_secs(3));
     assert!(!is_asleep(&mut gmq), "{}", exe(&mut gmq));
     assert_eq!(gmq.write("1", "a=second"), 204);
     gmq.stop();
+}
+
+#[test]
+fn whoever_asks_for_it_has_one_that_stays_itself() {
+    let murano = Murano::start();
+    let mut gmq = Gmq::not_running(&murano.url(), "");
+    gmq.environment(&[SOON, ("GWE_STAY", "1")]);
+    assert_stays_itself(gmq);
+}
+
+#[test]
+fn where_the_kernel_refuses_it_it_serves_on() {
+    let murano = Murano::start();
+    for (call, error) in [(libc::SYS_memfd_create, libc::ENOSYS), (libc::SYS_execveat, libc::EACCES)] {
+        let mut gmq = Gmq::not_running(&murano.url(), "");
+        gmq.environment(&[SOON]);
+        gmq.refuse(call, error);
+        assert_stays_itself(gmq);
+    }
 }

@@ -1,7 +1,7 @@
 //! What a resident engine is between check-ins: a program of two kilobytes under the same process number (design.md, Budgets). It wakes
 //! up by time and by signal, and keeps what the engine knows.
 
-use gwe_tests::harness::{wait_until, Background, Scratch, Site, PATIENCE};
+use gwe_tests::harness::{refusing, wait_until, Background, Scratch, Site, PATIENCE};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -120,4 +120,21 @@ fn whoever_asks_for_it_has_an_engine_that_stays_itself() {
         engine.signal(libc::SIGHUP);
     }
     assert!(engine.stop().success());
+}
+
+#[test]
+fn where_the_kernel_refuses_it_the_engine_stays_itself() {
+    for (call, error) in [(libc::SYS_memfd_create, libc::ENOSYS), (libc::SYS_execveat, libc::EACCES)] {
+        let mut site = Site::new();
+        site.set("engine", "update_interval", "3600");
+        let logs = Scratch::new();
+        let mut engine = Background::start(refusing(&mut site.gateway.command("gwe"), call, error), &logs, "gwe");
+        for count in 1..=2 {
+            wait_until("a check-in", PATIENCE, || site.murano.count(Endpoint::Hybrid) == count);
+            std::thread::sleep(Duration::from_millis(500));
+            assert!(!is_asleep(&engine), "{}", exe(&engine));
+            engine.signal(libc::SIGHUP);
+        }
+        assert!(engine.stop().success(), "{}", engine.log());
+    }
 }

@@ -3,6 +3,7 @@
 use super::background::Background;
 use super::command::Ran;
 use super::gateway::Gateway;
+use super::refusing::refusing;
 use super::wait::wait_for;
 use crate::murano::client::{Client, Reply, Sent};
 use serde_json::Value;
@@ -18,6 +19,7 @@ pub struct Gmq {
     gateway: Gateway,
     port: u16,
     environment: Vec<(String, String)>,
+    refused: Option<(libc::c_long, i32)>,
 }
 
 impl Gmq {
@@ -41,12 +43,17 @@ impl Gmq {
         gateway.root().write("etc/gwe/Engine.config", format!("[engine]\nserver = {server}\n"));
         gateway.root().write("etc/gwe/Gateway.cfg", "[device]\nmodel = p\nvendor = p\nuuid = gateway\n");
         gateway.root().write("etc/gwe/gmq.cfg", cfg);
-        Gmq { server: None, gateway, port: 0, environment: Vec::new() }
+        Gmq { server: None, gateway, port: 0, environment: Vec::new(), refused: None }
     }
 
     /// Variables that the server gets from now on.
     pub fn environment(&mut self, variables: &[(&str, &str)]) {
         self.environment.extend(variables.iter().map(|(key, value)| (key.to_string(), value.to_string())));
+    }
+
+    /// The kernel refuses the server this system call from now on, with this error.
+    pub fn refuse(&mut self, call: libc::c_long, error: i32) {
+        self.refused = Some((call, error));
     }
 
     /// Starts the server, and waits until it listens.
@@ -56,6 +63,9 @@ impl Gmq {
         let _ = std::fs::remove_file(&port);
         let mut command = self.gateway.command("gmq");
         command.args(["--port", "0"]).envs(self.environment.iter().map(|(key, value)| (key, value)));
+        if let Some((call, error)) = self.refused {
+            refusing(&mut command, call, error);
+        }
         let mut server = Background::start(&mut command, self.gateway.root(), "gmq");
         self.port = wait_for("gmq listens", START_WAIT, || {
             assert!(server.is_running(), "gmq ended: {}", server.log());
