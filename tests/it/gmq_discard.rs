@@ -75,6 +75,21 @@ fn a_device_is_told_by_its_three_words_and_two_ciks_that_begin_alike_by_all_of_t
 }
 
 #[test]
+fn a_server_that_sleeps_has_the_queue_all_the_same() {
+    let murano = Murano::start();
+    let mut gmq = Gmq::not_running(&murano.url(), "[unq]\nbatch_record_period = 0.2\n");
+    gmq.environment(&[("GWE_NAP_AFTER", "1")]);
+    gmq.run();
+    assert_eq!(gmq.record("1", "a", "1700000000=x"), 204);
+    let exe = format!("/proc/{}/exe", gmq.server().pid());
+    let is_asleep = || std::fs::read_link(&exe).is_ok_and(|path| path.to_string_lossy().starts_with("/memfd:"));
+    wait_until("the queue sleeps", LIMIT, is_asleep);
+    let refused = gmq.gmq(&["discard", "p", "p", "1"]).exited(1);
+    assert!(refused.stderr.contains("gmq is running"), "{}", refused.report());
+    assert!(is_asleep(), "it need not wake up for that");
+}
+
+#[test]
 fn without_a_queue_there_is_nothing_to_give_up() {
     let gmq = Gmq::not_running("http://127.0.0.1:1", "");
     let ran = gmq.gmq(&["discard", "p", "p", "1"]).exited(1);
