@@ -33,6 +33,8 @@ pub struct Known {
 pub struct Identities {
     path: PathBuf,
     known: Vec<Known>,
+    /// The disk has all of it.
+    is_saved: bool,
 }
 
 /// Why an identity was not taken in.
@@ -71,7 +73,13 @@ impl Identities {
                 _ => crate::error!("{} has a damaged line, which is left out", path.display()),
             }
         }
-        Identities { path, known }
+        Identities { path, known, is_saved: true }
+    }
+
+    /// Whether the disk has taken all that is known. Where it has not, that is lost with this process.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        self.is_saved
     }
 
     /// All of them.
@@ -137,6 +145,7 @@ impl Identities {
             known.former = known.cik.replace(cik);
         }
         let result = self.replace(next.clone());
+        self.is_saved = result.is_ok();
         self.known = next;
         result
     }
@@ -154,7 +163,7 @@ impl Identities {
             text.push('\n');
         }
         file::replace(&self.path, text.as_bytes(), MODE)?;
-        self.known = next;
+        (self.known, self.is_saved) = (next, true);
         Ok(())
     }
 }

@@ -374,6 +374,10 @@ impl Server {
         if !nap.is_due(is_idle, moment.since_boot) {
             return;
         }
+        if !self.service.is_settled() {
+            nap.put_off();
+            return;
+        }
         if let Err(e) = nap.take(&self.lock, &self.listeners, self.service.kept()) {
             crate::debug!("cannot sleep as a smaller program: {e}");
             self.nap = None;

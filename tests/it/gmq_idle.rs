@@ -1,10 +1,11 @@
 //! What gmq is while nothing happens: a program of two kilobytes under the same process number (docs/gmq.md), which whoever connects wakes
 //! up. Nothing is lost by it, nobody is turned away, and no second gmq gets in.
 
-use gwe_tests::harness::{wait_until, Gmq, Murano, PATIENCE};
+use gwe_tests::harness::{wait_until, Background, Gmq, Murano, Scratch, PATIENCE};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,12 @@ fn exe(gmq: &mut Gmq) -> String {
 
 fn fact(gmq: &mut Gmq, file: &str) -> String {
     fs::read_to_string(format!("/proc/{}/{file}", gmq.server().pid())).expect("gmq is alive")
+}
+
+/// How often it got a processor, and lost it.
+fn switches(gmq: &mut Gmq) -> Vec<String> {
+    let status = fact(gmq, "status");
+    status.lines().filter(|line| line.contains("ctxt_switches")).map(str::to_string).collect()
 }
 
 fn is_asleep(gmq: &mut Gmq) -> bool {
@@ -55,10 +62,6 @@ fn while_nothing_happens_next_to_nothing_is_resident() {
     let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
     assert!(rss.trim().trim_end_matches(" kB").parse::<u64>().unwrap() < 64, "{status}");
     assert_eq!(fact(&mut gmq, "comm"), "gmq\n");
-    let switches = |gmq: &mut Gmq| {
-        let status = fact(gmq, "status");
-        status.lines().filter(|line| line.contains("ctxt_switches")).map(str::to_string).collect::<Vec<_>>()
-    };
     let before = switches(&mut gmq);
     thread::sleep(Duration::from_secs(3));
     assert_eq!(switches(&mut gmq), before, "it does not wake up for nothing");
@@ -168,8 +171,11 @@ fn an_open_connection_keeps_it_awake() {
 fn assert_stays_itself(mut gmq: Gmq) {
     gmq.run();
     assert_eq!(gmq.write("1", "a=first"), 204);
-    thread::sleep(Duration::from_secs(3));
+    thread::sleep(Duration::from_secs(5));
     assert!(!is_asleep(&mut gmq), "{}", exe(&mut gmq));
+    let before = switches(&mut gmq);
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(switches(&mut gmq), before, "it does not try again and again");
     assert_eq!(gmq.write("1", "a=second"), 204);
     gmq.stop();
 }
@@ -184,11 +190,98 @@ fn whoever_asks_for_it_has_one_that_stays_itself() {
 
 #[test]
 fn where_the_kernel_refuses_it_it_serves_on() {
-    let murano = Murano::start();
     for (call, error) in [(libc::SYS_memfd_create, libc::ENOSYS), (libc::SYS_execveat, libc::EACCES)] {
+        // A device of its own: one that cannot be activated keeps a queue awake, too.
+        let murano = Murano::start();
         let mut gmq = Gmq::not_running(&murano.url(), "");
         gmq.environment(&[SOON]);
         gmq.refuse(call, error);
         assert_stays_itself(gmq);
+    }
+}
+
+/// The platform gives a CIK once: what the disk did not take is in this process alone.
+#[test]
+fn what_the_disk_did_not_take_keeps_it_awake() {
+    let murano = Murano::start();
+    murano.faults(&["any:refuse"]);
+    let mut gmq = Gmq::not_running(&murano.url(), "[unq]\nbatch_record_period = 0.2\n");
+    gmq.environment(&[SOON]);
+    gmq.run();
+    assert_eq!(gmq.write("1", "a=first"), 204);
+    let identities = gmq.gateway().root().path("var/lib/gwe/queue/identities");
+    let before = fs::read(&identities).unwrap();
+    // Nothing can be renamed onto a folder that is not empty.
+    fs::remove_file(&identities).unwrap();
+    gmq.gateway().root().write("var/lib/gwe/queue/identities/in-the-way", "");
+    murano.clear_faults();
+    gmq.drained(PATIENCE * 2);
+    assert!(gmq.log().contains("the CIK is lost at the next restart"), "{}", gmq.log());
+    thread::sleep(Duration::from_secs(4));
+    assert!(!is_asleep(&mut gmq), "the CIK is nowhere else");
+    assert_eq!(gmq.write("1", "a=second"), 204);
+    assert_eq!(values(&murano), ["first", "second"]);
+    // What is there is an older state: the same.
+    fs::remove_dir_all(&identities).unwrap();
+    fs::write(&identities, before).unwrap();
+    assert_eq!(gmq.write("1", "a=third"), 204);
+    thread::sleep(Duration::from_secs(3));
+    assert!(!is_asleep(&mut gmq));
+    assert_eq!(values(&murano), ["first", "second", "third"]);
+    gmq.stop();
+}
+
+#[test]
+fn who_comes_in_the_very_moment_of_the_change_is_answered() {
+    let murano = Murano::start();
+    thread::scope(|scope| {
+        for n in 0..20_u32 {
+            let murano = &murano;
+            scope.spawn(move || {
+                let mut gmq = Gmq::not_running(&murano.url(), "[unq]\nbatch_record_period = 0.2\n");
+                gmq.environment(&[SOON]);
+                gmq.run();
+                let sn = n.to_string();
+                for turn in 0..3 {
+                    assert_eq!(gmq.write(&sn, "b=1"), 204);
+                    await_sleep(&mut gmq);
+                    gmq.status();
+                    // Its memory is tidied up after two seconds, and it sleeps a second later: from 10 ms before to 30 after.
+                    thread::sleep(Duration::from_millis(2990) + Duration::from_millis(2) * n);
+                    assert_eq!(gmq.record(&sn, "a", &format!("{}=1", 1_700_000_000 + turn)), 204);
+                    gmq.drained(PATIENCE);
+                }
+                assert_eq!(murano.history(&sn, "a").len(), 3);
+            });
+        }
+    });
+}
+
+/// The environment is anybody's: what it says was handed over must be what it says.
+#[test]
+fn a_made_up_nap_is_not_believed() {
+    for (handed, numbers) in [
+        ("", "77,78,79"),
+        ("3<run/gwe/other 4</dev/null", "3,4"),
+        ("3</dev/null 4<>/dev/null 5</dev/null", "3,4,5"),
+        ("", "0,1,2"),
+        ("3</dev/null", "3,3,3"),
+        ("", "-1,-1,-1"),
+    ] {
+        let gmq = Gmq::not_running("http://127.0.0.1:1", "");
+        let root = gmq.gateway().root();
+        root.write("run/gwe/other", "");
+        let command = gmq.gateway().command("gmq");
+        let script = format!("export GWE_DOZE=T,$$,1,0,0,0,,{numbers}; exec \"$0\" --port 0 {handed}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).arg(command.get_program()).current_dir(root.root());
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let logs = Scratch::new();
+        let mut server = Background::start(&mut shell, &logs, "gmq");
+        wait_until("gmq listens", PATIENCE, || root.has("run/gwe/gmq.port"));
+        gmq.gmq(&["status"]).ok();
+        let second = gmq.gmq(&["--port", "0"]).exited(1);
+        assert!(second.stderr.contains("another gmq is running"), "{numbers}: {}", second.report());
+        assert!(server.stop().success());
     }
 }

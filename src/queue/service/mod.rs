@@ -267,9 +267,15 @@ impl Service {
             && self.answers.is_empty()
             && self.orders.is_empty()
             && !self.is_stopping
+            && self.identities.is_saved()
             && self.identities.all().iter().all(|known| known.cik.is_some())
             && lines.into_iter().all(|line| !line.retry.is_failing())
             && self.deadline(now).is_none()
+    }
+
+    /// Leaves the store in order before a nap; whether it would be found as it is.
+    pub fn is_settled(&mut self) -> bool {
+        self.store.as_mut().is_some_and(Store::is_settled)
     }
 
     /// What the disk does not tell.

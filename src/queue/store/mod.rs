@@ -13,6 +13,7 @@ pub mod reader;
 pub mod record;
 pub mod scan;
 pub mod segment;
+mod settled;
 mod space;
 pub mod state;
 #[cfg(test)]
