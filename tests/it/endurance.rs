@@ -4,10 +4,11 @@
 //! `make endurance N=10000` for long; a short run is part of the tests. The engine is hurried from one check-in to the next by SIGHUP, so
 //! that ten thousand take minutes.
 
-use gwe_tests::harness::{wait_until, Background, Chance, Scratch, Site, Tarball, FAULTS, PATIENCE, SN};
+use gwe_tests::harness::{
+    children_of, is_asleep, number_of, wait_until, Background, Chance, Scratch, Site, Tarball, FAULTS, PATIENCE, SN,
+};
 use std::fmt;
 use std::fs;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -42,11 +43,7 @@ struct Held {
 impl Held {
     fn of(engine: &Background, site: &Site) -> Held {
         let pid = engine.pid();
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the engine is alive");
-        let number = |key: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("Linux tells it");
-            line.trim().trim_end_matches(" kB").parse().expect("a number")
-        };
+        let number = |key| number_of(pid, "status", key).expect("the engine is alive");
         let (anonymous_kb, mapped_kb, threads) = (number("RssAnon:"), number("RssFile:"), number("Threads:"));
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("the engine is alive").count();
         let mut files = site.gateway.root().tree("");
@@ -56,7 +53,7 @@ impl Held {
         for path in &mut files {
             *path = path.replace("apps/good/a/", "apps/good/b/");
         }
-        Held { anonymous_kb, mapped_kb, descriptors, threads, children: children_of(pid), files }
+        Held { anonymous_kb, mapped_kb, descriptors, threads, children: children_of(pid).len(), files }
     }
 }
 
@@ -66,16 +63,6 @@ impl fmt::Display for Held {
         let files = files.len();
         write!(f, "{anonymous_kb} kB its own, {mapped_kb} kB of files, {descriptors} descriptors, {threads} threads, {files} files")
     }
-}
-
-/// Zombies too.
-fn children_of(pid: u32) -> usize {
-    let processes = fs::read_dir("/proc").expect("/proc is there").flatten();
-    let parent = |path: &Path| {
-        let stat = fs::read_to_string(path.join("stat")).ok()?;
-        stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse::<u32>().ok()
-    };
-    processes.filter(|process| parent(&process.path()) == Some(pid)).count()
 }
 
 /// When the last check-in ended.
@@ -140,13 +127,11 @@ impl Pause {
 
     /// What is held in a pause.
     fn held(self, engine: &Background, site: &Site) -> Held {
-        let exe = format!("/proc/{}/exe", engine.pid());
-        let is_asleep = || fs::read_link(&exe).is_ok_and(|path| path.to_string_lossy().starts_with("/memfd:gwe"));
         match self {
-            Pause::Asleep => wait_until("the engine sleeps", PATIENCE, is_asleep),
+            Pause::Asleep => wait_until("the engine sleeps", PATIENCE, || is_asleep(engine.pid())),
             Pause::Itself => {
                 thread::sleep(Duration::from_millis(200));
-                assert!(!is_asleep(), "GWE_STAY=1 is not heard");
+                assert!(!is_asleep(engine.pid()), "GWE_STAY=1 is not heard");
             }
         }
         Held::of(engine, site)
@@ -191,7 +176,7 @@ fn nothing_grows(pause: Pause) {
         }
         site.murano.faults(&[fault]);
         hurry(&mut engine, &site, fault);
-        let now = children_of(engine.pid());
+        let now = children_of(engine.pid()).len();
         assert!(now <= 1, "round {round}, {fault}: {now} children");
         if count > SHORT && (round + 1) % (count / 10).max(1) == 0 {
             println!("{pause:?}, after {}: {}", round + 1, pause.held(&engine, &site));

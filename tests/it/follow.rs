@@ -1,7 +1,7 @@
 //! The image's `gwe`, `gmq` and `gdc` go on as the agent that arrived over the air: a queue that runs already, a version that dies as
 //! soon as it stays resident, a supervisord that is started again at any moment, a newer image, links on the way (design decision 1).
 
-use gwe_tests::harness::{agent_binary, agent_of, run, wait_until, Site, Tarball, PATIENCE, SN};
+use gwe_tests::harness::{agent_binary, agent_of, exe, is_asleep, run, wait_until, Site, Tarball, PATIENCE, SN};
 use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -15,10 +15,6 @@ const LONG: Duration = Duration::from_secs(150);
 
 fn packed(agent: impl Into<Vec<u8>>) -> Tarball {
     Tarball::app("./gwe --version").file("gwe", 0o755, agent)
-}
-
-fn exe(pid: u32) -> PathBuf {
-    fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default()
 }
 
 /// A gateway with the image's programs in `usr/bin`, not yet hosted.
@@ -95,17 +91,17 @@ fn a_queue_that_sleeps_is_left_alone_and_wakes_up_as_the_new_version() {
     }
     site.await_ctl("gmq", "RUNNING");
     let queue = site.pid("gmq");
-    let is_asleep = || exe(queue).to_string_lossy().starts_with("/memfd:gwe");
-    wait_until("gmq to sleep", LONG, is_asleep);
+    let sleeps = || is_asleep(queue);
+    wait_until("gmq to sleep", LONG, sleeps);
     site.deploy("gwe.v0.1.8.tar.gz", &packed(agent_of("0.1.8")));
     site.await_status("[gwe] installed gwe v0.1.8 in N s");
     wait_until("the engine to follow", LONG, || exe(site.pid("gwe")) == slot(&site, "a"));
     std::thread::sleep(Duration::from_secs(4));
-    assert!(is_asleep(), "a check-in or two of the new version do not disturb it");
+    assert!(sleeps(), "a check-in or two of the new version do not disturb it");
     let ran = site.gateway.gmq(&["status"]).ok();
     assert!(ran.stdout.contains("0.1.8"), "{}", ran.report());
     assert_eq!(exe(queue), slot(&site, "a"));
-    wait_until("gmq to sleep again", LONG, is_asleep);
+    wait_until("gmq to sleep again", LONG, sleeps);
     assert_eq!(site.pid("gmq"), queue, "it was never started anew");
 }
 

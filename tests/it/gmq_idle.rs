@@ -1,7 +1,7 @@
 //! What gmq is while nothing happens: a program of two kilobytes under the same process number (docs/gmq.md), which whoever connects wakes
 //! up. Nothing is lost by it, nobody is turned away, and no second gmq gets in.
 
-use gwe_tests::harness::{wait_until, Background, Gmq, Murano, Scratch, PATIENCE};
+use gwe_tests::harness::{self, exe, number_of, wait_until, Background, Gmq, Murano, Scratch, PATIENCE};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,12 +11,6 @@ use std::time::{Duration, Instant};
 
 /// So many seconds without anything to do, in place of a minute and a half.
 const SOON: (&str, &str) = ("GWE_NAP_AFTER", "1");
-
-fn exe(gmq: &mut Gmq) -> String {
-    fs::read_link(format!("/proc/{}/exe", gmq.server().pid()))
-        .map(|path| path.display().to_string())
-        .unwrap_or_default()
-}
 
 fn fact(gmq: &mut Gmq, file: &str) -> String {
     fs::read_to_string(format!("/proc/{}/{file}", gmq.server().pid())).expect("gmq is alive")
@@ -29,7 +23,7 @@ fn switches(gmq: &mut Gmq) -> Vec<String> {
 }
 
 fn is_asleep(gmq: &mut Gmq) -> bool {
-    exe(gmq).starts_with("/memfd:gwe")
+    harness::is_asleep(gmq.server().pid())
 }
 
 #[track_caller]
@@ -58,9 +52,8 @@ fn values(murano: &Murano) -> Vec<String> {
 fn while_nothing_happens_next_to_nothing_is_resident() {
     let murano = Murano::start();
     let mut gmq = asleep(&murano);
-    let status = fact(&mut gmq, "status");
-    let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells it");
-    assert!(rss.trim().trim_end_matches(" kB").parse::<u64>().unwrap() < 64, "{status}");
+    let rss = number_of(gmq.server().pid(), "status", "VmRSS:").expect("gmq is alive");
+    assert!(rss < 64, "{rss} kB");
     assert_eq!(fact(&mut gmq, "comm"), "gmq\n");
     let before = switches(&mut gmq);
     thread::sleep(Duration::from_secs(3));
@@ -172,7 +165,7 @@ fn assert_stays_itself(mut gmq: Gmq) {
     gmq.run();
     assert_eq!(gmq.write("1", "a=first"), 204);
     thread::sleep(Duration::from_secs(5));
-    assert!(!is_asleep(&mut gmq), "{}", exe(&mut gmq));
+    assert!(!is_asleep(&mut gmq), "{}", exe(gmq.server().pid()).display());
     let before = switches(&mut gmq);
     thread::sleep(Duration::from_secs(3));
     assert_eq!(switches(&mut gmq), before, "it does not try again and again");

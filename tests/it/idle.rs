@@ -1,18 +1,10 @@
 //! What a resident engine is between check-ins: a program of two kilobytes under the same process number (design.md, Budgets). It wakes
 //! up by time and by signal, and keeps what the engine knows.
 
-use gwe_tests::harness::{refusing, wait_until, Background, Scratch, Site, PATIENCE};
+use gwe_tests::harness::{exe, is_asleep, number_of, refusing, wait_until, Background, Scratch, Site, PATIENCE};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
 use std::time::{Duration, Instant};
-
-fn exe(engine: &Background) -> String {
-    fs::read_link(format!("/proc/{}/exe", engine.pid())).map(|path| path.display().to_string()).unwrap_or_default()
-}
-
-fn is_asleep(engine: &Background) -> bool {
-    exe(engine).starts_with("/memfd:gwe")
-}
 
 fn fact(engine: &Background, file: &str) -> String {
     fs::read_to_string(format!("/proc/{}/{file}", engine.pid())).expect("the engine is alive")
@@ -23,7 +15,7 @@ fn asleep() -> (Site, Background) {
     let mut site = Site::new();
     site.set("engine", "update_interval", "3600");
     let engine = site.start_engine();
-    wait_until("the first pause", PATIENCE, || is_asleep(&engine));
+    wait_until("the first pause", PATIENCE, || is_asleep(engine.pid()));
     assert_eq!(site.murano.count(Endpoint::Hybrid), 1, "{}", engine.log());
     (site, engine)
 }
@@ -32,10 +24,7 @@ fn asleep() -> (Site, Background) {
 fn between_check_ins_next_to_nothing_is_resident() {
     let (site, mut engine) = asleep();
     let status = fact(&engine, "status");
-    let number = |key: &str| -> u64 {
-        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("Linux tells it");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
-    };
+    let number = |key| number_of(engine.pid(), "status", key).expect("the engine is alive");
     assert!(number("VmRSS:") < 64, "{status}");
     assert_eq!(number("Threads:"), 1);
     // For people and scripts it is the same program with the same arguments.
@@ -53,7 +42,7 @@ fn a_signal_wakes_it_and_it_sleeps_again() {
     let (site, mut engine) = asleep();
     for count in 2..=3 {
         engine.signal(libc::SIGHUP);
-        wait_until("a check-in", PATIENCE, || site.murano.count(Endpoint::Hybrid) == count && is_asleep(&engine));
+        wait_until("a check-in", PATIENCE, || site.murano.count(Endpoint::Hybrid) == count && is_asleep(engine.pid()));
     }
     // It says once who it is, not at each awakening.
     assert_eq!(engine.log().matches("gwe v").count(), 1, "{}", engine.log());
@@ -67,12 +56,12 @@ fn it_wakes_in_time() {
     let mut site = Site::new();
     site.set("engine", "update_interval", "12");
     let mut engine = site.start_engine();
-    wait_until("the first pause", PATIENCE, || is_asleep(&engine));
+    wait_until("the first pause", PATIENCE, || is_asleep(engine.pid()));
     let begun = Instant::now();
     wait_until("the next check-in", PATIENCE, || site.murano.count(Endpoint::Hybrid) == 2);
     let took = begun.elapsed();
     assert!(took > Duration::from_secs(9), "{took:?}: too early\n{}", engine.log());
-    wait_until("the next pause", PATIENCE, || is_asleep(&engine));
+    wait_until("the next pause", PATIENCE, || is_asleep(engine.pid()));
     engine.stop();
 }
 
@@ -116,7 +105,7 @@ fn whoever_asks_for_it_has_an_engine_that_stays_itself() {
     for count in 1..=2 {
         wait_until("a check-in", PATIENCE, || site.murano.count(Endpoint::Hybrid) == count);
         std::thread::sleep(Duration::from_millis(500));
-        assert!(!is_asleep(&engine), "{}", exe(&engine));
+        assert!(!is_asleep(engine.pid()), "{}", exe(engine.pid()).display());
         engine.signal(libc::SIGHUP);
     }
     assert!(engine.stop().success());
@@ -132,7 +121,7 @@ fn where_the_kernel_refuses_it_the_engine_stays_itself() {
         for count in 1..=2 {
             wait_until("a check-in", PATIENCE, || site.murano.count(Endpoint::Hybrid) == count);
             std::thread::sleep(Duration::from_millis(500));
-            assert!(!is_asleep(&engine), "{}", exe(&engine));
+            assert!(!is_asleep(engine.pid()), "{}", exe(engine.pid()).display());
             engine.signal(libc::SIGHUP);
         }
         assert!(engine.stop().success(), "{}", engine.log());

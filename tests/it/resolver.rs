@@ -1,7 +1,7 @@
 //! A resolver that is dead for a day, and comes back (spec: failures.md, row 2; minreq#52). The real engine, hurried from one check-in to
 //! the next: none of them waits without end, nothing piles up, and the first one after the resolver's return succeeds.
 
-use gwe_tests::harness::{wait_for, wait_until, with_files, Background, Dns, Scratch, Site, PATIENCE};
+use gwe_tests::harness::{number_of, wait_for, wait_until, with_files, Background, Dns, Scratch, Site, PATIENCE};
 use gwe_tests::murano::endpoint::Endpoint;
 use gwe_tests::skip;
 use std::fs;
@@ -43,16 +43,10 @@ impl Held {
 
     fn now(engine: &Background) -> Held {
         let pid = engine.pid();
-        let number = |key| number(&format!("/proc/{pid}/status"), key).expect("the engine is alive");
+        let number = |key| number_of(pid, "status", key).expect("the engine is alive");
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("the engine is alive").count();
         Held { anonymous_kb: number("RssAnon:"), threads: number("Threads:"), descriptors }
     }
-}
-
-fn number(path: &str, key: &str) -> Option<u64> {
-    let status = fs::read_to_string(path).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    line.trim().trim_end_matches(" kB").parse().ok()
 }
 
 /// The engine's check-ins that run now, zombies too.
@@ -78,7 +72,7 @@ fn hurry(engine: &mut Background, site: &Site, limit: Duration) -> Duration {
         assert!(children.len() <= 1, "check-ins beside each other: {children:?}");
         for child in children {
             // What does the work, and one lookup.
-            let threads = number(&format!("/proc/{child}/status"), "Threads:").unwrap_or(1);
+            let threads = number_of(child, "status", "Threads:").unwrap_or(1);
             assert!(threads <= 2, "{threads} threads in a check-in");
         }
         thread::sleep(Duration::from_millis(20));

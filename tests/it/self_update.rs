@@ -1,7 +1,9 @@
 //! The agent's update of itself: the real supervisord hosts the real engine of a read-only image, which takes good, crashing, hanging and
 //! deaf versions from a local cloud (design decision 1; spec: failures.md, row 15, freenet-core#4591).
 
-use gwe_tests::harness::{agent_binary, agent_of, run, wait_for, wait_until, Ran, Scratch, Site, Tarball, PATIENCE};
+use gwe_tests::harness::{
+    agent_binary, agent_of, exe, run, wait_for, wait_until, Ran, Scratch, Site, Tarball, PATIENCE,
+};
 use gwe_tests::skip;
 use serde_json::Value;
 use std::fs;
@@ -144,10 +146,6 @@ impl Field {
         assert_eq!(self.log().matches("is on trial").count(), trials, "no other trial");
         assert_eq!(self.agents(), known);
     }
-}
-
-fn exe(pid: u32) -> PathBuf {
-    fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default()
 }
 
 /// Everything of the image's agent that an update could touch.

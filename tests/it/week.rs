@@ -6,24 +6,19 @@
 //! week of a check-in every ten minutes, against four hours in the field: what grows by check-ins or by records shows in a week what
 //! it would be after half a year. Two short days are part of the tests.
 
-#[path = "week/machine.rs"]
 mod machine;
-#[path = "week/operator.rs"]
 mod operator;
-#[path = "week/plan.rs"]
 mod plan;
-#[path = "week/recorder.rs"]
 mod recorder;
-#[path = "week/sample.rs"]
 mod sample;
 
-use gwe_tests::harness::{agent_binary, wait_until, Chance};
+use gwe_tests::harness::{agent_binary, children_of, is_asleep, wait_until, Chance};
 use gwe_tests::murano::client::Client;
 use machine::Machine;
 use operator::Operator;
 use plan::{Event, Step, Weather};
 use recorder::Recorder;
-use sample::{children_of, Sample};
+use sample::Sample;
 use serde_json::Value;
 use std::fs;
 use std::thread;
@@ -95,8 +90,7 @@ impl Life {
         self.recorder.catches_up();
         wait_until("the queue to be empty", PATIENCE, || self.queue_status()["queued"] == 0);
         wait_until("everything to rest", PATIENCE, || {
-            let engine = fs::read_link(format!("/proc/{}/exe", self.machine.pid("gwe"))).unwrap_or_default();
-            engine.to_string_lossy().starts_with("/memfd:gwe") && children_of(self.machine.pid("gmq")).is_empty()
+            is_asleep(self.machine.pid("gwe")) && children_of(self.machine.pid("gmq")).is_empty()
         });
         thread::sleep(REST);
     }

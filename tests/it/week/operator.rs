@@ -1,6 +1,6 @@
 //! Who deploys apps: orders one after the other, waits for the word on each, and orders again what the link spoilt.
 
-use crate::plan::Order;
+use super::plan::Order;
 use gwe_tests::harness::{agent_of, Site, Tarball, SN};
 use std::collections::VecDeque;
 

@@ -1,12 +1,11 @@
 //! What a gateway at rest holds: memory, descriptors, threads, children, files, bytes; and whether that is more than on day 1.
 
-use crate::machine::Machine;
-use gwe_tests::harness::Scratch;
+use super::machine::Machine;
+use gwe_tests::harness::{children_of, number_of, Scratch};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 /// The sleeper is the same 2 kB each time; a page or two of stack and environment may differ.
 const ENGINE_SLACK_KB: u64 = 8;
@@ -44,12 +43,7 @@ pub struct Held {
 
 impl Held {
     fn of(pid: u32) -> Held {
-        let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        let rollup = read("smaps_rollup");
-        let kb = |key: &str| {
-            let line = rollup.lines().find_map(|line| line.strip_prefix(key)).expect("Linux tells it");
-            line.trim().trim_end_matches(" kB").parse().expect("a number")
-        };
+        let kb = |key| number_of(pid, "smaps_rollup", key).expect("Linux tells it");
         let count = |folder: &str| fs::read_dir(format!("/proc/{pid}/{folder}")).map_or(0, Iterator::count);
         let states = children_of(pid);
         Held {
@@ -76,18 +70,6 @@ impl Held {
             ));
         }
     }
-}
-
-/// The states of a process's children.
-pub fn children_of(pid: u32) -> Vec<String> {
-    let processes = fs::read_dir("/proc").expect("/proc is there").flatten();
-    let child = |path: &Path| {
-        let stat = fs::read_to_string(path.join("stat")).ok()?;
-        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-        let (state, parent) = (fields.next()?.to_string(), fields.next()?.parse::<u32>().ok()?);
-        (parent == pid).then_some(state)
-    };
-    processes.filter_map(|process| child(&process.path())).collect()
 }
 
 /// A gateway at midnight.
