@@ -68,7 +68,7 @@ SYSTEMD_SERVICE:${PN} = "gwe.service"
 INITSCRIPT_NAME = "gwe"
 INITSCRIPT_PARAMS = "defaults 95 05"
 
-# The class's own do_install takes only what cargo built.
+# The class's own do_install takes only what cargo built, and has a B of its own, where there is no Makefile.
 do_install() {
     unpackdir="${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
     in_unpackdir() {
@@ -77,7 +77,7 @@ do_install() {
         done
     }
     for init in sysv systemd; do
-        oe_runmake install \
+        oe_runmake -C "${S}" install \
             INIT="$init" \
             DESTDIR="${D}" \
             PREFIX="${prefix}" \
@@ -140,3 +140,6 @@ RDEPENDS:${PN}-gmq += "${PN}"
 RRECOMMENDS:${PN} += "${PN}-gmq"
 
 CVE_PRODUCT = "exosite:gateway_engine"
+# cargo_common.bbclass takes it for a crate of crates.io. Only newer releases know the variable.
+# nooelint: oelint.vars.mispell.unknown
+SPDX_PACKAGE_URLS = "pkg:generic/exosite/gateway-engine@${PV}"
