@@ -15,6 +15,8 @@ pub mod queue;
 
 pub mod app;
 
+pub mod hosting;
+
 pub mod device;
 
 pub mod supervisor;

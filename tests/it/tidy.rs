@@ -9,8 +9,20 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The rooms from the top; a room uses only those below it.
-const ROOMS: [&str; 11] =
-    ["cli", "engine", "report", "install", "queue", "app", "device", "supervisor", "config", "format", "sys"];
+const ROOMS: [&str; 12] = [
+    "cli",
+    "engine",
+    "report",
+    "install",
+    "queue",
+    "app",
+    "hosting",
+    "device",
+    "supervisor",
+    "config",
+    "format",
+    "sys",
+];
 /// A file with more lines is a room that has become a warehouse.
 const MAX_LINES: usize = 450;
 /// Documents that others name before they are there.
@@ -186,7 +198,9 @@ fn has_word(line: &str, word: &str) -> bool {
 fn what_each_room_must_not_do() {
     assert!(has_word("unsafe { x }", "unsafe") && !has_word("allow(unsafe_code)", "unsafe"));
     let rules: [(&str, IsWrong); 8] = [
-        ("unsafe stands only in src/sys", |path, line| !is_in(path, "sys") && has_word(line, "unsafe")),
+        ("unsafe stands only in src/sys and hosting's core", |path, line| {
+            !is_in(path, "sys") && !is_in(path, "hosting/core") && has_word(line, "unsafe")
+        }),
         ("libc is used only in src/sys", |path, line| !is_in(path, "sys") && has_word(line, "libc")),
         ("minreq is used only in src/device/transport.rs", |path, line| {
             path != "src/device/transport.rs" && has_word(line, "minreq") && !line.contains("feature")

@@ -1,0 +1,35 @@
+//! supervisord of our own: the resident core, a program of its own without any library, and what the front end on demand shares with it.
+//!
+//! `core/` is compiled alone by `build.rs`; the files beside it that it includes use nothing but `core` and name each other by `super`.
+//! The front end reads and asks; only the core changes anything.
+
+// The fields of what is shared say by their names what they are, and are supervisord's own where it has them.
+
+/// The checked configuration in bytes.
+#[allow(missing_docs)]
+pub mod definition;
+
+pub mod events;
+
+/// Requests to the core.
+#[allow(missing_docs)]
+pub mod protocol;
+
+/// Why a program could not be started.
+#[allow(missing_docs)]
+pub mod spawn_error;
+
+/// The memory that the core shares.
+#[allow(missing_docs)]
+pub mod state;
+
+/// States and events.
+#[allow(missing_docs)]
+pub mod table;
+
+/// How fields stand in bytes.
+#[allow(missing_docs)]
+pub mod wire;
+
+#[cfg(test)]
+mod tests;

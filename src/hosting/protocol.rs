@@ -1,0 +1,200 @@
+//! What the front end asks of the core, and what it hears: one message a packet of the socket between them, in both directions.
+//!
+//! What *is*, nobody asks: the front end reads the shared memory (`state`). Every request gets one answer, in their order. After
+//! `Request::Watch` the core also says `Reply::Changed` when something has changed since that was said last; so a start that is waited for is
+//! a request, then: read, is it so? else wait for `Changed`.
+
+use super::wire::{Field, Reader, Sink};
+
+/// A packet is never larger.
+pub const MAX_PACKET: usize = 16 << 10;
+/// So many bytes go to a process's input at once.
+pub const MAX_STDIN: usize = 4096;
+/// Front ends at the same time; who connects after that waits in the kernel's queue.
+pub const MAX_FRONT_ENDS: usize = 32;
+
+/// The front end's descriptors when the core starts it, as `supervisord --front-end`.
+pub const FD_CONNECTION: i32 = 3;
+pub const FD_CORE: i32 = 4;
+/// The shared memory, to be read from offset 0.
+pub const FD_STATE: i32 = 5;
+/// The configuration that was last read (`definition::Configuration`), to be read from offset 0.
+pub const FD_CONFIGURATION: i32 = 6;
+
+/// The internal argument, and behind it what is asked for: `serve SECTION` (the connection of that server), `reload` (no connection: read the files anew
+/// and answer with `Request::Restart`, or say in the log why not).
+pub const FRONT_END: &str = "--front-end";
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Request<'a> {
+    Start {
+        id: u32,
+    },
+    Stop {
+        id: u32,
+    },
+    Signal {
+        id: u32,
+        signal: u32,
+    },
+    /// At most `MAX_STDIN` bytes. Answered by `Written`.
+    Stdin {
+        id: u32,
+        bytes: &'a [u8],
+    },
+    ClearLogs {
+        id: u32,
+    },
+    ClearMainLog,
+    /// Of the configuration that was last read.
+    AddGroup {
+        name: &'a [u8],
+    },
+    RemoveGroup {
+        id: u32,
+    },
+    /// A new configuration was read: the one of the descriptor that comes with this. Nothing is applied.
+    Configuration,
+    Shutdown,
+    /// Everything stops, and starts anew with the configuration of the descriptor.
+    Restart,
+    RemoteEvent {
+        kind: &'a [u8],
+        data: &'a [u8],
+    },
+    Log {
+        level: u32,
+        text: &'a [u8],
+    },
+    Watch,
+    /// Become this newer core, with all that is.
+    Renew {
+        core: &'a [u8],
+    },
+    ReopenLogs,
+}
+
+/// Why a request was not done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub enum Refusal {
+    /// No such process or group (any more).
+    Gone = 1,
+    AlreadyStarted = 2,
+    NotRunning = 3,
+    StillRunning = 4,
+    AlreadyAdded = 5,
+    /// The process does not read its input any more.
+    NoInput = 6,
+    /// The system said no; the number is its.
+    Failed = 7,
+    /// The daemon stops or restarts.
+    ShuttingDown = 8,
+    /// The request or what came with it cannot be understood.
+    Malformed = 9,
+    /// A bound was reached.
+    TooMany = 10,
+}
+
+const REFUSALS: [Refusal; 10] = [
+    Refusal::Gone,
+    Refusal::AlreadyStarted,
+    Refusal::NotRunning,
+    Refusal::StillRunning,
+    Refusal::AlreadyAdded,
+    Refusal::NoInput,
+    Refusal::Failed,
+    Refusal::ShuttingDown,
+    Refusal::Malformed,
+    Refusal::TooMany,
+];
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reply {
+    Done,
+    Refused {
+        why: Refusal,
+        errno: u32,
+    },
+    /// So many bytes were taken; the rest is for later.
+    Written {
+        bytes: u32,
+    },
+    /// No answer: something has changed.
+    Changed,
+}
+
+impl<'a> Request<'a> {
+    pub fn decode(packet: &'a [u8]) -> Option<Request<'a>> {
+        let mut reader = Reader::new(packet);
+        let kind = u32::get(&mut reader)?;
+        let id = |reader: &mut Reader<'a>| u32::get(reader);
+        let text = |reader: &mut Reader<'a>| <&[u8]>::get(reader);
+        Some(match kind {
+            1 => Request::Start { id: id(&mut reader)? },
+            2 => Request::Stop { id: id(&mut reader)? },
+            3 => Request::Signal { id: id(&mut reader)?, signal: u32::get(&mut reader)? },
+            4 => Request::Stdin { id: id(&mut reader)?, bytes: text(&mut reader)? },
+            5 => Request::ClearLogs { id: id(&mut reader)? },
+            6 => Request::ClearMainLog,
+            7 => Request::AddGroup { name: text(&mut reader)? },
+            8 => Request::RemoveGroup { id: id(&mut reader)? },
+            9 => Request::Configuration,
+            10 => Request::Shutdown,
+            11 => Request::Restart,
+            12 => Request::RemoteEvent { kind: text(&mut reader)?, data: text(&mut reader)? },
+            13 => Request::Log { level: u32::get(&mut reader)?, text: text(&mut reader)? },
+            14 => Request::Watch,
+            15 => Request::Renew { core: text(&mut reader)? },
+            16 => Request::ReopenLogs,
+            _ => return None,
+        })
+    }
+
+    pub fn encode(&self, out: &mut dyn Sink) -> bool {
+        match self {
+            Request::Start { id } => 1_u32.put(out) && id.put(out),
+            Request::Stop { id } => 2_u32.put(out) && id.put(out),
+            Request::Signal { id, signal } => 3_u32.put(out) && id.put(out) && signal.put(out),
+            Request::Stdin { id, bytes } => 4_u32.put(out) && id.put(out) && bytes.put(out),
+            Request::ClearLogs { id } => 5_u32.put(out) && id.put(out),
+            Request::ClearMainLog => 6_u32.put(out),
+            Request::AddGroup { name } => 7_u32.put(out) && name.put(out),
+            Request::RemoveGroup { id } => 8_u32.put(out) && id.put(out),
+            Request::Configuration => 9_u32.put(out),
+            Request::Shutdown => 10_u32.put(out),
+            Request::Restart => 11_u32.put(out),
+            Request::RemoteEvent { kind, data } => 12_u32.put(out) && kind.put(out) && data.put(out),
+            Request::Log { level, text } => 13_u32.put(out) && level.put(out) && text.put(out),
+            Request::Watch => 14_u32.put(out),
+            Request::Renew { core } => 15_u32.put(out) && core.put(out),
+            Request::ReopenLogs => 16_u32.put(out),
+        }
+    }
+}
+
+impl Reply {
+    pub fn decode(packet: &[u8]) -> Option<Reply> {
+        let mut reader = Reader::new(packet);
+        Some(match u32::get(&mut reader)? {
+            0 => Reply::Done,
+            1 => {
+                let number = u32::get(&mut reader)?;
+                let why = REFUSALS.iter().copied().find(|why| *why as u32 == number)?;
+                Reply::Refused { why, errno: u32::get(&mut reader)? }
+            }
+            2 => Reply::Written { bytes: u32::get(&mut reader)? },
+            3 => Reply::Changed,
+            _ => return None,
+        })
+    }
+
+    pub fn encode(&self, out: &mut dyn Sink) -> bool {
+        match self {
+            Reply::Done => 0_u32.put(out),
+            Reply::Refused { why, errno } => 1_u32.put(out) && (*why as u32).put(out) && errno.put(out),
+            Reply::Written { bytes } => 2_u32.put(out) && bytes.put(out),
+            Reply::Changed => 3_u32.put(out),
+        }
+    }
+}
