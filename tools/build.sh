@@ -16,10 +16,27 @@ cargo_features() {
 # use_compiler FOLDER ARCHITECTURE PACKAGE…: unpacks Debian's rustc with these packages, and has cargo run it. Beside them comes what the
 # compiler's own libraries need that a small system may lack; all are of one version, because they are unpacked together.
 use_compiler() {
-	tools/debian.sh "$@" 'libstd-rust-web-*' 'libllvm*' 'libedit*' 'libffi*' 'libz3*' 'libxml2*' 'libicu*' 'libbsd*' 'libmd*' || return 2
+	tools/debian.sh "$@" 'libstd-rust-web-*' 'libllvm*' 'libedit*' 'libffi*' 'libz3*' 'libxml2*' 'libicu*' 'libbsd*' 'libmd0*' || return 2
 	libraries=$(dirname "$1"/usr/lib/*/librustc_driver-*.so)
 	export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 	export RUSTC="$1/usr/bin/rustc"
+	has_libraries "$RUSTC" && has_libraries "$1/usr/bin/cargo"
+}
+
+# use_cargo FOLDER ARCHITECTURE PACKAGE…: Debian's cargo beside its compiler, with the libraries that it is linked with: most machines lack some.
+use_cargo() {
+	use_compiler "$@" rustc-web cargo-web libstd-rust-web-dev 'libgit2*' 'libssh2*' 'libcurl4*' 'libmbed*' 'libhttp-parser*' 'libsqlite3*' 'libnghttp2*' \
+		'librtmp*' 'libldap*' 'libsasl2*' 'libbrotli*' 'libpsl*' 'libidn2*' 'libunistring*' 'libgssapi*' 'libkrb5*' 'libk5crypto*' 'libkeyutils*'
+}
+
+# has_libraries PROGRAM: whether all that it is linked with is found; what is not is named, with status 2.
+has_libraries() {
+	[ -e "$1" ] || return 0
+	missing=$(ldd "$1" | sed -n 's/^[[:space:]]*\([^ ]*\) => not found$/\1/p' | sort -u | tr '\n' ' ')
+	if [ -n "$missing" ]; then
+		echo "${1##*/} cannot run here without ${missing% }: install the packages that have it (apt-file search), and report it as a fault of tools/build.sh" >&2
+		return 2
+	fi
 }
 
 # deliver PROGRAM FOLDER STRIP: puts it there as an image has it, and says how large it is.

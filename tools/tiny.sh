@@ -14,8 +14,19 @@ features=${1:-tls-openssl}
 with=$(cargo_features "$features") || exit 1
 folder=$PWD/target/tiny
 rust=$folder/rust
-native=$(dpkg --print-architecture) || exit 2
-use_compiler "$rust" "$native" rustc-web cargo-web libstd-rust-web-dev rust-web-src 'libgit2*' 'libssh2*' 'libcurl4*' || exit 2
+native=$(dpkg --print-architecture) || {
+	echo "dpkg is missing: what is unpacked here are packages of Debian" >&2
+	exit 2
+}
+if ! command -v cc >/dev/null; then
+	echo "cc is missing: apt-get install gcc libc6-dev" >&2
+	exit 2
+fi
+if [ "$features" = tls-openssl ] && ! pkg-config --exists openssl 2>/dev/null; then
+	echo "OpenSSL's headers or pkg-config are missing: apt-get install pkg-config libssl-dev" >&2
+	exit 2
+fi
+use_cargo "$rust" "$native" rust-web-src || exit 2
 export RUSTC_BOOTSTRAP=1
 triple=$("$RUSTC" -vV | sed -n 's/^host: //p')
 # No place of a panic either: nothing would print it.
