@@ -8,13 +8,14 @@ export AWS_LC_SYS_NO_JITTER_ENTROPY := 1
 
 .PHONY: build
 build:
-	cargo build --release
+	tools/cargo.sh build --release
 
 include mk/install.mk
 include mk/check-images.mk
 include mk/cross.mk
 include mk/tiny.mk
 include mk/dist.mk
+include mk/reproducible.mk
 include mk/otau.mk
 include mk/demo.mk
 include mk/test.mk

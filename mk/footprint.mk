@@ -13,7 +13,7 @@ footprint-builds: $(foreach features,$(FOOTPRINT_FEATURES),footprint-build-$(fea
 
 footprint-build-%:
 	@if [ "$*" = tls-openssl ] && [ -z "$(HAS_OPENSSL)" ]; then rm -rf target/footprint/$*; echo "skipped: tls-openssl: needs OpenSSL's headers and pkg-config"; exit 0; fi; \
-	cargo build --quiet --release --locked --no-default-features $(if $(filter-out none,$*),--features $*) && \
+	tools/cargo.sh build --quiet --release --locked --no-default-features $(if $(filter-out none,$*),--features $*) && \
 	mkdir -p target/footprint/$* && strip -o target/footprint/$*/gwe target/release/gwe
 
 # make symbols: what the bytes of the release binary are spent on.

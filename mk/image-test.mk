@@ -8,7 +8,7 @@ WITHIN ?= 3600
 
 .PHONY: image-test
 image-test: murano
-	cargo build --release --locked --no-default-features --features tls-openssl --target-dir target/footprint/tls-openssl
+	tools/cargo.sh build --release --locked --no-default-features --features tls-openssl --target-dir target/footprint/tls-openssl
 	mkdir -p target/image
 	strip -o target/image/gwe target/footprint/tls-openssl/release/gwe
 	python3 tests/image/main.py --binary target/image/gwe --murano tests/target/debug/murano --folder target/image \

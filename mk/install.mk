@@ -99,7 +99,7 @@ install: install-binary install-config install-init install-docs
 # Whether the binary is up to date is cargo's to say; one that was given is taken as it is.
 install-binary:
 ifeq ($(origin BINARY),file)
-	cargo build --release $(CARGO_FLAGS)
+	tools/cargo.sh build --release $(CARGO_FLAGS)
 endif
 	install -d "$(DESTDIR)$(BINDIR)"
 	install -m 0755 "$(BINARY)" "$(DESTDIR)$(BINDIR)/gwe"

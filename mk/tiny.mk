@@ -13,7 +13,7 @@ tiny:
 	tools/tiny.sh "$(FEATURES)"
 
 static:
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --quiet --release --locked --no-default-features \
+	RUSTFLAGS="-C target-feature=+crt-static" tools/cargo.sh build --quiet --release --locked --no-default-features \
 		--target "$$(rustc -vV | sed -n 's/^host: //p')" --target-dir target/static/build
 	strip -o target/static/gwe target/static/build/*/release/gwe
 	@wc -c target/static/gwe

@@ -40,5 +40,5 @@ export "${upper}_OPENSSL_LIB_DIR=$sysroot/usr/lib/$gnu"
 export "${upper}_OPENSSL_INCLUDE_DIR=$sysroot/usr/include"
 
 # shellcheck disable=SC2086 # two words, or none
-cargo build --quiet --release --locked --no-default-features $with --target "$triple" --target-dir "$folder/build"
+tools/cargo.sh build --quiet --release --locked --no-default-features $with --target "$triple" --target-dir "$folder/build"
 deliver "$folder/build/$triple/release/gwe" "$folder/$features" "$gnu-strip"

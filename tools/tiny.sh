@@ -33,6 +33,6 @@ triple=$("$RUSTC" -vV | sed -n 's/^host: //p')
 export RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none ${EXTRA_RUSTFLAGS:-}"
 
 # shellcheck disable=SC2086 # two words, or none
-"$rust/usr/bin/cargo" build --quiet --release --locked --no-default-features $with --target "$triple" --target-dir "$folder/build" \
+CARGO="$rust/usr/bin/cargo" tools/cargo.sh build --quiet --release --locked --no-default-features $with --target "$triple" --target-dir "$folder/build" \
 	-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size
 deliver "$folder/build/$triple/release/gwe" "$folder/$features" strip

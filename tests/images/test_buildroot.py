@@ -56,6 +56,8 @@ CAPABLE = ("BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS", "BR2_USE_MMU", "BR2_US
 # What Buildroot would do with the package, cut down to its hooks.
 MAKEFILE = r"""
 qstrip = $(strip $(subst ",,$(1)))
+comma := ,
+UPPERCASE = $(shell echo '$(1)' | tr 'a-z-' 'A-Z_')
 include $(CONFIG)
 TARGET_DIR := $(OUT)/target
 TARGET_MAKE_ENV := PATH="$$PATH"
@@ -69,6 +71,7 @@ all:
 	$(GWE_INSTALL_TARGET_CMDS)
 	$(GWE_INSTALL_INIT_$(INIT))
 	$(foreach hook,$(GWE_TARGET_FINALIZE_HOOKS),$($(hook)))
+show: @D = $(SOURCE)
 show:
 	@echo '$(GWE_CARGO_BUILD_OPTS)|$(GWE_CARGO_ENV)|$(GWE_DEPENDENCIES)|$(GWE_SITE)'
 """
@@ -161,7 +164,7 @@ class Package(unittest.TestCase):
         settings = {"BR2_PACKAGE_GWE_TLS_OPENSSL": "y", "BR2_PACKAGE_GWE_GMQ": "y", "BR2_PACKAGE_GWE_IFACE": '"eth0"',
                     "BR2_PACKAGE_GWE_UPDATE_INTERVAL": "14400", "BR2_PACKAGE_GWE_ACTIVATION_RETRY_INTERVAL": "60",
                     "BR2_PACKAGE_GWE_LOG_LEVEL": '"INFO"', "BR2_PACKAGE_GWE_LOGDIR": '"/var/log"',
-                    **{(name if name.startswith("BR2_") else f"BR2_PACKAGE_GWE_{name}"): value for name, value in config.items()}}
+                    **{(name if name.startswith(("BR2_", "NORMALIZED_")) else f"BR2_PACKAGE_GWE_{name}"): value for name, value in config.items()}}
         (self.scratch / "config").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         out = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
         done = subprocess.run(
@@ -215,6 +218,12 @@ class Package(unittest.TestCase):
         options, _, dependencies, _ = self.make("show", TLS_OPENSSL="", TLS_NONE="y").split("|")
         self.assertEqual((options, dependencies), ("--no-default-features", ""))
         self.assertEqual(self.make("show", SITE='"https://releases.example"').split("|")[3], "https://releases.example")
+
+    def test_no_folder_of_the_build_machine_is_in_the_program(self):
+        for architecture, also in (("x86_64", ""), ("arm", " -Clink-arg=-Wl,--allow-multiple-definition")):
+            environment = self.make("show", NORMALIZED_ARCH=architecture).split("|")[1]
+            self.assertIn(f'CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="--remap-path-prefix={self.source}=/gwe '
+                          f'--remap-path-prefix={self.source}/VENDOR=/crates{also}"', environment)
 
     def test_version_hash_and_licence_are_in_step(self):
         text = (PACKAGE / "gwe.mk").read_text()

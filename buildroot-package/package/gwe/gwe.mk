@@ -30,6 +30,15 @@ ifeq ($(BR2_TOOLCHAIN_BUILDROOT_GLIBC)$(BR2_TOOLCHAIN_BUILDROOT_MUSL),y)
 GWE_CARGO_ENV += GWE_PACK_RELOCATIONS=1
 endif
 
+# No folder of the build machine in the program, so that two builds give the
+# same bytes. The target's flags are those of pkg-cargo.mk, which this replaces.
+GWE_RUSTFLAGS = \
+	--remap-path-prefix=$(@D)=/gwe \
+	--remap-path-prefix=$(@D)/VENDOR=/crates \
+	$(if $(filter arm,$(NORMALIZED_ARCH)),-Clink-arg=-Wl$(comma)--allow-multiple-definition)
+GWE_CARGO_ENV += \
+	CARGO_TARGET_$(call UPPERCASE,$(RUSTC_TARGET_NAME))_RUSTFLAGS="$(strip $(GWE_RUSTFLAGS))"
+
 GWE_CARGO_BUILD_OPTS = --no-default-features
 
 ifeq ($(BR2_PACKAGE_GWE_TLS_OPENSSL),y)
