@@ -4,6 +4,8 @@
 //! says, and are an eighth of the binary. A linker script leaves them out, where this very toolchain and linker have just
 //! linked a program with it; else the build goes on without it, and says so.
 //!
+//! Before that it compiles the sleeper, which the agent carries in itself; `GWE_WITHOUT_SLEEPER=1` leaves it out.
+//!
 //! `GWE_KEEP_UNWIND_TABLES=1` keeps them: debuggers and profilers then see call stacks of a stripped agent.
 //! `GWE_PACK_RELOCATIONS=1` packs relative relocations, another 40 kB. The image's C library must know them: glibc 2.36, musl 1.2.4.
 
@@ -18,6 +20,10 @@ const SLEEPER: &str = "src/sys/doze/sleeper.rs";
 const ALONE: [&str; 6] =
     ["-nostdlib", "-nostartfiles", "-static", "-Wl,-z,noseparate-code", "-Wl,-z,norelro", "-Wl,--build-id=none"];
 
+/// The processors whose system calls it knows.
+const ARCHITECTURES: [&str; 3] = ["x86_64", "aarch64", "arm"];
+
+const WITHOUT_SLEEPER: &str = "GWE_WITHOUT_SLEEPER";
 const KEEP_TABLES: &str = "GWE_KEEP_UNWIND_TABLES";
 const PACK_RELOCATIONS: &str = "GWE_PACK_RELOCATIONS";
 
@@ -31,7 +37,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={SLEEPER}");
     build_sleeper();
-    for variable in [KEEP_TABLES, PACK_RELOCATIONS] {
+    for variable in [WITHOUT_SLEEPER, KEEP_TABLES, PACK_RELOCATIONS] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
     if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") {
@@ -63,41 +69,67 @@ fn links(folder: &Path, argument: &str) -> bool {
     if std::fs::write(&source, "fn main() { println!(\"{:?}\", std::env::args_os()); }\n").is_err() {
         return false;
     }
-    let mut rustc = rustc();
+    let mut rustc = rustc_for(targets()[0].as_deref());
     rustc.args(["-C", "panic=abort", "-C"]).arg(format!("link-arg={argument}"));
     rustc.arg("-o").arg(folder.join("trial")).arg(&source).stdout(Stdio::null()).stderr(Stdio::null());
     rustc.status().is_ok_and(|status| status.success())
 }
 
-/// A program of its own, which the agent carries in itself. Where it cannot be built there is an empty file, and the engine sleeps as
-/// it is.
+/// A program of its own, which the agent carries in itself. An agent without it works, and has 3 MB of memory for itself all the time: so that
+/// is built only where somebody asked for it.
 fn build_sleeper() {
-    let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    let out = folder.join("sleeper");
-    let is_known = ["x86_64", "aarch64", "arm"].iter().any(|arch| is("CARGO_CFG_TARGET_ARCH", arch));
-    if is_known && is("CARGO_CFG_TARGET_OS", "linux") {
-        let mut rustc = rustc();
-        rustc.args(["--crate-name", "sleeper", "--crate-type", "bin", "-C", "opt-level=z", "-C", "panic=abort"]);
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("sleeper");
+    let built = match is(WITHOUT_SLEEPER, "1") {
+        true => std::fs::write(&out, b"").map_err(|error| format!("cannot write {}: {error}", out.display())),
+        false => build_alone("sleeper", SLEEPER, &out),
+    };
+    if let Err(why) = built {
+        let target = env::var("TARGET").unwrap_or_default();
+        panic!(
+            "the sleeper cannot be built for {target}: {why}\n{WITHOUT_SLEEPER}=1 builds a gwe without it, which takes some 3 MB of memory more while it waits"
+        );
+    }
+}
+
+/// A program without libraries, for the target.
+fn build_alone(name: &str, source: &str, out: &Path) -> Result<(), String> {
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+    if !ARCHITECTURES.contains(&arch.as_str()) {
+        return Err(format!("{source} knows the system calls of {} only, not of {arch}", ARCHITECTURES.join(", ")));
+    }
+    let mut said = String::new();
+    for target in targets() {
+        let mut rustc = rustc_for(target.as_deref());
+        rustc.args(["--crate-name", name, "--crate-type", "bin", "-C", "opt-level=z", "-C", "panic=abort"]);
         rustc.args(["-C", "relocation-model=static", "-C", "strip=symbols", "-C", "force-unwind-tables=no"]);
         ALONE.iter().for_each(|argument| {
             rustc.args(["-C", &format!("link-arg={argument}")]);
         });
-        rustc.arg("-o").arg(&out).arg(SLEEPER).stdout(Stdio::null());
-        if rustc.status().is_ok_and(|status| status.success()) {
-            return;
+        match rustc.arg("-o").arg(out).arg(source).output() {
+            Ok(done) if done.status.success() => return Ok(()),
+            Ok(done) => said.push_str(&String::from_utf8_lossy(&done.stderr)),
+            Err(error) => said = format!("rustc does not run: {error}"),
         }
-        println!("cargo:warning=the sleeper cannot be built: a resident gwe takes some 3 MB of memory more");
     }
-    if let Err(error) = std::fs::write(&out, b"") {
-        println!("cargo:warning=cannot write {}: {error}", out.display());
+    Err(said)
+}
+
+/// The targets that such a program is compiled for, one after the other until one succeeds; `None` is this machine's. Where the standard
+/// library is built along (-Zbuild-std), the target has no prebuilt one. The same processor's with another C library will do: none is in it.
+fn targets() -> Vec<Option<String>> {
+    let own = env::var("TARGET").ok().filter(|target| env::var("HOST").as_ref() != Ok(target));
+    let other = own.as_ref().map(|target| target.replace("-musl", "-gnu").replace("-uclibc", "-gnu"));
+    match other {
+        Some(other) if Some(&other) != own.as_ref() => vec![own, Some(other)],
+        _ => vec![own],
     }
 }
 
-/// The compiler as cargo would call it for the target.
-fn rustc() -> Command {
+/// The compiler as cargo would call it for the target; without one, for this machine.
+fn rustc_for(target: Option<&str>) -> Command {
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc")));
     rustc.args(["--edition", "2021"]);
-    if let Some(target) = env::var_os("TARGET").filter(|target| env::var_os("HOST").as_ref() != Some(target)) {
+    if let Some(target) = target {
         rustc.arg("--target").arg(target);
     }
     if let Some(linker) = env::var_os("RUSTC_LINKER") {

@@ -22,6 +22,14 @@ VERSION = tomllib.loads((sandbox.REPOSITORY / "Cargo.toml").read_text())["packag
 BUILDROOT = """
 config BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS
 	bool "rust target"
+config BR2_x86_64
+	bool "x86_64"
+config BR2_aarch64
+	bool "aarch64"
+config BR2_arm
+	bool "arm"
+config BR2_TOOLCHAIN_USES_UCLIBC
+	bool "uclibc"
 config BR2_USE_MMU
 	bool "mmu"
 config BR2_USE_WCHAR
@@ -51,7 +59,7 @@ config BR2_PACKAGE_E2FSPROGS
 source "$BR2_EXTERNAL_GWE_PATH/package/gwe/Config.in"
 """
 
-CAPABLE = ("BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS", "BR2_USE_MMU", "BR2_USE_WCHAR", "BR2_TOOLCHAIN_HAS_THREADS")
+CAPABLE = ("BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS", "BR2_USE_MMU", "BR2_USE_WCHAR", "BR2_TOOLCHAIN_HAS_THREADS", "BR2_x86_64")
 
 # What Buildroot would do with the package, cut down to its hooks.
 MAKEFILE = r"""
@@ -114,6 +122,23 @@ class Configuration(unittest.TestCase):
                 self.assertEqual(self.value("BR2_PACKAGE_GWE"), "n")
                 self.kconfig.syms[name].set_value("n" if name == "BR2_STATIC_LIBS" else "y")
 
+    def test_every_architecture_that_the_sleeper_knows_and_no_other(self):
+        text = (sandbox.REPOSITORY / "build.rs").read_text()
+        known = re.findall(r'"(\w+)"', re.search(r"const ARCHITECTURES: .* = \[(.*)\];", text)[1])
+        self.kconfig.syms["BR2_x86_64"].set_value("n")
+        for name in known:
+            self.set(f"BR2_{name}")
+            self.assertEqual(self.value("BR2_PACKAGE_GWE_ARCH_SUPPORTS"), "y", name)
+            self.set(f"BR2_{name}", "n")
+        self.assertEqual(self.value("BR2_PACKAGE_GWE_ARCH_SUPPORTS"), "n")
+
+    def test_who_has_uclibc_is_told(self):
+        # Buildroot's Rust is for glibc and musl alone.
+        self.set("BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS", "n")
+        self.set("BR2_TOOLCHAIN_USES_UCLIBC")
+        comments = [node.prompt[0] for node in self.kconfig.node_iter() if node.item == kconfiglib.COMMENT and kconfiglib.expr_value(node.prompt[1])]
+        self.assertEqual(comments, ["gwe needs a glibc or musl toolchain"])
+
     def test_tls_is_a_choice(self):
         self.set("BR2_PACKAGE_GWE")
         self.set("BR2_PACKAGE_GWE_TLS_NONE")
@@ -141,7 +166,7 @@ class Configuration(unittest.TestCase):
         for line in text.splitlines():
             if line.startswith("\t  "):
                 self.assertLessEqual(len(line.expandtabs(8)), 72, line)
-        first = text.split("\n\tbool")[1].split("\nif ")[0]
+        first = text.split('\n\tbool "gwe"')[1].split("\nif ")[0]
         self.assertRegex(first, r"\n\n\t  https://\S+\n$", "a blank line, and the address last")
 
 
@@ -236,7 +261,7 @@ class Package(unittest.TestCase):
         layer = set(re.findall(r"^GWE_(\w+) \?=", next(sandbox.REPOSITORY.glob("meta-gwe/recipes-gwe/gwe/gwe_*.bb")).read_text(), re.M))
         here = set(re.findall(r"^config BR2_PACKAGE_GWE_(\w+)", (PACKAGE / "Config.in").read_text(), re.M))
         self.assertLessEqual(layer, here)
-        self.assertEqual({name for name in here - layer if not name.startswith("TLS_")}, {"GMQ", "DOCS", "SITE"})
+        self.assertEqual({name for name in here - layer if not name.startswith("TLS_")}, {"ARCH_SUPPORTS", "GMQ", "DOCS", "SITE"})
 
     def test_scripts(self):
         if not shutil.which("shellcheck"):

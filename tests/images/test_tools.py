@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -44,6 +45,42 @@ class Missing(unittest.TestCase):
             done = self.run_with("tools/tiny.sh tls-openssl", str(self.bin))
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(wanted, done.stderr)
+
+
+class BuildScript(unittest.TestCase):
+    """build.rs compiles what the agent carries in itself, for every target or with a word that says why not."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which("rustc"):
+            raise unittest.SkipTest("skipped: needs rustc")
+        scratch = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(scratch.cleanup)
+        cls.folder = pathlib.Path(scratch.name)
+        subprocess.run(["rustc", "--edition", "2021", "-o", str(cls.folder / "build"), "build.rs"], cwd=sandbox.REPOSITORY, check=True)
+        version = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True).stdout
+        cls.host = version.split("host: ")[1].split()[0]
+
+    def build(self, target, architecture, **more):
+        environment = {**os.environ, "OUT_DIR": str(self.folder), "HOST": self.host, "TARGET": target, "CARGO_CFG_TARGET_ARCH": architecture,
+                       "CARGO_CFG_TARGET_OS": "linux", "PROFILE": "debug", **more}
+        done = subprocess.run([str(self.folder / "build")], cwd=sandbox.REPOSITORY, env=environment, capture_output=True, text=True)
+        return done, (self.folder / "sleeper").stat().st_size if done.returncode == 0 else None
+
+    def test_a_target_without_a_prebuilt_library_has_the_sleeper_too(self):
+        architecture = self.host.split("-")[0]
+        for target in (self.host, f"{architecture}-unknown-linux-musl"):
+            done, size = self.build(target, architecture)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertGreater(size, 500, target)
+
+    def test_where_it_cannot_be_built_the_build_ends_and_says_why(self):
+        for target, architecture, why in (("riscv64gc-unknown-linux-gnu", "riscv64", "not of riscv64"), ("aarch64-nowhere", "aarch64", "aarch64-nowhere")):
+            done, _ = self.build(target, architecture)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(why, done.stderr)
+            self.assertIn("GWE_WITHOUT_SLEEPER=1", done.stderr)
+            self.assertEqual(self.build(target, architecture, GWE_WITHOUT_SLEEPER="1")[1], 0)
 
 
 if __name__ == "__main__":
