@@ -4,8 +4,7 @@ KEEP ?= 0
 
 # All that the demo needs of PyPI; the tests' own packages are in .venv/ready.
 .venv/bin/supervisord: tests/requirements.txt
-	python3 -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check "$$(grep '^supervisor==' tests/requirements.txt)"
+	tests/venv.sh "$$(grep '^supervisor==' tests/requirements.txt)"
 	touch $@
 
 .PHONY: demo murano

@@ -181,7 +181,7 @@ Swap:           2048          48        2000";
     fn free_is_that_of_the_real_free_but_for_what_moves() {
         match real("free --version") {
             Some(version) if version.contains("procps-ng 4") => {}
-            _ => return eprintln!("skipped: no free of procps 4 on this machine"),
+            _ => return crate::sys::tests::announce_skip("needs free of procps 4"),
         }
         let (ours, theirs) = (free_text(&host::memory().unwrap()), real("free").unwrap());
         let cells = |text: &str| -> Vec<Vec<String>> {

@@ -193,7 +193,7 @@ mod tests {
     fn a_program_in_memory_runs() {
         use std::process::Command;
         if SLEEPER.is_empty() {
-            println!("skipped: the sleeper was not built for this machine");
+            crate::sys::tests::announce_skip("the sleeper was not built for this machine");
             return;
         }
         let file = in_memory(SLEEPER).unwrap();

@@ -21,3 +21,6 @@ pub mod signal;
 pub mod signal_names;
 pub mod socket;
 pub mod unix_socket;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -265,7 +265,7 @@ class Package(unittest.TestCase):
 
     def test_scripts(self):
         if not shutil.which("shellcheck"):
-            self.skipTest("skipped: needs shellcheck")
+            sandbox.skip("needs shellcheck")
         done = subprocess.run(["shellcheck", str(EXTERNAL / "board/gwe/post-image.sh")], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout)
 

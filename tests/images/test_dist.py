@@ -26,7 +26,7 @@ class Release(unittest.TestCase):
     def setUpClass(cls):
         for tool in ("cargo", "git"):
             if not shutil.which(tool):
-                raise unittest.SkipTest(f"skipped: needs {tool}")
+                sandbox.skip(f"needs {tool}")
         scratch = tempfile.TemporaryDirectory()
         cls.addClassCleanup(scratch.cleanup)
         cls.scratch = pathlib.Path(scratch.name)

@@ -173,7 +173,7 @@ class OldestRust(unittest.TestCase):
 
     def test_it_can_read_every_crate_and_build_those_with_openssl(self):
         if not shutil.which("cargo"):
-            self.skipTest("skipped: needs cargo")
+            sandbox.skip("needs cargo")
         metadata = json.loads(self.cargo("metadata", "--all-features", "--format-version", "1"))
         new = [package["id"] for package in metadata["packages"] if package["edition"] not in ("2015", "2018", "2021")]
         self.assertEqual(new, [], "Rust 1.75 cannot read these manifests")

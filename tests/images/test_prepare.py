@@ -19,7 +19,7 @@ class Furnished(unittest.TestCase):
 
     def setUp(self):
         if sandbox.why_not():
-            self.skipTest(f"skipped: {sandbox.why_not()}")
+            sandbox.skip(sandbox.why_not())
         self.gateway = sandbox.Sandbox()
         self.addCleanup(self.gateway.close)
         self.gateway.must("rm -rf /etc/gwe /var/lib/gwe")
@@ -64,7 +64,7 @@ class DataPartition(Furnished):
         # Others on this machine may take the same free device in the same moment.
         status, device = self.gateway.run("for try in 1 2 3 4 5; do losetup --find --show /tmp/disk 2>/dev/null && exit; sleep 0.$try; done; losetup --find --show /tmp/disk")
         if status != 0:
-            self.skipTest(f"skipped: needs a loop device ({device.strip()})")
+            sandbox.skip(f"needs a loop device ({device.strip()})")
         self.device = device.strip()
         # The namespaces go by themselves; a loop device is the machine's.
         self.addCleanup(self.gateway.run, f"umount /var/lib/gwe; losetup --detach {self.device}")
@@ -86,7 +86,7 @@ class DataPartition(Furnished):
 
     def test_a_shell_that_prefers_its_own_applets_formats_with_a_journal_too(self):
         if self.gateway.run("command -v busybox")[0] != 0:
-            self.skipTest("skipped: needs busybox")
+            sandbox.skip("needs busybox")
         # Debian's takes its own mke2fs before the one in PATH, as images do that are built like it.
         self.gateway.must(f"sed -i '1s|.*|#!/bin/busybox sh|' {PREPARE}")
         self.assertIn("formatting it", self.start())

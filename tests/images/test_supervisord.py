@@ -5,6 +5,7 @@ an unattended gateway needs. The image test runs the real agent.
 """
 
 import re
+import subprocess
 import sys
 import unittest
 
@@ -81,12 +82,18 @@ class Gateway(sandbox.Sandbox):
         return {name: re.search(rf"^{name} +RUNNING +pid (\d+)", output, re.M)[1] for name in names}
 
 
-@unittest.skipIf(sandbox.why_not(), f"skipped: {sandbox.why_not()}")
 class UnderSupervisord:
     """The same expectations for each version of supervisor; the classes below say which."""
 
     python = ""
     distribution = ""
+
+    @classmethod
+    def setUpClass(cls):
+        if sandbox.why_not():
+            sandbox.skip(sandbox.why_not())
+        if subprocess.run([cls.python, "-c", "import supervisor"], capture_output=True).returncode != 0:
+            sandbox.skip(f"needs supervisord of {cls.python}")
 
     def setUp(self):
         self.gateway = Gateway(self.python, self.distribution)

@@ -1,7 +1,9 @@
 //! The documents say what is true: their ```sh blocks are run, in order and as one script, on a gateway with its supervisord
 //! and a local cloud; and what they say of flags, settings and log lines is compared with the program.
 
-use gwe_tests::harness::{murano_binary, run, wait_until, worker_app, Ran, Scratch, Site, Tarball, PATIENCE, SN};
+use gwe_tests::harness::{
+    has_minisign, murano_binary, run, wait_until, worker_app, Ran, Scratch, Site, Tarball, PATIENCE, SN,
+};
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -55,11 +57,10 @@ fn run_script(site: &Site, folder: &Scratch, script: &str) -> Ran {
 fn the_commands_for_app_developers_run_in_order() {
     let Some(site) = Site::hosted() else { return };
     let folder = Scratch::new();
-    let has_minisign = run(Command::new("minisign").arg("-v"), PATIENCE).code == Some(0);
-    let text = if has_minisign {
+    let text = if has_minisign() {
         script(APPS)
     } else {
-        gwe_tests::harness::announce_skip("the signing part of docs/apps.md needs minisign");
+        gwe_tests::harness::announce_skip("needs minisign, for the part of docs/apps.md that signs");
         script(APPS.split("\n## Sign").next().unwrap())
     };
     let ran = run_script(&site, &folder, &text).ok();
@@ -80,7 +81,7 @@ fn the_commands_for_app_developers_run_in_order() {
     assert_eq!(site.reported("load_report")["version"], "1.0.1");
     assert!(site.murano.history(SN, "fetch_status").iter().any(|text| text == "looking at the disk"));
     assert!(site.gateway.gwe(&["-e"]).ok().stdout.contains("update_interval = 5\n"), "the interval was taken");
-    if has_minisign {
+    if has_minisign() {
         let signature = "load_report.v1.0.1.tar.gz.minisig";
         assert!(site.murano.server().platform().store.content(signature).unwrap().is_some());
     }

@@ -40,6 +40,7 @@ mod report;
 mod resolver;
 mod roll_back;
 mod self_update;
+mod signature_files;
 mod signatures;
 mod supervisor;
 mod tidy;

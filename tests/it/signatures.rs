@@ -1,50 +1,16 @@
-//! Signatures from outside: tarballs signed with the real `minisign`, a gateway that trusts a key (design decision 6), and everything
-//! that must not get in. docs/security.md says what this protects.
+//! Signatures from outside: signed tarballs, a gateway that trusts a key (design decision 6), and everything that must not get in.
+//! docs/security.md says what this protects.
 
-use gwe_tests::harness::{murano_binary, run, Scratch, Site, Tarball, PATIENCE, SN};
+use gwe_tests::harness::{has_minisign, murano_binary, run, Scratch, Signer, Site, Tarball, PATIENCE, SN};
 use gwe_tests::skip;
 use std::env;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
-
-/// A folder with a key pair and the tarballs that are signed.
-struct Signer(Scratch);
-
-impl Signer {
-    fn new() -> Option<Signer> {
-        if run(Command::new("minisign").arg("-v"), PATIENCE).code != Some(0) {
-            return None;
-        }
-        let signer = Signer(Scratch::new());
-        signer.minisign(&["-G", "-W", "-p", "key.pub", "-s", "key.sec"]);
-        Some(signer)
-    }
-
-    fn minisign(&self, arguments: &[&str]) {
-        run(Command::new("minisign").args(arguments).current_dir(self.0.root()), PATIENCE).ok();
-    }
-
-    /// The signature of a tarball under this name; `comment`: instead of minisign's own trusted comment.
-    fn sign(&self, name: &str, bytes: &[u8], comment: Option<&str>) -> Vec<u8> {
-        self.0.write(name, bytes);
-        let mut arguments = vec!["-S", "-W", "-s", "key.sec", "-m", name];
-        if let Some(comment) = comment {
-            arguments.extend(["-t", comment]);
-        }
-        self.minisign(&arguments);
-        fs::read(self.0.path(&format!("{name}.minisig"))).expect("minisign wrote it")
-    }
-
-    fn public_key(&self) -> PathBuf {
-        self.0.path("key.pub")
-    }
-}
 
 /// A gateway that trusts the signer.
 fn site_trusting(signer: &Signer) -> Site {
     let site = Site::new();
-    site.gateway.root().write("etc/gwe/trusted/oem.pub", fs::read(signer.public_key()).expect("minisign wrote it"));
+    site.gateway.root().write("etc/gwe/trusted/oem.pub", fs::read(signer.public_key()).expect("the key is there"));
     site
 }
 
@@ -61,7 +27,7 @@ fn deploy(site: &Site, name: &str, bytes: &[u8], signature: Option<&[u8]>) -> St
 
 #[test]
 fn only_what_a_trusted_key_signed_under_that_name_gets_in() {
-    let (Some(signer), Some(stranger)) = (Signer::new(), Signer::new()) else { skip!("needs minisign") };
+    let (signer, stranger) = (Signer::new(), Signer::new());
     let site = site_trusting(&signer);
     let status = site.gateway.gwe(&["--status"]).ok().stdout;
     assert!(status.contains("only signed packages are accepted") && status.contains("oem.pub"), "{status}");
@@ -104,7 +70,7 @@ fn only_what_a_trusted_key_signed_under_that_name_gets_in() {
 #[test]
 fn an_older_signature_is_no_way_back() {
     // pithead#856: a signed downgrade.
-    let Some(signer) = Signer::new() else { skip!("needs minisign") };
+    let signer = Signer::new();
     let site = site_trusting(&signer);
     let tarball = Tarball::app("echo installed").bytes();
     let at =
@@ -123,7 +89,7 @@ fn an_older_signature_is_no_way_back() {
 
 #[test]
 fn a_signature_that_comes_later_is_taken_then() {
-    let Some(signer) = Signer::new() else { skip!("needs minisign") };
+    let signer = Signer::new();
     let site = site_trusting(&signer);
     let tarball = Tarball::app("echo installed").bytes();
     assert!(deploy(&site, "a.v1.tar.gz", &tarball, None).contains("it is not signed"));
@@ -134,7 +100,7 @@ fn a_signature_that_comes_later_is_taken_then() {
 #[test]
 fn a_signature_that_no_damage_explains_costs_no_second_download() {
     // A download that was resumed may have a torn part, and is then fetched anew once; a key that is not trusted stays so.
-    let (Some(signer), Some(stranger)) = (Signer::new(), Signer::new()) else { skip!("needs minisign") };
+    let (signer, stranger) = (Signer::new(), Signer::new());
     let site = site_trusting(&signer);
     let mut state = 1_u32;
     let step = move || {
@@ -164,10 +130,10 @@ fn a_folder_of_keys_that_cannot_be_used_lets_nothing_in() {
 
 #[test]
 fn installs_from_disk_need_their_signature_beside_them_and_the_images_own_apps_do_not() {
-    let Some(signer) = Signer::new() else { skip!("needs minisign") };
+    let signer = Signer::new();
     let site = site_trusting(&signer);
     let tarball = Tarball::app("echo installed").bytes();
-    let file = signer.0.write("a.v1.tar.gz", &tarball);
+    let file = signer.folder().write("a.v1.tar.gz", &tarball);
     let file = file.to_str().expect("a plain path");
     let refused = site.gateway.gwe(&["-I", file]).exited(1);
     assert!(refused.stdout.contains("it is not signed"), "{}", refused.report());
@@ -183,18 +149,21 @@ fn installs_from_disk_need_their_signature_beside_them_and_the_images_own_apps_d
 #[test]
 fn the_commands_of_the_document_make_a_signed_release_that_is_installed() {
     const DOCUMENT: &str = include_str!("../../docs/security.md");
-    let Some(signer) = Signer::new() else { skip!("needs minisign") };
+    if !has_minisign() {
+        skip!("needs minisign");
+    }
+    let folder = Scratch::new();
     let site = Site::new();
-    Tarball::app("echo installed").save(signer.0.path("my_app.v1.0.0.tar.gz"));
+    Tarball::app("echo installed").save(folder.path("my_app.v1.0.0.tar.gz"));
     let blocks = DOCUMENT.split("```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
     let script = blocks.collect::<Vec<_>>().join("\n");
     let own = murano_binary().parent().expect("it is in a folder").to_path_buf();
     let path = env::join_paths(std::iter::once(own).chain(env::split_paths(&env::var_os("PATH").expect("a PATH"))));
     let mut shell = Command::new("sh");
-    shell.args(["-eux", "-c", &script]).current_dir(signer.0.root());
+    shell.args(["-eux", "-c", &script]).current_dir(folder.root());
     shell.env("PATH", path.expect("no colon in it")).env("MURANO_URL", site.murano.url()).env("SERIAL", SN);
     run(&mut shell, PATIENCE).ok();
-    site.gateway.root().write("etc/gwe/trusted/oem.pub", signer.0.read("oem.pub"));
+    site.gateway.root().write("etc/gwe/trusted/oem.pub", folder.read("oem.pub"));
     site.check_in().ok();
     assert_eq!(site.fetch_status(), "installed\n[gwe] installed my_app v1.0.0 in N s\n");
 }

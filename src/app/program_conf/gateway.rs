@@ -137,7 +137,7 @@ fn knows_user(passwd: &str, user: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::tests::announce_skip;
+    use crate::sys::tests::announce_skip;
 
     #[test]
     fn users_by_name_and_number() {

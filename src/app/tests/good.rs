@@ -5,9 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use super::archive::*;
-use super::{announce_skip, listing, Scratch};
+use super::{listing, Scratch};
 use crate::app::unpack::check_bytes;
 use crate::app::{check, unpack, Contents, Installer, Limits, TarballName, UnpackError};
+use crate::sys::tests::announce_skip;
 
 fn unpacked(scratch: &Scratch, bytes: &[u8]) -> (Contents, Vec<String>) {
     let tarball = scratch.file("a.v1.tar.gz", bytes);

@@ -44,12 +44,6 @@ impl Drop for Scratch {
     }
 }
 
-/// Says that a test cannot run here, past the capture of the test runner: it never passes silently.
-pub(crate) fn announce_skip(why: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "skipped: {why}");
-}
-
 /// Every path below `root` with its kind, mode and content, sorted: what two trees are compared by.
 pub(crate) fn listing(root: &Path) -> Vec<String> {
     use std::os::unix::fs::PermissionsExt;

@@ -235,7 +235,7 @@ for line in sys.stdin:
 fn python(script: &str, input: &str) -> Option<String> {
     let child = Command::new("python3").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let Ok(mut child) = child else {
-        eprintln!("skipped: there is no python3");
+        crate::sys::tests::announce_skip("needs python3");
         return None;
     };
     std::io::Write::write_all(&mut child.stdin.take()?, input.as_bytes()).unwrap();

@@ -105,10 +105,10 @@ fn more_than_fits_is_left_out_and_counted() {
 fn the_text_is_that_of_the_real_df() {
     let ours = || text(&crate::sys::mounts::file_systems().unwrap());
     if ours().lines().any(|line| line.contains(" - ")) {
-        return eprintln!("skipped: a file system that may hang is mounted, which df asks and we do not");
+        return crate::sys::tests::announce_skip("a file system that may hang is mounted, which df asks and we do not");
     }
     let Some(first) = real_df() else {
-        return eprintln!("skipped: no GNU df on this machine");
+        return crate::sys::tests::announce_skip("needs GNU df");
     };
     let mut theirs = first;
     for _ in 0..40 {

@@ -96,7 +96,7 @@ fn a_file_system_that_never_answers_hangs_nobody() {
     unshare.args(["--mount", "--propagation", "private"]).arg(std::env::current_exe().unwrap());
     unshare.args(["--exact", "--ignored", "--nocapture", "sys::mounts::tests::beside_one_that_never_answers"]);
     let child = unshare.env("GWE_TEST_MOUNT", &folder).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-    let Ok(mut child) = child else { return eprintln!("skipped: no unshare on this machine") };
+    let Ok(mut child) = child else { return crate::sys::tests::announce_skip("needs unshare") };
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -111,7 +111,7 @@ fn a_file_system_that_never_answers_hangs_nobody() {
     let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
     let _ = fs::remove_dir(&folder);
     if said.contains("unshare failed") || said.contains("skipped:") {
-        return eprintln!("skipped: needs root and FUSE: {said}");
+        return crate::sys::tests::announce_skip("needs root and /dev/fuse");
     }
     assert!(status.success(), "{said}");
 }

@@ -1,5 +1,6 @@
 //! Runs a program with a time limit and collects what it says.
 
+use std::env;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,6 +14,12 @@ const MAX_OUTPUT: u64 = 64 * 1024 * 1024;
 const PIPE_WAIT: Duration = Duration::from_millis(500);
 /// How long to wait for a program's file to be closed by others.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
+
+/// Whether there is such a program in `PATH`.
+pub fn has_program(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
 
 /// What became of a program.
 #[derive(Debug)]

@@ -25,17 +25,17 @@ pub struct Supervisord {
 }
 
 impl Supervisord {
-    /// Where it is: `GWE_SUPERVISORD`, else in `PATH`, else in the project's `.venv`. The error is for `skip!`.
+    /// Where it is: `GWE_SUPERVISORD`, else in the project's `.venv`, else in `PATH`. The error is for `skip!`.
     pub fn find() -> Result<PathBuf, String> {
         if let Some(path) = env::var_os("GWE_SUPERVISORD") {
             return Ok(path.into());
         }
         let path = env::var_os("PATH").unwrap_or_default();
         let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin");
-        let mut folders = env::split_paths(&path).chain([venv]);
+        let mut folders = [venv].into_iter().chain(env::split_paths(&path));
         folders
             .find_map(|folder| Some(folder.join("supervisord")).filter(|path| path.is_file()))
-            .ok_or_else(|| "needs supervisord in PATH, in .venv, or named by GWE_SUPERVISORD".into())
+            .ok_or_else(|| "needs supervisord in .venv, in PATH, or named by GWE_SUPERVISORD".into())
     }
 
     /// A configuration with its socket, log and include folder where [`Supervisord::start`] wants them.

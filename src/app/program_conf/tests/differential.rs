@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use miniserde::json::{self, Value};
 
 use super::super::{fragment, FragmentDefaults, ThisGateway};
-use crate::app::tests::announce_skip;
+use crate::sys::tests::announce_skip;
 
 /// Reads tasks, one JSON value a line; answers each with what supervisord makes of the app's text, its section renamed and
 /// the defaults of the specification added, and of our fragment.
