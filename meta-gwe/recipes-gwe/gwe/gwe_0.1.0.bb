@@ -140,6 +140,6 @@ RDEPENDS:${PN}-gmq += "${PN}"
 RRECOMMENDS:${PN} += "${PN}-gmq"
 
 CVE_PRODUCT = "exosite:gateway_engine"
-# cargo_common.bbclass takes it for a crate of crates.io. Only newer releases know the variable.
+# cargo_common.bbclass takes it for a crate of the registry. Only newer releases know the variable.
 # nooelint: oelint.vars.mispell.unknown
 SPDX_PACKAGE_URLS = "pkg:generic/exosite/gateway-engine@${PV}"
