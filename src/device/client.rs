@@ -1,21 +1,15 @@
 //! The calls of the Device API (spec: device-api.md, the table). Each is one request, bounded in time and size.
 
-use std::io;
 use std::time::Duration;
 
-use super::download::{self, Sink};
-use super::error::{DeviceError, TransportError};
+use super::error::DeviceError;
 use super::reply::{self, ContentInfo};
-use super::settings::Settings;
-use super::transport::{Head, Receiver, Request, Transport};
-use super::watchdog::Limits;
 use crate::config::Cik;
 use crate::format::form;
+use crate::http::{self, Answer, Limits, Method, Request, Settings, Sink, Transport, TransportError};
 
 /// The longest long poll (spec: device-api.md).
 pub const MAX_WAIT: Duration = Duration::from_secs(300);
-/// What is waited for after a `Retry-After`, at the most.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 const ALIAS: &str = "/onep:v1/stack/alias";
@@ -37,27 +31,13 @@ pub struct Waited {
     pub last_modified: Option<String>,
 }
 
-/// A whole answer of bounded size.
-pub(crate) struct Answer {
-    pub head: Head,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    /// The error of an answer whose status is no success.
-    pub(crate) fn refusal(&self, call: &'static str) -> DeviceError {
-        let date = self.head.header("date");
-        let retry_after = self.head.header("retry-after").and_then(|after| reply::seconds_to_wait(after, date));
-        DeviceError::Status {
-            call,
-            status: self.head.status,
-            text: reply::excerpt(&self.body),
-            retry_after: retry_after.map(|s| Duration::from_secs(s).min(MAX_RETRY_AFTER)),
-        }
+/// The error of an answer whose status is no success.
+fn refusal(answer: &Answer, call: &'static str) -> DeviceError {
+    DeviceError::Status {
+        call,
+        status: answer.head.status,
+        text: http::excerpt(&answer.body),
+        retry_after: answer.retry_after(),
     }
 }
 
@@ -142,7 +122,7 @@ impl Client {
         match answer.head.status {
             200 | 204 => {}
             304 => return Ok(None),
-            _ => return Err(answer.refusal("wait")),
+            _ => return Err(refusal(&answer, "wait")),
         }
         let values: Vec<_> = form::pairs(&answer.text()).collect();
         let last_modified = answer.head.header("last-modified").map(str::to_string);
@@ -163,10 +143,10 @@ impl Client {
         match answer.head.status {
             200..=299 => Ok(()),
             409 => match reply::conflicts(&answer.text()) {
-                conflicts if conflicts.is_empty() => Err(answer.refusal("record")),
+                conflicts if conflicts.is_empty() => Err(refusal(&answer, "record")),
                 conflicts => Err(DeviceError::Conflict(conflicts)),
             },
-            _ => Err(answer.refusal("record")),
+            _ => Err(refusal(&answer, "record")),
         }
     }
 
@@ -188,7 +168,7 @@ impl Client {
         let answer = self.send("content info", &path, None, None, &[])?;
         let text = answer.text();
         ContentInfo::parse(&text).ok_or_else(|| {
-            DeviceError::Reply("content info", format!("'{}' is no type, size, time", reply::excerpt(text.as_bytes())))
+            DeviceError::Reply("content info", format!("'{}' is no type, size, time", http::excerpt(text.as_bytes())))
         })
     }
 
@@ -198,8 +178,8 @@ impl Client {
     /// As any call.
     pub fn timestamp(&self) -> Result<u64, DeviceError> {
         let text = self.send("timestamp", "/timestamp", None, None, &[])?.text();
-        reply::number(&text).ok_or_else(|| {
-            DeviceError::Reply("timestamp", format!("'{}' is no number of seconds", reply::excerpt(text.as_bytes())))
+        http::number(&text).ok_or_else(|| {
+            DeviceError::Reply("timestamp", format!("'{}' is no number of seconds", http::excerpt(text.as_bytes())))
         })
     }
 
@@ -218,7 +198,7 @@ impl Client {
         sink: &mut dyn Sink,
     ) -> Result<(), DeviceError> {
         let path = content_path(vendor, model, Some(id));
-        download::download(&self.transport, &path, from, sink)
+        http::download(&self.transport, &path, &[], from, sink)?.map_err(|answer| refusal(&answer, "download"))
     }
 
     /// One request whose answer is a success, or an error.
@@ -233,7 +213,7 @@ impl Client {
         let answer = self.ask(path, cik, body, headers, self.limits(body.map_or(0, str::len)))?;
         match answer.head.status {
             200..=299 => Ok(answer),
-            _ => Err(answer.refusal(call)),
+            _ => Err(refusal(&answer, call)),
         }
     }
 
@@ -249,13 +229,12 @@ impl Client {
         let mut all = headers.to_vec();
         all.extend(cik.map(|cik| ("X-Exosite-CIK", cik.secret())));
         all.extend(body.map(|_| ("Content-Type", FORM)));
-        let max = self.transport.settings().max_body;
-        let mut collector = Collector { max, host: self.transport.host(), body: Vec::new() };
-        let head = self.transport.exchange(&Request { path, headers: &all, body, limits }, &mut collector)?;
-        if head.status < 300 && reply::is_page(head.header("content-type"), &collector.body) {
-            return Err(TransportError::LoginPage(collector.host).into());
+        let method = if body.is_some() { Method::Post } else { Method::Get };
+        let answer = http::ask(&self.transport, &Request { path, method, headers: &all, body, limits })?;
+        if answer.head.status < 300 && http::is_page(answer.head.header("content-type"), &answer.body) {
+            return Err(TransportError::LoginPage(self.transport.host()).into());
         }
-        Ok(Answer { head, body: collector.body })
+        Ok(answer)
     }
 
     /// The limits of a call that sends so many bytes.
@@ -263,30 +242,6 @@ impl Client {
         let settings = self.transport.settings();
         let sending = Duration::from_secs(sends as u64 / 1024);
         Limits { stall: settings.stall_limit, total: Some(settings.total_limit + sending) }
-    }
-}
-
-/// Keeps a body in memory.
-struct Collector {
-    max: u64,
-    host: String,
-    body: Vec<u8>,
-}
-
-impl Receiver for Collector {
-    fn head(&mut self, head: &Head, _length: Option<u64>) -> Result<u64, TransportError> {
-        match head.header("content-encoding") {
-            Some(coding) if !coding.eq_ignore_ascii_case("identity") => {
-                let how = "its Content-Encoding was not asked for".to_string();
-                Err(TransportError::Malformed(self.host.clone(), how))
-            }
-            _ => Ok(self.max),
-        }
-    }
-
-    fn body(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.body.extend_from_slice(bytes);
-        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The Device API: the client, the transport (the only use of minreq) and the account of every request (spec: device-api.md).
+//! Exosite's Device API: the client (spec: device-api.md). What it needs of HTTP is in [`http`](crate::http).
 //!
 //! ```no_run
 //! use gwe::config::Cik;
@@ -16,26 +16,10 @@
 //! ```
 
 mod client;
-mod connect;
-mod download;
 mod error;
-mod framing;
-mod outcome;
-mod proxy;
-mod pump;
-mod relay;
 mod reply;
-mod resolve;
-mod roots;
-mod settings;
-mod transport;
-mod url;
-pub mod usage;
-mod watchdog;
 
+pub use crate::http::{usage, Settings, Sink, TransportError};
 pub use client::{Client, Waited, MAX_WAIT};
-pub use download::Sink;
-pub use error::{DeviceError, TransportError};
+pub use error::DeviceError;
 pub use reply::ContentInfo;
-pub use roots::restore_environment;
-pub use settings::Settings;

@@ -1,7 +1,7 @@
 //! What the reports tell, gathered from the rooms below.
 
 use crate::config::{Config, VERSION};
-use crate::device::usage;
+use crate::http::usage;
 use crate::install::agent::{self, Agents};
 use crate::install::steps::Gateway;
 use crate::report::{device_info as device, engine_report as engine, usage_report as usage_text};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::status::MAX_OUTPUT;
 use crate::app::{Installer, TarballName};
 use crate::config::paths::ROOT_VARIABLE;
-use crate::device;
+use crate::http;
 use crate::sys::file::{self, FileError};
 use crate::sys::process::{self, Ended};
 
@@ -40,7 +40,7 @@ pub fn run(folder: &Path, installer: Installer, name: &TarballName, root: &Path,
         }
     };
     command.current_dir(folder);
-    device::restore_environment(&mut command);
+    http::restore_environment(&mut command);
     command.env("GWE_APP_NAME", name.app()).env("GWE_APP_VERSION", name.version()).env("GWE_APP_DIR", folder);
     command.env(ROOT_VARIABLE, root);
     if std::env::var_os("PATH").is_none() {

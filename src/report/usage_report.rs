@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::json::Json;
 use super::MAX_REPORT;
-use crate::device::usage::UsageRow;
+use crate::http::usage::UsageRow;
 
 /// The key of the consumers: what they are counted over, as the account of requests is volatile.
 pub const PERIOD: &str = "since_boot";

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The longest report, in bytes (src/report).
 const MAX_REPORT: usize = 16 * 1024;
-/// The account's size, in bytes, from which on it is summed up (src/device/usage.rs).
+/// The account's size, in bytes, from which on it is summed up (src/http/usage.rs).
 const MAX_ACCOUNT: u64 = 4096;
 
 /// A report as it stands in the cloud: JSON, and of bounded size.

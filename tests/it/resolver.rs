@@ -15,7 +15,7 @@ const SILENT_CHECK_INS: u32 = 24;
 const REFUSED_CHECK_INS: u32 = 24;
 /// What a check-in may take beside its lookup, on a busy machine.
 const REST: Duration = Duration::from_secs(10);
-/// A lookup may take so long, whatever the resolver would (`src/device/resolve.rs`).
+/// A lookup may take so long, whatever the resolver would (`src/http/resolve.rs`).
 const LOOKUP: Duration = Duration::from_secs(15);
 /// What the engine's own memory may grow by, in kB: two pages of the stack and two of the heap.
 const SLACK_KB: u64 = 16;

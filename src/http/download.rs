@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::client::Answer;
-use super::error::{DeviceError, TransportError};
+use super::answer::Answer;
+use super::error::TransportError;
 use super::reply::{self, Range};
-use super::transport::{Head, Receiver, Request, Transport};
+use super::transport::{Head, Method, Receiver, Request, Transport};
 use super::watchdog::Limits;
 
 /// So much of the body of a refusal is read, to be told; in bytes.
@@ -27,35 +27,53 @@ pub trait Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
-/// Downloads what is at `path`, from byte `from` on.
-pub(crate) fn download(transport: &Transport, path: &str, from: u64, sink: &mut dyn Sink) -> Result<(), DeviceError> {
-    let answer = attempt(transport, path, from, sink)?;
+/// Downloads what is at `path`, from byte `from` on; an answer that is no content is what the server says instead.
+///
+/// # Errors
+/// No whole answer came. What the sink has got is good, and the download can go on behind it.
+pub(crate) fn download(
+    transport: &Transport,
+    path: &str,
+    headers: &[(&str, &str)],
+    from: u64,
+    sink: &mut dyn Sink,
+) -> Result<Result<(), Answer>, TransportError> {
+    let answer = attempt(transport, path, headers, from, sink)?;
     match answer.head.status {
-        200 | 206 => Ok(()),
+        200 | 206 => Ok(Ok(())),
         // Nothing lies behind `from`: all is there already, or what is there belongs to other content.
         416 if from > 0 => {
             let total = answer.head.header("content-range").and_then(reply::unsatisfied_total);
             if total == Some(from) {
-                return sink.start(from, total).map_err(|e| TransportError::Sink(e).into());
+                return sink.start(from, total).map(Ok).map_err(TransportError::Sink);
             }
-            match attempt(transport, path, 0, sink)? {
-                answer if matches!(answer.head.status, 200 | 206) => Ok(()),
-                answer => Err(answer.refusal("download")),
+            match attempt(transport, path, headers, 0, sink)? {
+                answer if matches!(answer.head.status, 200 | 206) => Ok(Ok(())),
+                answer => Ok(Err(answer)),
             }
         }
-        _ => Err(answer.refusal("download")),
+        _ => Ok(Err(answer)),
     }
 }
 
-fn attempt(transport: &Transport, path: &str, from: u64, sink: &mut dyn Sink) -> Result<Answer, DeviceError> {
+fn attempt(
+    transport: &Transport,
+    path: &str,
+    headers: &[(&str, &str)],
+    from: u64,
+    sink: &mut dyn Sink,
+) -> Result<Answer, TransportError> {
     let range = format!("bytes={from}-");
-    let ranged = [("Range", range.as_str())];
-    let headers = if from > 0 { &ranged[..] } else { &[] };
+    let mut headers = headers.to_vec();
+    if from > 0 {
+        headers.push(("Range", range.as_str()));
+    }
     // No total: a large download on a slow link takes hours. The relay ends one that brings nothing.
     let limits = Limits { stall: transport.settings().stall_limit, total: None };
     let mut download =
         Download { host: transport.host(), from, sink, refusal: None, expected: None, got: 0, rest: None };
-    let head = transport.exchange(&Request { path, headers, body: None, limits }, &mut download)?;
+    let head = transport
+        .exchange(&Request { path, method: Method::Get, headers: &headers, body: None, limits }, &mut download)?;
     download.check()?;
     Ok(Answer { head, body: download.refusal.unwrap_or_default() })
 }

@@ -29,10 +29,19 @@ pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
 pub(crate) struct Request<'a> {
     /// Path and query, encoded.
     pub path: &'a str,
+    pub method: Method,
     pub headers: &'a [(&'a str, &'a str)],
-    /// A POST; without one it is a GET.
     pub body: Option<&'a str>,
     pub limits: Limits,
+}
+
+/// What is done with what is at the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+    #[allow(dead_code)] // until the second source of orders is there
+    Put,
 }
 
 /// The head of an answer.
@@ -183,7 +192,11 @@ impl Transport {
 
     /// minreq's part.
     fn speak(&self, relay: &Relay, request: &Request<'_>, receiver: &mut dyn Receiver) -> Result<Received, Fault> {
-        let method = if request.body.is_some() { minreq::Method::Post } else { minreq::Method::Get };
+        let method = match request.method {
+            Method::Get => minreq::Method::Get,
+            Method::Post => minreq::Method::Post,
+            Method::Put => minreq::Method::Put,
+        };
         let proxy = minreq::Proxy::new(relay.proxy_url()).map_err(|e| Fault::Minreq(e.to_string()))?;
         // The relay bounds the head. minreq's own limit can be made to wrap around by a line of the right length.
         let mut message = minreq::Request::new(method, self.base.url(request.path))

@@ -1,0 +1,30 @@
+//! What every source of orders needs of HTTP: one request, whole or an error, over a connection of our own (`transport.rs` is the
+//! only use of minreq); downloads that go on where they broke off; and the account of every request. Knows no platform.
+
+mod answer;
+mod connect;
+mod download;
+mod error;
+mod framing;
+mod outcome;
+mod proxy;
+mod pump;
+mod relay;
+mod reply;
+mod resolve;
+mod roots;
+mod settings;
+mod transport;
+mod url;
+pub mod usage;
+mod watchdog;
+
+pub(crate) use answer::{ask, Answer};
+pub(crate) use download::download;
+pub use download::Sink;
+pub use error::TransportError;
+pub(crate) use reply::{excerpt, is_page, number};
+pub use roots::restore_environment;
+pub use settings::Settings;
+pub(crate) use transport::{Method, Request, Transport};
+pub(crate) use watchdog::Limits;
