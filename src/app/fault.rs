@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::delta::{DeltaError, DeltaNameError};
 use super::gzip::GzipError;
 use super::meter::MAX_METADATA;
 use super::name::NameError;
@@ -30,6 +31,8 @@ pub enum Reason {
     /// The file on disk cannot be read: what the system said.
     Unreadable(String),
     Gzip(GzipError),
+    DeltaName(DeltaNameError),
+    Delta(DeltaError),
     /// What the tar parser said.
     Tar(String),
     CutShort,
@@ -112,6 +115,8 @@ impl fmt::Display for Reason {
         match self {
             Reason::Name(e) => e.fmt(f),
             Reason::Gzip(e) => e.fmt(f),
+            Reason::DeltaName(e) => e.fmt(f),
+            Reason::Delta(e) => e.fmt(f),
             Reason::Conf(e) => e.fmt(f),
             Reason::Unreadable(why) => write!(f, "cannot be read: {why}"),
             Reason::Tar(why) => write!(f, "not a tar archive, or damaged: {why}"),

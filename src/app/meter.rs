@@ -4,8 +4,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read};
 
-use super::gzip;
-
 /// What may stand between two files: headers, long names, extended headers, in bytes.
 pub const MAX_METADATA: u64 = 64 * 1024;
 
@@ -21,7 +19,7 @@ pub(super) struct Meter {
 
 /// The parser's view of the inflated bytes.
 pub(super) struct Metered<'a, 'b> {
-    bytes: gzip::Reader<'a>,
+    bytes: &'a mut dyn Read,
     meter: &'b Meter,
 }
 
@@ -58,7 +56,7 @@ impl Meter {
     }
 
     /// The parser's view of `bytes`.
-    pub(super) fn around<'a>(&self, bytes: gzip::Reader<'a>) -> Metered<'a, '_> {
+    pub(super) fn around<'a>(&self, bytes: &'a mut dyn Read) -> Metered<'a, '_> {
         Metered { bytes, meter: self }
     }
 }

@@ -5,6 +5,7 @@
 pub mod build;
 pub mod buildfile;
 pub mod create;
+pub mod delta;
 mod entry;
 pub mod fault;
 pub mod gzip;

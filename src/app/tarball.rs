@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 
 use tar::{Archive, EntryType};
 
+use super::delta::DeltaError;
 use super::entry::{extensions_are_sound, Item, Kind};
 use super::fault::{self, Fault, Reason, MAX_FAULTS};
-use super::gzip::{self, GzipError};
+use super::gzip::GzipError;
 use super::member::{self, Top};
 use super::meter::{Bound, Meter, MAX_METADATA};
 use super::name::TarballName;
@@ -132,10 +133,10 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Reads the whole tarball.
-    pub(super) fn run(&mut self, source: &mut dyn Read) -> Result<(), Stop> {
+    /// Reads the whole tar stream.
+    pub(super) fn run(&mut self, stream: &mut dyn Read) -> Result<(), Stop> {
         let meter = Meter::new(self.limits.bytes);
-        let mut archive = Archive::new(meter.around(gzip::Reader::new(source)));
+        let mut archive = Archive::new(meter.around(stream));
         let mut entries = archive.entries().map_err(|e| self.stop(e, &[]))?;
         loop {
             // Between two entries the parser gathers long names and extended headers in memory, as large as they claim.
@@ -368,6 +369,9 @@ impl<'a> Pass<'a> {
         }
         if let Some(fault) = GzipError::of(&error) {
             return Stop::Fault(Fault::whole(Reason::Gzip(fault)));
+        }
+        if let Some(fault) = DeltaError::of(&error) {
+            return Stop::Fault(Fault::whole(Reason::Delta(fault)));
         }
         let reason = match Bound::of(&error) {
             Some(Bound::Total) => Reason::TooLarge(self.limits.bytes),

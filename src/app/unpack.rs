@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
+use super::delta::{Decoder, DeltaError, DeltaName, Root, Sha256};
 use super::fault::{Fault, Reason};
+use super::gzip::{self, GzipError};
 use super::name::TarballName;
 use super::parts::Installer;
 use super::tarball::{Limits, Pass, Stop};
@@ -67,11 +69,43 @@ pub fn unpack(
 ) -> Result<Contents, UnpackError> {
     let mut source = File::open(tarball).context("open", tarball).map_err(UnpackError::Failed)?;
     let mut folder = Folder::new(into).map_err(UnpackError::Failed)?;
-    let contents = pass(&mut source, tarball, name, &mut folder, limits)?;
+    let contents = pass(&mut gzip::Reader::new(&mut source), tarball, name, &mut folder, limits)?;
     if durable {
         folder.sync().map_err(UnpackError::Failed)?;
     }
     Ok(contents)
+}
+
+/// Unpacks what a delta makes of `root`, an installed version, as [`unpack`] does a tarball. Also returns
+/// the SHA-256 of the new version's tarball, by which that version is known.
+///
+/// # Errors
+/// As [`unpack`]; a base that is not as it should be is a fault of the delta.
+pub fn unpack_delta(
+    delta: &Path,
+    name: &DeltaName,
+    root: Root<'_>,
+    into: &Path,
+    limits: Limits,
+) -> Result<(Contents, Sha256), UnpackError> {
+    let mut source = File::open(delta).context("open", delta).map_err(UnpackError::Failed)?;
+    let mut decoder = Decoder::new(&mut source, root).map_err(|e| delta_error(e, delta))?;
+    if decoder.head().name != *name {
+        return Err(UnpackError::Bad(vec![Fault::whole(Reason::Delta(DeltaError::OtherName))]));
+    }
+    let tarball = decoder.head().tarball;
+    let mut folder = Folder::new(into).map_err(UnpackError::Failed)?;
+    let contents = pass(&mut decoder, delta, name.tarball(), &mut folder, limits)?;
+    Ok((contents, tarball))
+}
+
+/// What the system, or the delta's head, says of it.
+fn delta_error(error: io::Error, delta: &Path) -> UnpackError {
+    match (DeltaError::of(&error), GzipError::of(&error)) {
+        (Some(fault), _) => UnpackError::Bad(vec![Fault::whole(Reason::Delta(fault))]),
+        (None, Some(fault)) => UnpackError::Bad(vec![Fault::whole(Reason::Gzip(fault))]),
+        (None, None) => UnpackError::Failed(FileError::new("read", delta, error)),
+    }
 }
 
 /// All that is wrong with a tarball on disk, its name included; nothing where it is good. Writes nothing.
@@ -94,7 +128,7 @@ pub fn check(tarball: &Path) -> Vec<Fault> {
 /// As [`unpack`].
 pub fn check_as(tarball: &Path, name: &TarballName, limits: Limits) -> Result<Contents, UnpackError> {
     let mut source = File::open(tarball).context("open", tarball).map_err(UnpackError::Failed)?;
-    pass(&mut source, tarball, name, &mut Nowhere, limits)
+    pass(&mut gzip::Reader::new(&mut source), tarball, name, &mut Nowhere, limits)
 }
 
 /// Checks any bytes: what fuzzers call.
@@ -102,18 +136,18 @@ pub fn check_as(tarball: &Path, name: &TarballName, limits: Limits) -> Result<Co
 /// # Errors
 /// As [`unpack`].
 pub fn check_bytes(bytes: &[u8], name: &TarballName, limits: Limits) -> Result<Contents, UnpackError> {
-    pass(&mut &bytes[..], Path::new("memory"), name, &mut Nowhere, limits)
+    pass(&mut gzip::Reader::new(&mut &bytes[..]), Path::new("memory"), name, &mut Nowhere, limits)
 }
 
 fn pass(
-    source: &mut dyn Read,
+    stream: &mut dyn Read,
     tarball: &Path,
     name: &TarballName,
     target: &mut dyn Target,
     limits: Limits,
 ) -> Result<Contents, UnpackError> {
     let mut pass = Pass::new(name, target, limits);
-    match pass.run(source) {
+    match pass.run(stream) {
         Ok(()) => {}
         // What else is missing cannot be known behind this point.
         Err(Stop::Fault(fault)) => {

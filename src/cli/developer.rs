@@ -30,9 +30,12 @@ pub fn check_buildfile(file: &Path) -> u8 {
     verdict(&app::check_buildfile(file))
 }
 
-/// Checks a tarball: `[PASS]`, or each fault.
+/// Checks a tarball, or a delta by its name: `[PASS]`, or each fault.
 #[must_use]
 pub fn check_tarball(file: &Path) -> u8 {
+    if file.extension().is_some_and(|extension| extension == "delta") {
+        return verdict(&app::delta::check(file));
+    }
     verdict(&app::check(file))
 }
 

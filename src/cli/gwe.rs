@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::flags::{option, switch, Flag, Page, Parser};
-use super::{developer, operator, output, status};
+use super::{delta, developer, operator, output, status};
 use crate::config::{Config, Paths, Setting, Which, VERSION};
 use crate::engine;
 use crate::sys::log::{self, Level};
@@ -188,8 +188,26 @@ pub static TABLE: &[(&str, &[Row])] = &[
             row(APP_NAME, Does::With("--build-app")),
             row(APP_VERSION, Does::With("--build-app")),
             row(
-                option("-z", &["--check-tarball"], "FILE", "check a tarball: [PASS], or each fault"),
+                option("-z", &["--check-tarball"], "FILE", "check a tarball or a delta: [PASS], or each fault"),
                 Does::Run(|call| developer::check_tarball(call.value.as_ref())),
+            ),
+            row(
+                Flag {
+                    value: "OLD NEW",
+                    ..switch("", &["--build-delta"], "make the delta from one tarball to another, and print its full path")
+                },
+                Does::RunOnFiles(|call| delta::build(&call.operands)),
+            ),
+            row(
+                Flag {
+                    value: "DELTA OLD",
+                    ..switch(
+                        "",
+                        &["--apply-delta"],
+                        "make the new tarball of a delta and the old version (its folder or its tarball), and print its full path",
+                    )
+                },
+                Does::RunOnFiles(|call| delta::apply(&call.operands)),
             ),
         ],
     ),
@@ -259,7 +277,12 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, String> {
     }
     let wants_files = matches!(command, Some((Row { does: Does::RunOnFiles(_), .. }, _)));
     match operands.first() {
-        None if wants_files => return Err("--install-apps wants at least one tarball".to_string()),
+        None if wants_files => {
+            let flag = command.as_ref().map(|(row, _)| &row.flag);
+            let name = flag.and_then(|flag| flag.long.first()).copied().unwrap_or_default();
+            let what = flag.map(|flag| flag.value).filter(|value| *value != "FILE...");
+            return Err(format!("{name} wants {}", what.unwrap_or("at least one tarball")));
+        }
         Some(operand) if !wants_files => {
             let operand = output::quoted(operand.as_os_str());
             return Err(format!("nothing to do with {operand} (to install it: --install-apps)"));

@@ -1,5 +1,6 @@
 //! Arguments in, text out; no logic. Data goes to stdout, the log to stderr.
 
+pub mod delta;
 pub mod developer;
 pub mod flags;
 pub mod gdc;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the only room with `unsafe`. It knows no other room.
 
+pub mod beneath;
 pub mod clock;
 pub mod doze;
 pub mod epoch;

@@ -216,7 +216,7 @@ fn the_completion_is_in_step_with_the_flags_and_works() {
     };
     for (program, words, expected) in [
         ("gwe", &["--sta"][..], "--status"),
-        ("gwe", &["--build"], "--build-app --build-app-tarball"),
+        ("gwe", &["--build"], "--build-app --build-app-tarball --build-delta"),
         ("gwe", &["-d", "W"], "WARNING"),
         ("gwe", &["-z", "Cargo.t"], "Cargo.toml"),
         ("gwe", &["--install-apps", "x", "Cargo.t"], "Cargo.toml"),

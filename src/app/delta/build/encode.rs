@@ -1,0 +1,82 @@
+//! From steps to instructions.
+
+use super::differ::Step;
+use crate::app::delta::decoder::{COPY, DIFFER, LITERAL};
+use crate::app::delta::wire::put_number;
+
+/// So many bytes that are the same end a run of differences: a run of zeros costs next to nothing, so only a long one is worth
+/// an instruction of its own; but it is read over faster that way.
+const PLAIN: usize = 512;
+
+/// Writes the instructions that the steps stand for.
+pub(super) fn encode(old: &[u8], new: &[u8], steps: &[Step], out: &mut Vec<u8>) {
+    let mut writer = Writer { at: 0, out };
+    let mut done = 0;
+    for step in steps {
+        writer.alike(&old[step.at..step.at + step.alike], &new[done..done + step.alike], step.at);
+        done += step.alike;
+        writer.literal(&new[done..done + step.literal]);
+        done += step.literal;
+    }
+}
+
+struct Writer<'a> {
+    /// Where in the base a copy begins that says nothing else.
+    at: usize,
+    out: &'a mut Vec<u8>,
+}
+
+impl Writer<'_> {
+    fn instruction(&mut self, kind: u8, length: usize) {
+        put_number((length as u64) << 2 | u64::from(kind), self.out);
+    }
+
+    fn literal(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.instruction(LITERAL, bytes.len());
+            self.out.extend_from_slice(bytes);
+        }
+    }
+
+    fn copy(&mut self, kind: u8, at: usize, length: usize) {
+        self.instruction(kind, length);
+        let step = at as i64 - self.at as i64;
+        put_number((step << 1 ^ step >> 63) as u64, self.out);
+        self.at = at + length;
+    }
+
+    /// What is alike: plain copies where it is the same for long, copies with differences between them.
+    fn alike(&mut self, old: &[u8], new: &[u8], at: usize) {
+        let mut done = 0;
+        while done < new.len() {
+            let same = same(&old[done..], &new[done..]);
+            let end = done + same;
+            if same >= PLAIN || end == new.len() {
+                self.copy(COPY, at + done, same);
+                done = end;
+                continue;
+            }
+            let until = next_plain(old, new, end);
+            self.copy(DIFFER, at + done, until - done);
+            self.out.extend(new[done..until].iter().zip(&old[done..until]).map(|(new, old)| new.wrapping_sub(*old)));
+            done = until;
+        }
+    }
+}
+
+/// How many bytes are the same from the beginning on.
+fn same(old: &[u8], new: &[u8]) -> usize {
+    old.iter().zip(new).take_while(|(old, new)| old == new).count()
+}
+
+/// Where the next stretch begins that is the same for long; the end, where there is none.
+fn next_plain(old: &[u8], new: &[u8], mut at: usize) -> usize {
+    while at < new.len() {
+        let same = same(&old[at..], &new[at..]);
+        if same >= PLAIN {
+            return at;
+        }
+        at += same + 1;
+    }
+    new.len()
+}

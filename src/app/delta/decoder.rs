@@ -1,0 +1,181 @@
+//! The decoder: a reader that yields the new version's tar stream.
+//!
+//! Invariants: memory is constant but for what the base keeps of its entries; every instruction makes at least one byte, and
+//! none reaches beyond the base or the result; the end is told only once the whole result has the SHA-256 that the head names.
+
+use std::io::{self, Read};
+
+use hmac_sha256::Hash;
+
+use super::base::{Base, Choice, Root};
+use super::head::Head;
+use super::wire::Wire;
+use super::DeltaError;
+
+/// Differences read at a time.
+const DIFFERENCES: usize = 4 * 1024;
+
+/// The kinds of instruction: the low two bits of its number; the others are its length.
+pub(super) const LITERAL: u8 = 0;
+pub(super) const COPY: u8 = 1;
+pub(super) const DIFFER: u8 = 2;
+
+/// What copies are from.
+enum Source {
+    Base(Base),
+    /// Of so many bytes, all zero: for checking a delta without what it needs.
+    Nothing(u64),
+}
+
+impl Source {
+    fn size(&self) -> u64 {
+        match self {
+            Source::Base(base) => base.size(),
+            Source::Nothing(size) => *size,
+        }
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Source::Base(base) => base.read_at(offset, into),
+            Source::Nothing(_) => {
+                into.fill(0);
+                Ok(into.len())
+            }
+        }
+    }
+}
+
+/// Yields the tar stream that a delta makes of its base.
+pub struct Decoder<'a> {
+    wire: Wire<'a>,
+    head: Head,
+    source: Source,
+    hash: Hash,
+    /// Bytes given so far.
+    given: u64,
+    /// The instruction at hand, and what is left of it.
+    kind: u8,
+    left: u64,
+    /// Where in the base the next copy begins, unless it says otherwise.
+    at: u64,
+    ended: bool,
+    differences: Box<[u8]>,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads the head of a delta, and looks for its base.
+    ///
+    /// # Errors
+    /// A [`DeltaError`], a gzip fault, or what the system said of the delta's own file.
+    pub fn new(delta: &'a mut dyn Read, root: Root<'_>) -> io::Result<Decoder<'a>> {
+        let mut wire = Wire::new(delta);
+        let head = Head::read(&mut wire)?;
+        let base = Base::open(root, head.models.clone(), Choice::Marked(&head.marks))?;
+        if base.count() != head.marks.len() || base.size() != head.base_size {
+            return Err(DeltaError::BaseChanged.into());
+        }
+        Ok(Decoder::with(wire, head, Source::Base(base)))
+    }
+
+    /// The same without a base: what it yields is of the right size, and otherwise nothing.
+    ///
+    /// # Errors
+    /// As [`Decoder::new`].
+    pub fn without_base(delta: &'a mut dyn Read) -> io::Result<Decoder<'a>> {
+        let mut wire = Wire::new(delta);
+        let head = Head::read(&mut wire)?;
+        let size = head.base_size;
+        Ok(Decoder::with(wire, head, Source::Nothing(size)))
+    }
+
+    fn with(wire: Wire<'a>, head: Head, source: Source) -> Decoder<'a> {
+        let differences = vec![0; DIFFERENCES].into_boxed_slice();
+        let (hash, given, kind, left, at) = (Hash::new(), 0, LITERAL, 0, 0);
+        Decoder { wire, head, source, hash, given, kind, left, at, ended: false, differences }
+    }
+
+    /// What the delta says of itself.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Reads the next instruction.
+    fn next(&mut self) -> io::Result<()> {
+        let word = self.wire.number()?;
+        let (kind, length) = ((word & 3) as u8, word >> 2);
+        if kind > DIFFER {
+            return Err(DeltaError::UnknownInstruction.into());
+        }
+        if length == 0 {
+            return Err(DeltaError::EmptyInstruction.into());
+        }
+        if length > self.head.size - self.given {
+            return Err(DeltaError::PastResult.into());
+        }
+        if kind != LITERAL {
+            let step = self.wire.number()?;
+            let step = (step >> 1) as i64 ^ -((step & 1) as i64);
+            let begin = self.at.checked_add_signed(step).ok_or(DeltaError::OutOfBase)?;
+            let end = begin.checked_add(length).ok_or(DeltaError::OutOfBase)?;
+            if end > self.source.size() {
+                return Err(DeltaError::OutOfBase.into());
+            }
+            self.at = begin;
+        }
+        self.kind = kind;
+        self.left = length;
+        Ok(())
+    }
+
+    /// Checks the whole: nothing follows, and the result is what the head says.
+    fn end(&mut self) -> io::Result<()> {
+        self.wire.end()?;
+        if let Source::Base(base) = &mut self.source {
+            if self.hash.finalize() != self.head.sha256 {
+                // Only now is it worth the time to ask whose fault it is.
+                let is_same = base.sha256()? == self.head.base_sha256;
+                return Err(if is_same { DeltaError::WrongResult } else { DeltaError::BaseChanged }.into());
+            }
+        }
+        self.ended = true;
+        Ok(())
+    }
+}
+
+impl Read for Decoder<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() || self.ended {
+            return Ok(0);
+        }
+        if self.left == 0 {
+            if self.given == self.head.size {
+                return self.end().map(|()| 0);
+            }
+            self.next()?;
+        }
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
+        let count = match self.kind {
+            LITERAL => self.wire.some(&mut into[..most])?,
+            COPY => self.source.read_at(self.at, &mut into[..most])?,
+            _ => {
+                let count = self.source.read_at(self.at, &mut into[..most.min(DIFFERENCES)])?;
+                self.wire.exact(&mut self.differences[..count])?;
+                for (byte, difference) in into.iter_mut().zip(&self.differences[..count]) {
+                    *byte = byte.wrapping_add(*difference);
+                }
+                count
+            }
+        };
+        if self.kind != LITERAL {
+            self.at += count as u64;
+        }
+        self.left -= count as u64;
+        self.given += count as u64;
+        if matches!(self.source, Source::Base(_)) {
+            self.hash.update(&into[..count]);
+        }
+        Ok(count)
+    }
+}

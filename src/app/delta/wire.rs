@@ -1,0 +1,95 @@
+//! The inflated bytes of a delta: numbers, texts and runs, each bounded by who reads it.
+
+use std::io::{self, Read};
+
+use super::DeltaError;
+use crate::app::gzip;
+
+/// Reads a delta's parts in order.
+pub(super) struct Wire<'a>(gzip::Reader<'a>);
+
+impl<'a> Wire<'a> {
+    pub(super) fn new(source: &'a mut dyn Read) -> Wire<'a> {
+        Wire(gzip::Reader::new(source))
+    }
+
+    /// Some bytes, at least one.
+    pub(super) fn some(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(into)? {
+            0 => Err(DeltaError::CutShort.into()),
+            count => Ok(count),
+        }
+    }
+
+    pub(super) fn exact(&mut self, mut into: &mut [u8]) -> io::Result<()> {
+        while !into.is_empty() {
+            let count = self.some(into)?;
+            into = &mut into[count..];
+        }
+        Ok(())
+    }
+
+    pub(super) fn byte(&mut self) -> io::Result<u8> {
+        let mut byte = [0];
+        self.some(&mut byte)?;
+        Ok(byte[0])
+    }
+
+    /// Seven bits a byte, the lowest first, in as few bytes as possible.
+    pub(super) fn number(&mut self) -> io::Result<u64> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits || (byte == 0 && shift > 0) {
+                return Err(DeltaError::BadNumber.into());
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(DeltaError::BadNumber.into())
+    }
+
+    /// A number of at most `limit`.
+    pub(super) fn bounded(&mut self, limit: u64, what: &'static str) -> io::Result<u64> {
+        match self.number()? {
+            value if value <= limit => Ok(value),
+            _ => Err(DeltaError::BadHead(what).into()),
+        }
+    }
+
+    /// A text of at most `limit` bytes behind its length.
+    pub(super) fn bytes(&mut self, limit: usize, what: &'static str) -> io::Result<Vec<u8>> {
+        let length = self.bounded(limit as u64, what)?;
+        // At most `limit`, so it fits.
+        let mut bytes = vec![0; length as usize];
+        self.exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads on to the end, which must be here, and with it the checksum.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        match self.0.read(&mut [0])? {
+            0 => Ok(()),
+            _ => Err(DeltaError::BytesAfterEnd.into()),
+        }
+    }
+}
+
+/// Writes a number as [`Wire::number`] reads it.
+#[cfg(any(test, feature = "developer-tools"))]
+pub(super) fn put_number(mut value: u64, out: &mut Vec<u8>) {
+    while value > 0x7f {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
