@@ -8,7 +8,7 @@ SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard | xarg
 
 .PHONY: test test-skipped lint lint-rust lint-shell unit black-box
 test:
-	tests/all.sh lint unit black-box check-images
+	tests/all.sh lint unit check-images -- black-box
 
 test-skipped:
 	@names=$$(tests/report.py names target/test/skipped | tr '\n' ' '); \
@@ -24,7 +24,7 @@ lint-rust:
 ifeq ($(HAS_OPENSSL),yes)
 	cargo clippy --quiet --locked --all-targets $(FEATURES_OPENSSL) -- -D warnings
 else
-	cargo clippy --quiet --locked --release -- -D warnings
+	tools/cargo.sh clippy --quiet --locked --release -- -D warnings
 endif
 	cargo clippy --quiet --locked --all-targets --manifest-path tests/Cargo.toml -- -D warnings
 
@@ -36,7 +36,7 @@ lint-shell:
 TESTS ?=
 ONLY = $(if $(strip $(TESTS)),-- --exact $(TESTS))
 
-unit:
+unit: venv
 	tests/cargo-test.sh unit --locked --no-default-features --lib --bins $(ONLY)
 
 # The real binary from outside, with the real supervisord and a local cloud. Most of these tests wait most of the time.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What is said at the end of a test run.
 
+report.py failed LOG…       the tests that failed
 report.py longest LOG…      the ten tests that took longest
 report.py skipped LIST      what was skipped, and what would bring it
 report.py names LIST        the tests that were skipped, one a line, as the test runner takes them
@@ -52,6 +53,13 @@ def longest(logs):
         print(f"{seconds:8.1f} s  {name}")
 
 
+def failed(logs):
+    lines = [line for log in logs for line in pathlib.Path(log).read_text(errors="replace").splitlines()]
+    names = sorted({match[1] for line in lines if (match := re.match(r"test (\S+) .*FAILED", line))})
+    for name in names:
+        print(f"failed: {name}")
+
+
 def entries(path):
     """(test, why) of each line."""
     lines = pathlib.Path(path).read_text(errors="replace").splitlines()
@@ -78,8 +86,8 @@ def names(path):
 
 
 if __name__ == "__main__":
-    command, *rest = sys.argv[1:]
-    if command == "longest":
-        longest(rest)
+    command, *files = sys.argv[1:]
+    if command in ("failed", "longest"):
+        {"failed": failed, "longest": longest}[command](files)
     else:
-        {"skipped": skipped, "names": names}[command](rest[0])
+        {"skipped": skipped, "names": names}[command](files[0])

@@ -5,6 +5,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Two parts of make test that run beside each other may both ask for it.
+mkdir -p .venv
+exec 9>.venv/lock
+flock 9
 if ! [ -x .venv/bin/python ]; then
 	if python3 -c 'import ensurepip' 2>/dev/null; then
 		python3 -m venv .venv
