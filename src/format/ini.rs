@@ -50,6 +50,17 @@ impl Ini {
     /// The first line that cannot be read.
     pub fn parse(text: &str) -> Result<Ini, IniError> {
         let mut ini = Ini::default();
+        let mut bad = None;
+        ini.merge(text, &mut |number, _| bad = bad.or(Some(number)))?;
+        bad.map_or(Ok(ini), |number| Err(IniError::BadLine(number)))
+    }
+
+    /// Reads one more file into this: its sections and keys go on with those that are there. A line that cannot be read is given to `bad`, with its
+    /// number, and left out.
+    ///
+    /// # Errors
+    /// [`IniError::NoSection`]: nothing behind that line was read.
+    pub fn merge(&mut self, text: &str, bad: &mut dyn FnMut(usize, &str)) -> Result<(), IniError> {
         let mut section: Option<usize> = None;
         // The option that a continuation line would extend, with its lines so far.
         let mut open: Option<(String, Vec<&str>)> = None;
@@ -70,23 +81,24 @@ impl Ini {
                 continue;
             }
             level = indent;
-            ini.close(section, open.take());
             if let Some(name) = section_name(line) {
-                section = Some(ini.section_index(name));
+                self.close(section, open.take());
+                section = Some(self.section_index(name));
                 continue;
             }
             if section.is_none() {
                 return Err(IniError::NoSection(number));
             }
-            let (key, value) = line.split_once(['=', ':']).ok_or(IniError::BadLine(number))?;
-            let key = key.trim().to_ascii_lowercase();
-            if key.is_empty() {
-                return Err(IniError::BadLine(number));
+            match line.split_once(['=', ':']).map(|(key, value)| (key.trim(), value)) {
+                Some((key, value)) if !key.is_empty() => {
+                    self.close(section, open.take());
+                    open = Some((key.to_ascii_lowercase(), vec![value.trim()]));
+                }
+                _ => bad(number, raw),
             }
-            open = Some((key, vec![value.trim()]));
         }
-        ini.close(section, open);
-        Ok(ini)
+        self.close(section, open);
+        Ok(())
     }
 
     /// Takes in an option whose last line has been read.

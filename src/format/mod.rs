@@ -5,6 +5,10 @@
 pub mod form;
 pub mod ini;
 pub mod json_fault;
+pub mod pairs;
+pub mod percent;
+pub mod python;
+pub mod shell_words;
 pub mod sort;
 pub mod utc;
 pub mod xml;

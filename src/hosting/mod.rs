@@ -5,9 +5,15 @@
 
 // The fields of what is shared say by their names what they are, and are supervisord's own where it has them.
 
+pub mod auto_logs;
+
+pub mod config;
+
 /// The checked configuration in bytes.
 #[allow(missing_docs)]
 pub mod definition;
+
+pub mod encode;
 
 pub mod events;
 

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::format::ini::IniError;
+use crate::format::pairs::PairsError;
+use crate::format::percent::PercentError;
 
 /// The longest piece of the file that a fault quotes, in characters.
 const MAX_SHOWN: usize = 80;
@@ -62,6 +64,25 @@ impl fmt::Display for ConfFault {
             }
             ConfFault::Option(key, why) => write!(f, "{key}: {why}"),
             ConfFault::Unfaithful => f.write_str("cannot be written down again as supervisord would read it"),
+        }
+    }
+}
+
+impl From<PercentError> for Why {
+    fn from(error: PercentError) -> Why {
+        match error {
+            PercentError::Unknown(name) => Why::UnknownName(name),
+            PercentError::Lone | PercentError::Incomplete => Why::LonePercent,
+            _ => Why::BadFormat,
+        }
+    }
+}
+
+impl From<PairsError> for Why {
+    fn from(error: PairsError) -> Why {
+        match error {
+            PairsError::Unexpected => Why::Environment,
+            PairsError::Quote => Why::Quote,
         }
     }
 }

@@ -8,8 +8,6 @@
 //! Only `[supervisord]` may stand in the file. Another section would be hosted under a name that nobody tracks, updates or
 //! takes down, and `[DEFAULT]`, `[include]` or `[supervisorctl]` would reach beyond the app.
 
-mod environment;
-mod expand;
 mod fault;
 mod gateway;
 mod options;
@@ -23,6 +21,7 @@ pub use fault::{ConfFault, Why};
 pub use gateway::{AnyGateway, Folder, Gateway, ThisGateway, Variable};
 
 use crate::format::ini::{Ini, Section};
+use crate::format::percent;
 
 /// The section that makes a `supervisor.conf` one.
 const SECTION: &str = "supervisord";
@@ -110,9 +109,9 @@ fn read(conf: &str) -> Result<Section, Vec<ConfFault>> {
 
 /// Renames the section and fills in what it does not set.
 fn complete(section: &mut Section, app: &str, defaults: &FragmentDefaults<'_>) {
-    let directory = expand::escape(&defaults.directory.to_string_lossy());
+    let directory = percent::escape(&defaults.directory.to_string_lossy());
     // supervisord expands the names of log files twice.
-    let log_file = expand::escape(&expand::escape(&defaults.log_file.to_string_lossy()));
+    let log_file = percent::escape(&percent::escape(&defaults.log_file.to_string_lossy()));
     section.name = String::from("program:") + app;
     for (_, value) in &mut section.options {
         if value.contains(HERE) {

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use super::environment;
-use super::expand::{expand, Value};
 use super::fault::{ConfFault, Why};
 use super::gateway::{Folder, Gateway, Variable};
 use super::values;
 use crate::format::ini::Section;
+use crate::format::pairs::pairs;
+use crate::format::percent::{expand, Value};
 
 /// So many processes one app may have; supervisord itself has no bound.
 pub(super) const MAX_PROCESSES: i64 = 100;
@@ -112,7 +112,7 @@ impl Check<'_> {
     fn process(&mut self, number: i64, count: i64) {
         let names = Names::Process { number, count, environment: &[] };
         let environment = match self.expanded("environment", &names) {
-            Some(text) => self.note("environment", environment::pairs(&text)).unwrap_or_default(),
+            Some(text) => self.note("environment", pairs(&text).map_err(Why::from)).unwrap_or_default(),
             None => Vec::new(),
         };
         let names = Names::Process { number, count, environment: &environment };
@@ -123,7 +123,7 @@ impl Check<'_> {
         for key in LOG_FILES {
             // supervisord expands these twice.
             let Some(once) = self.expanded(key, &names) else { continue };
-            let twice = expand(&once, &|name| self.lookup(name, &names));
+            let twice = expand(&once, &|name| self.lookup(name, &names)).map_err(Why::from);
             if let Some(Some(path)) = self.note(key, twice) {
                 let verdict = values::log_folder(&path).and_then(|folder| self.folder(folder));
                 self.note(key, verdict);
@@ -196,7 +196,7 @@ impl Check<'_> {
 
     fn expanded(&mut self, key: &'static str, names: &Names<'_>) -> Option<String> {
         let text = self.section.get(key)?;
-        let result = expand(text, &|name| self.lookup(name, names));
+        let result = expand(text, &|name| self.lookup(name, names)).map_err(Why::from);
         self.note(key, result).flatten()
     }
 

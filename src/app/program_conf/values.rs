@@ -4,32 +4,8 @@
 //! name like a signal (`SIG_DFL`).
 
 use super::fault::Why;
+use crate::format::python::int;
 use crate::sys::signal_names::SIGNALS;
-
-/// Python's `int(text, base)`: white space around, a sign, single `_` between digits, and in base 8 a `0o` in front.
-fn int(text: &str, base: u32) -> Option<i64> {
-    let text = text.trim();
-    let (negative, text) = match text.strip_prefix(['-', '+']) {
-        Some(rest) => (text.starts_with('-'), rest),
-        None => (false, text),
-    };
-    let prefixed = text.strip_prefix("0o").or_else(|| text.strip_prefix("0O")).filter(|_| base == 8);
-    // Behind `0o` one `_` may stand.
-    let text = prefixed.map_or(text, |rest| rest.strip_prefix('_').unwrap_or(rest));
-    let mut value: i64 = 0;
-    let mut digit_before = false;
-    for c in text.chars() {
-        match (c.to_digit(base), c) {
-            (Some(digit), _) => {
-                value = value.checked_mul(i64::from(base))?.checked_add(i64::from(digit))?;
-                digit_before = true;
-            }
-            (None, '_') if digit_before => digit_before = false,
-            _ => return None,
-        }
-    }
-    digit_before.then_some(if negative { -value } else { value })
-}
 
 pub(super) fn integer(text: &str) -> Result<i64, Why> {
     int(text, 10).ok_or_else(|| Why::NoInteger(text.to_string()))
@@ -114,35 +90,6 @@ pub(super) fn log_folder(text: &str) -> Result<Option<&str>, Why> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn integers_as_python_reads_them() {
-        for (text, want) in [
-            ("0", Some(0)),
-            (" 12 ", Some(12)),
-            ("-1", Some(-1)),
-            ("+7", Some(7)),
-            ("1_000", Some(1000)),
-            ("007", Some(7)),
-            ("", None),
-            ("-", None),
-            ("1.5", None),
-            ("1e3", None),
-            ("0x10", None),
-            ("_1", None),
-            ("1_", None),
-            ("1__0", None),
-            ("- 1", None),
-            ("99999999999999999999", None),
-        ] {
-            assert_eq!(int(text, 10), want, "{text:?}");
-        }
-        for (text, want) in
-            [("022", Some(18)), ("0o22", Some(18)), ("0o_22", Some(18)), ("8", None), ("0o", None), ("-2", Some(-2))]
-        {
-            assert_eq!(int(text, 8), want, "{text:?}");
-        }
-    }
 
     #[test]
     fn the_other_kinds() {

@@ -1,27 +1,66 @@
 //! `%(name)s` in option values, as supervisord expands it with Python's `%` operator.
 //!
 //! Stricter than Python on purpose, where what Python does cannot have been meant: a `%s` without a name prints supervisord's
-//! whole environment; `r`, `a`, `c` and the float formats; widths that fill the memory.
+//! whole environment; `r`, `a`, `c`, precisions and the float formats; widths that fill the memory.
 
-use super::fault::Why;
+use std::fmt;
 
 /// The widest field that is accepted, in characters.
 const MAX_WIDTH: usize = 200;
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
+    /// A text.
     Text(String),
+    /// A whole number.
     Number(i64),
     /// It exists on the gateway, and only there: the value cannot be told here.
     Elsewhere,
+}
+
+/// Why a text cannot be expanded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PercentError {
+    /// Nobody knows this name.
+    Unknown(String),
+    /// A percent sign that begins no `%(name)s`. Python takes `% s` and the like for a wish to see everything it knows.
+    Lone,
+    /// The text ends within a format.
+    Incomplete,
+    /// A `(` without its partner.
+    IncompleteKey,
+    /// This letter, the so-manieth character, is no format, or none that is wanted here.
+    Unsupported(char, usize),
+    /// This letter wants a number.
+    NoNumber(char),
+    /// The field is wider than [`MAX_WIDTH`].
+    TooWide,
+}
+
+impl fmt::Display for PercentError {
+    /// What Python says, where it says something.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PercentError::Unknown(name) => f.write_str(name),
+            PercentError::Lone => f.write_str("a percent sign must be doubled"),
+            PercentError::Incomplete => f.write_str("incomplete format"),
+            PercentError::IncompleteKey => f.write_str("incomplete format key"),
+            PercentError::Unsupported(c, at) => {
+                write!(f, "unsupported format character '{c}' ({:#x}) at index {at}", u32::from(*c))
+            }
+            PercentError::NoNumber(c @ ('x' | 'X' | 'o')) => write!(f, "%{c} format: an integer is required, not str"),
+            PercentError::NoNumber(c) => write!(f, "%{c} format: a real number is required, not str"),
+            PercentError::TooWide => f.write_str("width too big"),
+        }
+    }
 }
 
 /// Expands `text`; `Ok(None)` where it holds a value that cannot be told here.
 ///
 /// # Errors
 /// A name that `lookup` does not know, or a bad format.
-pub(super) fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<Option<String>, Why> {
+pub fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<Option<String>, PercentError> {
     let mut out = String::with_capacity(text.len());
     let mut known = true;
     let mut rest = text;
@@ -33,13 +72,15 @@ pub(super) fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<Value>) -> Resu
             rest = after;
             continue;
         }
-        let (name, after) = name(rest)?;
-        let (format, after) = Format::read(after)?;
-        match lookup(name).ok_or_else(|| Why::UnknownName(name.to_string()))? {
+        let (name, after) = name(rest, text)?;
+        // Python looks a name up before it looks at what follows.
+        let value = lookup(name).ok_or_else(|| PercentError::Unknown(name.to_string()))?;
+        let (format, after) = Format::read(after, text)?;
+        match value {
             Value::Text(text) => format.text(&text, &mut out)?,
             Value::Number(number) => format.number(number, &mut out)?,
             Value::Elsewhere if format.conversion == 's' => known = false,
-            Value::Elsewhere => return Err(Why::BadFormat),
+            Value::Elsewhere => return Err(PercentError::NoNumber(format.conversion)),
         }
         rest = after;
     }
@@ -48,13 +89,22 @@ pub(super) fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<Value>) -> Resu
 }
 
 /// Writes `text` so that expanding it gives it back.
-pub(super) fn escape(text: &str) -> String {
+#[must_use]
+pub fn escape(text: &str) -> String {
     text.replace('%', "%%")
 }
 
 /// `(name)`, whose parentheses may nest.
-fn name(text: &str) -> Result<(&str, &str), Why> {
-    let inner = text.strip_prefix('(').ok_or(Why::LonePercent)?;
+fn name<'a>(text: &'a str, whole: &str) -> Result<(&'a str, &'a str), PercentError> {
+    let Some(inner) = text.strip_prefix('(') else {
+        let flags: &[char] = &['-', '0', '#', '+', ' ', '1', '2', '3', '4', '5', '6', '7', '8', '9', '.'];
+        let letter = text.trim_start_matches(flags);
+        return Err(match letter.chars().next() {
+            None => PercentError::Incomplete,
+            Some(c) if c.is_ascii_alphabetic() || c == '%' => PercentError::Lone,
+            Some(c) => PercentError::Unsupported(c, index_of(letter, whole)),
+        });
+    };
     let mut depth = 1;
     for (at, c) in inner.char_indices() {
         match c {
@@ -66,7 +116,12 @@ fn name(text: &str) -> Result<(&str, &str), Why> {
             return Ok((&inner[..at], &inner[at + 1..]));
         }
     }
-    Err(Why::BadFormat)
+    Err(PercentError::IncompleteKey)
+}
+
+/// The place of `rest`, an end of `whole`, in characters.
+fn index_of(rest: &str, whole: &str) -> usize {
+    whole.chars().count().saturating_sub(rest.chars().count())
 }
 
 /// What follows the name: `02d`, `s`, `-10s`.
@@ -80,7 +135,7 @@ struct Format {
 }
 
 impl Format {
-    fn read(text: &str) -> Result<(Format, &str), Why> {
+    fn read<'a>(text: &'a str, whole: &str) -> Result<(Format, &'a str), PercentError> {
         let mut format = Format { left: false, zeros: false, sign: None, alternate: false, width: 0, conversion: 's' };
         let mut flags = true;
         for (at, c) in text.char_indices() {
@@ -94,28 +149,28 @@ impl Format {
                     flags = false;
                     format.width = format.width * 10 + (c as usize - '0' as usize);
                     if format.width > MAX_WIDTH {
-                        return Err(Why::BadFormat);
+                        return Err(PercentError::TooWide);
                     }
                 }
                 's' | 'd' | 'i' | 'u' | 'x' | 'X' | 'o' => {
                     format.conversion = c;
                     return Ok((format, &text[at + 1..]));
                 }
-                _ => break,
+                _ => return Err(PercentError::Unsupported(c, index_of(&text[at..], whole))),
             }
         }
-        Err(Why::BadFormat)
+        Err(PercentError::Incomplete)
     }
 
-    fn text(&self, text: &str, out: &mut String) -> Result<(), Why> {
+    fn text(&self, text: &str, out: &mut String) -> Result<(), PercentError> {
         if self.conversion != 's' {
-            return Err(Why::BadFormat);
+            return Err(PercentError::NoNumber(self.conversion));
         }
         self.pad("", text, false, out);
         Ok(())
     }
 
-    fn number(&self, number: i64, out: &mut String) -> Result<(), Why> {
+    fn number(&self, number: i64, out: &mut String) -> Result<(), PercentError> {
         let size = number.unsigned_abs();
         let (prefix, digits) = match self.conversion {
             's' => {
@@ -198,17 +253,21 @@ mod tests {
     #[test]
     fn refuses_what_python_refuses() {
         for (text, want) in [
-            ("%(nope)s", Why::UnknownName("nope".into())),
-            ("50%", Why::LonePercent),
-            ("date +%s", Why::LonePercent),
-            ("%(app", Why::BadFormat),
-            ("%(app)", Why::BadFormat),
-            ("%(app)d", Why::BadFormat),
-            ("%(app)q", Why::BadFormat),
-            ("%(app)99999999999s", Why::BadFormat),
-            ("%(ENV_X)d", Why::BadFormat),
+            ("%(nope)s", PercentError::Unknown("nope".into())),
+            ("%(nope)q", PercentError::Unknown("nope".into())),
+            ("50%", PercentError::Incomplete),
+            ("date +%s", PercentError::Lone),
+            ("100% sure", PercentError::Lone),
+            ("\u{e9}%,x", PercentError::Unsupported(',', 2)),
+            ("%(app", PercentError::IncompleteKey),
+            ("%(app)", PercentError::Incomplete),
+            ("%(app)d", PercentError::NoNumber('d')),
+            ("%(app)q", PercentError::Unsupported('q', 6)),
+            ("%(app)99999999999s", PercentError::TooWide),
+            ("%(ENV_X)d", PercentError::NoNumber('d')),
         ] {
             assert_eq!(expand(text, &lookup), Err(want), "{text}");
         }
+        assert_eq!(PercentError::Unsupported('q', 6).to_string(), "unsupported format character 'q' (0x71) at index 6");
     }
 }

@@ -2,13 +2,20 @@
 //! `/.+-():` added to the letters of a word. Its ways are odd (any character divides two pairs, `#` swallows the rest of a
 //! line), and copied here, since what is read differently is what breaks.
 
-use super::fault::Why;
+/// PairsError a text is no list of pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PairsError {
+    /// Something else than `key = value`.
+    Unexpected,
+    /// A quote without its partner.
+    Quote,
+}
 
 /// The pairs, in order.
 ///
 /// # Errors
 /// A quote without its partner, or something else than `key = value` pairs.
-pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, Why> {
+pub fn pairs(text: &str) -> Result<Vec<(String, String)>, PairsError> {
     let tokens = tokens(text)?;
     let mut pairs = Vec::new();
     // Whatever stands between two pairs is skipped: supervisord never looks whether it is a comma.
@@ -17,13 +24,13 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, Why> {
             [key, equals, value, ..] if equals == "=" => {
                 pairs.push((key.clone(), value.trim_matches(['\'', '"']).to_string()));
             }
-            _ => return Err(Why::Environment),
+            _ => return Err(PairsError::Unexpected),
         }
     }
     Ok(pairs)
 }
 
-fn tokens(text: &str) -> Result<Vec<String>, Why> {
+fn tokens(text: &str) -> Result<Vec<String>, PairsError> {
     let mut tokens = Vec::new();
     let mut word = String::new();
     let mut characters = text.chars();
@@ -38,7 +45,7 @@ fn tokens(text: &str) -> Result<Vec<String>, Why> {
             '\'' | '"' if word.is_empty() => {
                 word.push(c);
                 loop {
-                    let inner = characters.next().ok_or(Why::Quote)?;
+                    let inner = characters.next().ok_or(PairsError::Quote)?;
                     word.push(inner);
                     if inner == c {
                         break;
@@ -91,12 +98,12 @@ mod tests {
             assert_eq!(pairs(text), Ok(want), "{text:?}");
         }
         for (text, want) in [
-            ("A", Why::Environment),
-            ("A=", Why::Environment),
-            ("A=1,B", Why::Environment),
-            ("A=a@b", Why::Environment),
-            ("A=\"1", Why::Quote),
-            ("A='1\"", Why::Quote),
+            ("A", PairsError::Unexpected),
+            ("A=", PairsError::Unexpected),
+            ("A=1,B", PairsError::Unexpected),
+            ("A=a@b", PairsError::Unexpected),
+            ("A=\"1", PairsError::Quote),
+            ("A='1\"", PairsError::Quote),
         ] {
             assert_eq!(pairs(text), Err(want), "{text:?}");
         }

@@ -1,0 +1,109 @@
+//! Two small things of Python that supervisord's configuration and messages are made of: how it reads a number, and how it shows a text.
+
+/// Python's `int(text, base)`: white space around, a sign, single `_` between digits, and in base 8 a `0o` in front.
+#[must_use]
+pub fn int(text: &str, base: u32) -> Option<i64> {
+    let text = text.trim();
+    let (negative, text) = match text.strip_prefix(['-', '+']) {
+        Some(rest) => (text.starts_with('-'), rest),
+        None => (false, text),
+    };
+    let prefixed = text.strip_prefix("0o").or_else(|| text.strip_prefix("0O")).filter(|_| base == 8);
+    // Behind `0o` one `_` may stand.
+    let text = prefixed.map_or(text, |rest| rest.strip_prefix('_').unwrap_or(rest));
+    let mut value: i64 = 0;
+    let mut digit_before = false;
+    for c in text.chars() {
+        match (c.to_digit(base), c) {
+            (Some(digit), _) => {
+                value = value.checked_mul(i64::from(base))?.checked_add(i64::from(digit))?;
+                digit_before = true;
+            }
+            (None, '_') if digit_before => digit_before = false,
+            _ => return None,
+        }
+    }
+    digit_before.then_some(if negative { -value } else { value })
+}
+
+/// Python's `repr(text)`: in single quotes, unless there are some and no double ones; what cannot be seen as `\n`, `\x1b`, `\u200b`.
+#[must_use]
+pub fn repr(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            c if c == quote => out.extend(['\\', c]),
+            c if c.is_control() || c == '\u{a0}' || c == '\u{ad}' => {
+                out.push_str("\\x");
+                hex(&mut out, c, 2);
+            }
+            '\u{200b}'..='\u{200f}' | '\u{2000}'..='\u{200a}' | '\u{2028}'..='\u{202f}' | '\u{feff}' | '\u{fffe}' => {
+                out.push_str("\\u");
+                hex(&mut out, c, 4);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+fn hex(out: &mut String, c: char, digits: u32) {
+    for place in (0..digits).rev() {
+        out.extend(char::from_digit(u32::from(c) >> (4 * place) & 0xf, 16));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_as_python_shows_them() {
+        for (text, want) in [
+            ("a", "'a'"),
+            ("it's", "\"it's\""),
+            ("'\"", "'\\'\"'"),
+            ("a\nb\t\\", "'a\\nb\\t\\\\'"),
+            ("\u{1b}\u{a0}\u{e9}", "'\\x1b\\xa0\u{e9}'"),
+            ("\u{feff}", "'\\ufeff'"),
+        ] {
+            assert_eq!(repr(text), want);
+        }
+    }
+
+    #[test]
+    fn integers_as_python_reads_them() {
+        for (text, want) in [
+            ("0", Some(0)),
+            (" 12 ", Some(12)),
+            ("-1", Some(-1)),
+            ("+7", Some(7)),
+            ("1_000", Some(1000)),
+            ("007", Some(7)),
+            ("", None),
+            ("-", None),
+            ("1.5", None),
+            ("1e3", None),
+            ("0x10", None),
+            ("_1", None),
+            ("1_", None),
+            ("1__0", None),
+            ("- 1", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(int(text, 10), want, "{text:?}");
+        }
+        for (text, want) in
+            [("022", Some(18)), ("0o22", Some(18)), ("0o_22", Some(18)), ("8", None), ("0o", None), ("-2", Some(-2))]
+        {
+            assert_eq!(int(text, 8), want, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Our reading of configurations beside that of supervisor 4.3.0 itself, and what is ours alone.
+
+mod differential;
+mod own;
+mod shown;
