@@ -8,9 +8,9 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
-    if let Ok(Some(entries)) = parse(&text) {
-        assert!(!entries.is_empty() && entries.len() <= MAX_ENTRIES);
+    if let Ok(Some(request)) = parse(&text) {
+        assert!((1..=MAX_ENTRIES).contains(&(request.entries.len() + request.refused.len())));
         let mut journal = Journal::empty();
-        journal.add(entries.into_iter().map(Job::new).collect());
+        journal.add(request.entries.into_iter().map(Job::new).collect());
     }
 });

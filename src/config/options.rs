@@ -58,10 +58,12 @@ pub static ENGINE: &[Opt] = &[
     opt("install", "settle", "10", interval),
 ];
 
-/// Parses an interval in seconds.
+/// Parses an interval in seconds. `60.0` is 60: there are writers with one kind of number.
 #[must_use]
 pub fn parse_interval(value: &str) -> Option<u64> {
-    value.trim().parse().ok().filter(|s| (MIN_INTERVAL..=MAX_INTERVAL).contains(s))
+    let value = value.trim();
+    let whole = value.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0') && !rest.is_empty());
+    whole.map_or(value, |(whole, _)| whole).parse().ok().filter(|s| (MIN_INTERVAL..=MAX_INTERVAL).contains(s))
 }
 
 fn text(value: &str) -> Result<(), &'static str> {

@@ -190,7 +190,10 @@ fn exchange(cloud: &mut Cloud<'_>, gateway: &mut Gateway<'_>) -> Result<Answers,
 fn take_orders(cloud: &mut Cloud<'_>, gateway: &mut Gateway<'_>, answers: &Answers) -> Result<(), CheckInError> {
     let mut clear = Vec::new();
     if let Some(text) = answers.update_interval.as_deref().filter(|text| !text.trim().is_empty()) {
-        take_interval(cloud.config, text)?;
+        if let Some(refusal) = take_interval(cloud.config, text)? {
+            gateway.journal.remark(&format!("[gwe] failed: {refusal}"));
+            gateway.save_journal()?;
+        }
         clear.push(("update_interval", ""));
     }
     let fetch = answers.engine_fetch.as_deref().unwrap_or_default();
@@ -210,16 +213,23 @@ fn take_orders(cloud: &mut Cloud<'_>, gateway: &mut Gateway<'_>, answers: &Answe
     Ok(())
 }
 
-fn take_interval(config: &mut Config, text: &str) -> Result<(), CheckInError> {
-    match options::parse_interval(text) {
-        None => crate::warning!("update_interval '{text}' is no number of seconds from 1; keeping the old one"),
-        Some(seconds) if seconds == config.update_interval().as_secs() => {}
-        Some(seconds) => {
-            crate::info!("checking in every {seconds} s from now on");
-            config.set(Which::Engine, "update_interval", &seconds.to_string())?;
-        }
+/// Sets the interval that the cloud asks for. One that cannot be is refused, and who asked for it is told (cases/README.md, 09).
+fn take_interval(config: &mut Config, text: &str) -> Result<Option<ConfigError>, CheckInError> {
+    let text = text.trim().trim_start_matches('\u{feff}');
+    let seconds = options::parse_interval(text);
+    if seconds == Some(config.update_interval().as_secs()) {
+        return Ok(None);
     }
-    Ok(())
+    let text = seconds.map_or_else(|| text.to_string(), |seconds| seconds.to_string());
+    match config.set(Which::Engine, "update_interval", &text) {
+        Ok(()) => crate::info!("checking in every {} s from now on", config.update_interval().as_secs()),
+        Err(refusal @ ConfigError::Value(..)) => {
+            crate::warning!("{refusal}; keeping {} s", config.update_interval().as_secs());
+            return Ok(Some(refusal));
+        }
+        Err(e) => return Err(e.into()),
+    }
+    Ok(None)
 }
 
 /// Tells the cloud at once how the installs went; what it does not acknowledge goes with the next check-in.

@@ -16,7 +16,7 @@ use crate::sys::file::{self, FileError};
 const MAX_FILE: u64 = 8 * 1024 * 1024;
 /// How many jobs may wait at once; a request beyond that is refused with its reason.
 pub const MAX_JOBS: usize = 64;
-/// How many remarks are kept for the next report, and for each job.
+/// How many remarks are kept for each job, and in the next report beside one for each entry of a request.
 const MAX_REMARKS: usize = 16;
 
 /// One app to install.
@@ -185,8 +185,12 @@ impl Journal {
         }
         match request::parse(text) {
             Ok(None) => return self.uncleared.take().is_some(),
-            Ok(Some(entries)) => {
-                self.add(entries.into_iter().map(Job::new).collect());
+            Ok(Some(request)) => {
+                self.add(request.entries.into_iter().map(Job::new).collect());
+                for refused in &request.refused {
+                    crate::error!("{refused}");
+                    self.remark(&format!("[gwe] failed: {refused}"));
+                }
             }
             Err(e) => {
                 crate::error!("{e}");
@@ -219,9 +223,9 @@ impl Journal {
         true
     }
 
-    /// Adds a line to the next report.
+    /// Adds a line to the next report, once.
     pub fn remark(&mut self, line: &str) {
-        if self.remarks.len() < MAX_REMARKS {
+        if self.remarks.len() < MAX_REMARKS + request::MAX_ENTRIES && self.remarks.iter().all(|old| old != line) {
             self.remarks.push(line.to_string());
         }
     }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use miniserde::{json, Deserialize};
+use miniserde::json::{self, Number, Object, Value};
+
+use crate::format::json_fault::{self, Place};
 
 /// The longest request that is read, in bytes.
 pub const MAX_REQUEST: usize = 64 * 1024;
@@ -10,9 +12,11 @@ pub const MAX_REQUEST: usize = 64 * 1024;
 pub const MAX_ENTRIES: usize = 32;
 /// The longest name in an entry, in bytes, that is quoted or stored.
 const MAX_NAME: usize = 200;
+/// Whole numbers up to here are exact also where a writer spells them with a point: `150.0`.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// One entry of `install`. Unknown keys are ignored.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The tarball's name in the content area. Not yet checked.
     pub name: String,
@@ -22,9 +26,55 @@ pub struct Entry {
     pub size: Option<u64>,
 }
 
-#[derive(Deserialize)]
-struct Request {
-    install: Vec<Entry>,
+/// A request as far as it can be understood: a bad entry does not refuse its neighbours (cases/README.md, 13).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What is asked for.
+    pub entries: Vec<Entry>,
+    /// What is wrong with the other entries.
+    pub refused: Vec<Refused>,
+}
+
+/// An entry that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its place in `install`, from 1.
+    pub number: usize,
+    /// Its name, where that is known.
+    pub name: Option<String>,
+    /// What is wrong.
+    pub why: EntryFault,
+}
+
+/// What is wrong with an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryFault {
+    /// No JSON object.
+    NoObject,
+    /// `name` is missing or no text.
+    NoName,
+    /// A name longer than any tarball's.
+    NameTooLong,
+    /// `sha256` is not 64 hexadecimal digits.
+    BadHash,
+    /// `size` is no whole number.
+    BadSize,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "entry {} of engine_fetch's install", self.number)?;
+        if let Some(name) = &self.name {
+            write!(f, " ({name})")?;
+        }
+        f.write_str(match self.why {
+            EntryFault::NoObject => r#" is not of the form {"name": "<APP>.v<VERSION>.tar.gz"}"#,
+            EntryFault::NoName => r#" has no "name" that is a text"#,
+            EntryFault::NameTooLong => " has a name of more than 200 bytes",
+            EntryFault::BadHash => " has a sha256 that is not 64 hexadecimal digits",
+            EntryFault::BadSize => " has a size that is no whole number of bytes",
+        })
+    }
 }
 
 /// Why a text is no request.
@@ -32,29 +82,27 @@ struct Request {
 pub enum RequestError {
     /// Longer than [`MAX_REQUEST`].
     TooLong,
-    /// No JSON object with `install`, a list of objects with `name`.
+    /// No JSON, from this place on.
+    NoJson(Option<Place>),
+    /// JSON, but no object with `install`, a list.
     NoRequest,
     /// More than [`MAX_ENTRIES`].
     TooMany,
     /// The list is empty.
     Empty,
-    /// A name longer than any tarball's.
-    NameTooLong,
-    /// `sha256` is not 64 hexadecimal digits.
-    BadHash,
 }
 
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             RequestError::TooLong => "engine_fetch is longer than 64 KiB",
+            RequestError::NoJson(Some(place)) => return write!(f, "engine_fetch is not JSON: see {place}"),
+            RequestError::NoJson(None) => "engine_fetch is not JSON",
             RequestError::NoRequest => {
                 r#"engine_fetch is not of the form {"install": [{"name": "<APP>.v<VERSION>.tar.gz"}]}"#
             }
             RequestError::TooMany => "engine_fetch names more than 32 apps",
             RequestError::Empty => "engine_fetch names no app to install",
-            RequestError::NameTooLong => "engine_fetch has a name of more than 200 bytes",
-            RequestError::BadHash => "engine_fetch has a sha256 that is not 64 hexadecimal digits",
         })
     }
 }
@@ -70,34 +118,73 @@ pub fn beginning(text: &str) -> &str {
 ///
 /// # Errors
 /// The text asks for something that cannot be understood: the alias is cleared, and `fetch_status` says this.
-pub fn parse(text: &str) -> Result<Option<Vec<Entry>>, RequestError> {
-    let text = text.trim();
+pub fn parse(text: &str) -> Result<Option<Request>, RequestError> {
+    // A byte order mark: Windows' editors save one.
+    let text = text.trim().trim_start_matches('\u{feff}').trim();
     if matches!(text, "" | "null" | "\"\"") {
         return Ok(None);
     }
     if text.len() > MAX_REQUEST {
         return Err(RequestError::TooLong);
     }
-    let request: Request = json::from_str(text).map_err(|_| RequestError::NoRequest)?;
-    check(&request.install)?;
-    Ok(Some(request.install))
+    let value: Value = json::from_str(text).map_err(|_| RequestError::NoJson(json_fault::first_fault(text)))?;
+    let Value::Object(object) = value else { return Err(RequestError::NoRequest) };
+    let Some(Value::Array(install)) = object.get("install") else { return Err(RequestError::NoRequest) };
+    match install.len() {
+        0 => return Err(RequestError::Empty),
+        n if n > MAX_ENTRIES => return Err(RequestError::TooMany),
+        _ => {}
+    }
+    let mut request = Request { entries: Vec::new(), refused: Vec::new() };
+    for (index, value) in install.iter().enumerate() {
+        match entry(value) {
+            Ok(entry) => request.entries.push(entry),
+            Err(why) => request.refused.push(Refused { number: index + 1, name: name_of(value), why }),
+        }
+    }
+    Ok(Some(request))
 }
 
-fn check(entries: &[Entry]) -> Result<(), RequestError> {
-    if entries.is_empty() {
-        return Err(RequestError::Empty);
+fn entry(value: &Value) -> Result<Entry, EntryFault> {
+    let Value::Object(object) = value else { return Err(EntryFault::NoObject) };
+    let name = text(object, "name", EntryFault::NoName)?.ok_or(EntryFault::NoName)?;
+    if name.len() > MAX_NAME {
+        return Err(EntryFault::NameTooLong);
     }
-    if entries.len() > MAX_ENTRIES {
-        return Err(RequestError::TooMany);
+    let sha256 = text(object, "sha256", EntryFault::BadHash)?;
+    if sha256.as_ref().is_some_and(|hash| hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit())) {
+        return Err(EntryFault::BadHash);
     }
-    if entries.iter().any(|entry| entry.name.len() > MAX_NAME) {
-        return Err(RequestError::NameTooLong);
+    Ok(Entry { name, sha256, size: whole(object, "size", EntryFault::BadSize)? })
+}
+
+/// A text; `null` counts as missing.
+fn text(object: &Object, key: &str, fault: EntryFault) -> Result<Option<String>, EntryFault> {
+    match object.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(fault),
     }
-    let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-    if entries.iter().filter_map(|entry| entry.sha256.as_ref()).any(|hash| !is_hash(hash)) {
-        return Err(RequestError::BadHash);
+}
+
+/// A whole number, however it is spelled: JSON knows only one kind of number.
+fn whole(object: &Object, key: &str, fault: EntryFault) -> Result<Option<u64>, EntryFault> {
+    match object.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(Number::U64(number))) => Ok(Some(*number)),
+        Some(Value::Number(Number::F64(number))) if number.fract() == 0.0 && (0.0..=MAX_EXACT).contains(number) => {
+            Ok(Some(*number as u64))
+        }
+        Some(_) => Err(fault),
     }
-    Ok(())
+}
+
+fn name_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Object(object) => text(object, "name", EntryFault::NoName).ok().flatten(),
+        _ => None,
+    }
+    .filter(|name| name.len() <= MAX_NAME)
 }
 
 #[cfg(test)]
@@ -110,39 +197,71 @@ mod tests {
         let text = format!(
             r#" {{"install": [{{"name": "a.v1.tar.gz"}}, {{"name":"b.v2.tar.gz","sha256":"{hash}","size":7,"x":[{{}}]}}], "y": 1}} "#
         );
-        let entries = parse(&text).unwrap().unwrap();
-        assert_eq!(entries[0], Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None });
-        assert_eq!(entries[1], Entry { name: "b.v2.tar.gz".into(), sha256: Some(hash), size: Some(7) });
+        let request = parse(&text).unwrap().unwrap();
+        assert_eq!(request.entries[0], Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None });
+        assert_eq!(request.entries[1], Entry { name: "b.v2.tar.gz".into(), sha256: Some(hash), size: Some(7) });
+        assert!(request.refused.is_empty());
     }
 
     #[test]
     fn nothing_to_do() {
-        for text in ["", " \n", "null", "\"\"", " null "] {
+        for text in ["", " \n", "null", "\"\"", " null ", "\u{feff}", "\u{feff}null"] {
             assert_eq!(parse(text), Ok(None), "{text:?}");
         }
     }
 
+    /// cases/README.md, 13 (hive#398, kukuri#646): what every JSON reader takes is taken.
     #[test]
-    fn what_is_no_request_says_why() {
-        let many = format!(r#"{{"install":[{}]}}"#, vec![r#"{"name":"a"}"#; 33].join(","));
-        let long = format!(r#"{{"install":[{{"name":"{}"}}]}}"#, "a".repeat(201));
-        let deep = "[".repeat(60_000);
-        for (text, want) in [
-            ("{", RequestError::NoRequest),
-            ("[]", RequestError::NoRequest),
-            ("{}", RequestError::NoRequest),
-            (r#"{"install": {"name": "a"}}"#, RequestError::NoRequest),
-            (r#"{"install": [{"nam": "a"}]}"#, RequestError::NoRequest),
-            (r#"{"install": [{"name": 1}]}"#, RequestError::NoRequest),
-            (r#"{"install": [{"name": "a", "size": -1}]}"#, RequestError::NoRequest),
-            (r#"{"install": []}"#, RequestError::Empty),
-            (r#"{"install": [{"name": "a", "sha256": "12"}]}"#, RequestError::BadHash),
-            (many.as_str(), RequestError::TooMany),
-            (long.as_str(), RequestError::NameTooLong),
-            (deep.as_str(), RequestError::NoRequest),
-            (&"x".repeat(MAX_REQUEST + 1), RequestError::TooLong),
+    fn a_byte_order_mark_and_a_whole_number_with_a_point_are_taken() {
+        for size in ["150", "150.0", "1.5e2", "1500e-1"] {
+            let text = format!("\u{feff}{{\"install\": [{{\"name\": \"a.v1.tar.gz\", \"size\": {size}}}]}}");
+            assert_eq!(parse(&text).unwrap().unwrap().entries[0].size, Some(150), "{size}");
+        }
+    }
+
+    /// cases/README.md, 13: one bad entry of two is told with its place, and the other is installed.
+    #[test]
+    fn one_bad_entry_does_not_refuse_its_neighbours() {
+        let long = format!(r#"{{"name":"{}"}}"#, "a".repeat(201));
+        for (bad, name, why) in [
+            (r#"{"name": "b", "size": -1}"#, Some("b"), EntryFault::BadSize),
+            (r#"{"name": "b", "size": 1.5}"#, Some("b"), EntryFault::BadSize),
+            (r#"{"name": "b", "size": "7"}"#, Some("b"), EntryFault::BadSize),
+            (r#"{"name": "b", "size": 1e300}"#, Some("b"), EntryFault::BadSize),
+            (r#"{"name": "b", "sha256": "12"}"#, Some("b"), EntryFault::BadHash),
+            (r#"{"name": "b", "sha256": 12}"#, Some("b"), EntryFault::BadHash),
+            (r#"{"nam": "b"}"#, None, EntryFault::NoName),
+            (r#"{"name": 1}"#, None, EntryFault::NoName),
+            (r#""b.v1.tar.gz""#, None, EntryFault::NoObject),
+            (long.as_str(), None, EntryFault::NameTooLong),
         ] {
-            assert_eq!(parse(text), Err(want), "{}", &text[..text.len().min(60)]);
+            let request =
+                parse(&format!(r#"{{"install": [{{"name": "a"}}, {bad}, {{"name": "c"}}]}}"#)).unwrap().unwrap();
+            let names: Vec<&str> = request.entries.iter().map(|entry| entry.name.as_str()).collect();
+            assert_eq!(names, ["a", "c"], "{bad}");
+            assert_eq!(request.refused, [Refused { number: 2, name: name.map(str::to_string), why }], "{bad}");
+            assert!(request.refused[0].to_string().starts_with("entry 2 of engine_fetch's install"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_says_why_and_where() {
+        let many = format!(r#"{{"install":[{}]}}"#, vec![r#"{"name":"a"}"#; 33].join(","));
+        let deep = "[".repeat(60_000);
+        let long = "x".repeat(MAX_REQUEST + 1);
+        for (text, want) in [
+            ("{", "engine_fetch is not JSON: see line 1, column 2"),
+            ("{\n  \"install\": [{\"name\": \"a\"},]\n}", "engine_fetch is not JSON: see line 2, column 29"),
+            ("[]", "of the form"),
+            ("{}", "of the form"),
+            (r#"{"install": {"name": "a"}}"#, "of the form"),
+            (r#"{"install": []}"#, "names no app"),
+            (many.as_str(), "more than 32 apps"),
+            (deep.as_str(), "is not JSON"),
+            (long.as_str(), "longer than 64 KiB"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(want), "{}: {error}", &text[..text.len().min(60)]);
         }
     }
 }

@@ -69,16 +69,45 @@ fn what_is_no_request() {
     let stage = Stage::new();
     let form =
         "[gwe] failed: engine_fetch is not of the form {\"install\": [{\"name\": \"<APP>.v<VERSION>.tar.gz\"}]}\n";
-    for text in
-        ["{", "install my app", "[]", "{}", r#"{"install": {"name": "a.v1.tar.gz"}}"#, r#"{"install": [{"nam": 1}]}"#]
-    {
+    for text in ["[]", "{}", r#"{"install": {"name": "a.v1.tar.gz"}}"#] {
         assert_eq!(stage.order_fails(text), form, "{text}");
     }
-    assert_eq!(stage.order_fails(&"[".repeat(60_000)), form, "deep nesting");
+    // cases/README.md, 13: where a text stops being JSON.
+    for (text, place) in [
+        ("{", "line 1, column 2"),
+        ("install my app", "line 1, column 1"),
+        ("{\"install\": [\n{\"name\": \"a.v1.tar.gz\"},\n]}", "line 3, column 1"),
+        (&"[".repeat(60_000), "line 1, column 1001"),
+    ] {
+        assert_eq!(stage.order_fails(text), format!("[gwe] failed: engine_fetch is not JSON: see {place}\n"));
+    }
     assert_eq!(stage.order_fails(&"x".repeat(70_000)), "[gwe] failed: engine_fetch is longer than 64 KiB\n");
     assert_eq!(stage.order_fails(r#"{"install": []}"#), "[gwe] failed: engine_fetch names no app to install\n");
-    let bad_hash = r#"{"install": [{"name": "a.v1.tar.gz", "sha256": "beef"}]}"#;
-    assert!(stage.order_fails(bad_hash).contains("a sha256 that is not 64 hexadecimal digits"));
+    for (entry, told) in [
+        (r#"{"name": "a.v1.tar.gz", "sha256": "beef"}"#, "a sha256 that is not 64 hexadecimal digits"),
+        (r#"{"nam": 1}"#, "entry 1 of engine_fetch's install has no \"name\""),
+    ] {
+        assert!(stage.order_fails(&format!(r#"{{"install": [{entry}]}}"#)).contains(told), "{entry}");
+    }
+}
+
+/// cases/README.md, 13 (hive#398, kukuri#646): a byte order mark, a size with a point, and a bad neighbour.
+#[test]
+fn an_order_is_taken_as_far_as_it_can_be_understood() {
+    let stage = Stage::new();
+    let bytes = Tarball::app("echo good\n").bytes();
+    stage.site.murano.upload("good.v1.tar.gz", &bytes);
+    let order = format!(
+        "\u{feff}{{\"install\": [{{\"name\": \"bad.v1.tar.gz\", \"size\": -1}}, {{\"name\": \"good.v1.tar.gz\", \"size\": {}.0}}]}}",
+        bytes.len()
+    );
+    stage.site.murano.write(SN, "engine_fetch", &order);
+    stage.site.check_in().ok();
+    let status = stage.site.fetch_status();
+    assert!(status.contains("[gwe] installed good v1"), "{status}");
+    let told =
+        "[gwe] failed: entry 1 of engine_fetch's install (bad.v1.tar.gz) has a size that is no whole number of bytes\n";
+    assert!(status.ends_with(told), "{status}");
 }
 
 #[test]

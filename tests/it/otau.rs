@@ -174,8 +174,9 @@ fn the_alias_is_cleared_before_the_work_begins() {
     assert_eq!(site.murano.history(SN, "engine_fetch").len(), 2, "the order, and its clearing");
 }
 
+/// cases/README.md, 09 (sdk-nrf#8224): a bad one is cleared, and whoever wrote it is told.
 #[test]
-fn update_interval_is_taken_and_cleared_and_a_bad_one_only_cleared() {
+fn update_interval_is_taken_and_cleared_and_a_bad_one_is_told() {
     let mut site = Site::new();
     site.set("engine", "update_interval", "3600");
     let interval = |site: &Site| {
@@ -190,7 +191,11 @@ fn update_interval_is_taken_and_cleared_and_a_bad_one_only_cleared() {
         ("-5", "300"),
         ("soon", "300"),
         ("1.5", "300"),
+        ("1h", "300"),
+        ("0.5", "300"),
+        ("1e9", "300"),
         ("99999999999999999999", "300"),
+        ("60.0", "60"),
         ("1", "1"),
         ("86400", "86400"),
     ] {
@@ -198,8 +203,10 @@ fn update_interval_is_taken_and_cleared_and_a_bad_one_only_cleared() {
         let ran = site.check_in().ok();
         assert_eq!(interval(&site), counts, "{written:?}");
         assert_eq!(site.murano.read(SN, "update_interval"), None, "{written:?} is cleared");
-        let is_told = ran.stderr.contains("keeping the old one");
-        assert_eq!(is_told, written.trim() != counts, "{written:?}: {}", ran.stderr);
+        let told = format!("[gwe] failed: update_interval cannot be '{}': it must be a whole number", written.trim());
+        let is_refused = counts == "300" && written.trim() != counts;
+        assert_eq!(site.reports().last().is_some_and(|report| report.starts_with(&told)), is_refused, "{written:?}");
+        assert_eq!(ran.stderr.contains("; keeping 300 s"), is_refused, "{written:?}: {}", ran.stderr);
     }
     site.murano.forget_requests();
     site.check_in().ok();
