@@ -18,6 +18,7 @@ include mk/dist.mk
 include mk/sbom.mk
 include mk/reproducible.mk
 include mk/otau.mk
+include mk/page.mk
 include mk/demo.mk
 include mk/test.mk
 include mk/endurance.mk

@@ -9,6 +9,7 @@ KEEP ?= 0
 
 .PHONY: demo murano
 murano:
+	@if command -v npm >/dev/null; then $(MAKE) --silent $(PAGE)/dist/index.html || echo "murano is built without its page: see above"; fi
 	cargo build --quiet --manifest-path tests/Cargo.toml --bin murano
 
 demo: build murano .venv/bin/supervisord

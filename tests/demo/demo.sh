@@ -153,7 +153,8 @@ if [ "$KEEP" = 1 ]; then
 	END
 	cat <<-END
 
-		== The demo is up for an hour. Play with it:
+		== The demo is up for an hour. Look at it: $MURANO_URL/
+		Play with it:
 		export GWE_ROOT=$root MURANO_URL=$MURANO_URL PATH=$root/usr/bin:$top/tests/target/debug:\$PATH
 		gwe --status
 		murano product device write $serial update_interval 5

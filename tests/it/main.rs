@@ -31,6 +31,7 @@ mod murano_api;
 mod murano_content;
 mod murano_faults;
 mod murano_http;
+mod murano_page;
 mod murano_poll;
 mod murano_process;
 mod murano_readme;

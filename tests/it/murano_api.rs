@@ -130,7 +130,7 @@ fn write_read_and_hybrid() {
             ("GET /onep:v1/stack/alias", Own, "", 400, None),
             ("DELETE /onep:v1/stack/alias?a", Own, "", 404, None),
             ("GET /onep:v1/stack", Own, "", 404, None),
-            ("GET /", Missing, "", 404, None),
+            ("GET /nothing", Missing, "", 404, None),
         ],
     );
     assert_eq!(murano.history(SN, "a"), ["1", "2", "3", ""]);

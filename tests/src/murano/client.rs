@@ -47,6 +47,7 @@ impl Reply {
 #[derive(Debug, Clone)]
 pub struct Client {
     authority: String,
+    token: Option<String>,
 }
 
 impl Client {
@@ -56,7 +57,13 @@ impl Client {
             let why = format!("'{url}' is no http:// URL; give the server's with --url or MURANO_URL");
             io::Error::new(io::ErrorKind::InvalidInput, why)
         })?;
-        Ok(Client { authority: rest.trim_end_matches('/').to_string() })
+        Ok(Client { authority: rest.trim_end_matches('/').to_string(), token: None })
+    }
+
+    /// With the token that the server asks for.
+    pub fn with_token(mut self, token: Option<String>) -> Client {
+        self.token = token.filter(|token| !token.is_empty());
+        self
     }
 
     /// One request. The body is cut short by nothing: an answer that ends too early is an error.
@@ -81,6 +88,9 @@ impl Client {
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.authority);
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if let Some(token) = &self.token {
+            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
         head.push_str(&format!("Connection: close\r\nContent-Length: {length}\r\n\r\n"));
         stream.write_all(head.as_bytes())?;

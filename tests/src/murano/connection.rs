@@ -10,6 +10,7 @@ use super::http::response::Response;
 use super::http::send::{self, send, sleep, After, Script};
 use super::http::socket::{end, Ending, Stream, Wire};
 use super::journal::Entry;
+use super::page;
 use super::platform::Platform;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, BufReader};
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 /// How long the peer may be silent, or not take what is sent.
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long to wait for the first bytes of a request, to see whether a connection that is to be refused is for the
-/// admin API.
+/// admin API or the page.
 const PEEK: Duration = Duration::from_secs(2);
 /// What is left of a body that nobody read is skipped, up to this many bytes, to keep the connection.
 const MAX_SKIP: u64 = 4 * 1024 * 1024;
@@ -61,10 +62,10 @@ pub fn serve(platform: &Platform, tcp: Arc<TcpStream>, tls: Option<Arc<ServerCon
     }
 }
 
-/// Whether a fault refuses this connection before anything is read. The admin API is spared, or the fault could not be
+/// Whether a fault refuses this connection before anything is read. The admin API and the page are spared, or the fault could not be
 /// switched off: for that, the first bytes are looked at while they stay in the socket.
 fn refuse_unread(platform: &Platform, tcp: &TcpStream, tls: bool) -> Option<Ending> {
-    if !platform.faults.may_refuse() || (!tls && is_admin(tcp)) {
+    if !platform.faults.may_refuse() || (!tls && is_for_people(tcp)) {
         return None;
     }
     match platform.faults.refuse_any()?.fault {
@@ -73,13 +74,13 @@ fn refuse_unread(platform: &Platform, tcp: &TcpStream, tls: bool) -> Option<Endi
     }
 }
 
-fn is_admin(tcp: &TcpStream) -> bool {
+fn is_for_people(tcp: &TcpStream) -> bool {
     let until = Instant::now() + PEEK;
     let _ = tcp.set_read_timeout(Some(PEEK));
     let mut first = [0; 32];
     while let Ok(count @ 1..) = tcp.peek(&mut first) {
         let text = String::from_utf8_lossy(&first[..count]);
-        if text.contains(" /admin/") {
+        if text.contains(" /admin/") || text.contains(" /page/") || text.contains(" / ") {
             return true;
         }
         if count >= 16 || text.contains('\n') || Instant::now() > until {
@@ -97,8 +98,8 @@ fn next_request(platform: &Platform, conn: &mut Conn) -> io::Result<After> {
         Err(BadHead::Gone) => return Ok(After::Close),
         Err(BadHead::Malformed(why)) => return reject(platform, conn, why),
     };
-    if request.path().starts_with("/admin/") {
-        return admin(platform, conn, &request);
+    if request.path().starts_with("/admin/") || page::owns(request.path()) {
+        return for_people(platform, conn, &request);
     }
     let endpoint = Endpoint::of(&request);
     let applied = platform.faults.take(endpoint);
@@ -143,13 +144,17 @@ fn entry(request: &Request, endpoint: Endpoint, applied: Option<Applied>) -> Ent
     }
 }
 
-/// The admin API: no faults, no log.
-fn admin(platform: &Platform, conn: &mut Conn, request: &Request) -> io::Result<After> {
+/// The admin API and the page: no faults, no log.
+fn for_people(platform: &Platform, conn: &mut Conn, request: &Request) -> io::Result<After> {
     let mut body = match Body::new(conn, request) {
         Ok(body) => body,
         Err(why) => return reject(platform, conn, why),
     };
-    let response = api::admin::answer(platform, request, &mut body);
+    let response = match page::refusal(platform, request) {
+        Some(refusal) => refusal,
+        None if page::owns(request.path()) => page::answer(platform, request, &mut body),
+        None => api::admin::answer(platform, request, &mut body),
+    };
     let keep_alive = body.discard(MAX_SKIP) && request.keep_alive();
     respond(platform, conn, response, &Script::default(), &AtomicU64::new(0), keep_alive)
 }

@@ -34,9 +34,25 @@ impl ContentArea {
 
     /// Takes an upload in. Nothing changes unless all of it comes.
     pub fn upload(&self, store: &Store, id: &str, meta: &str, from: &mut dyn Read) -> io::Result<ContentRow> {
+        let taken = self.upload_checked(store, id, meta, from, |_| Ok::<(), ()>(()))?;
+        Ok(taken.unwrap_or_else(|()| unreachable!("nothing is found wrong")))
+    }
+
+    /// The same for what `check` finds nothing wrong with; what it says is the inner error, and then nothing changes.
+    pub fn upload_checked<E>(
+        &self,
+        store: &Store,
+        id: &str,
+        meta: &str,
+        from: &mut dyn Read,
+        check: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> io::Result<Result<ContentRow, E>> {
         let file = self.new_name(id);
         let path = self.folder.join(&file);
         let result = receive(from, &path).and_then(|size| {
+            if let Err(wrong) = check(&path) {
+                return Ok(Err(wrong));
+            }
             let row = ContentRow {
                 id: id.to_string(),
                 file: file.clone(),
@@ -46,12 +62,16 @@ impl ContentArea {
                 meta: meta.to_string(),
             };
             let old = store.put_content(&row).map_err(io::Error::other)?;
-            Ok((row, old))
+            Ok(Ok((row, old)))
         });
         match result {
-            Ok((row, old)) => {
+            Ok(Ok((row, old))) => {
                 self.remove_file(old);
-                Ok(row)
+                Ok(Ok(row))
+            }
+            Ok(Err(wrong)) => {
+                self.remove_file(Some(file));
+                Ok(Err(wrong))
             }
             Err(error) => {
                 self.remove_file(Some(file));

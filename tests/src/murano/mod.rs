@@ -1,6 +1,6 @@
 //! `murano`: a local server of the whole Exosite Device API, for tests, demo and development.
 //!
-//! It is not hardened and never listens on anything but loopback.
+//! It is not hardened, and listens on nothing but loopback unless it is told to, with TLS and a token.
 
 pub mod api;
 pub mod cli;
@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod fault;
 pub mod http;
 pub mod journal;
+pub mod page;
 pub mod store;
 
 mod connection;

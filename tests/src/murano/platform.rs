@@ -2,6 +2,7 @@
 
 use super::content::ContentArea;
 use super::fault::FaultBook;
+use super::http::date;
 use super::journal::Journal;
 use super::store::Store;
 use std::collections::HashMap;
@@ -33,6 +34,8 @@ pub struct Options {
     pub rate_limit: bool,
     /// Every answer comes so much later.
     pub latency: Duration,
+    /// What the page and the admin API ask for; `None`: nothing, and then all listeners are on loopback.
+    pub token: Option<String>,
 }
 
 impl Options {
@@ -48,6 +51,7 @@ impl Options {
             tls_valid: None,
             rate_limit: false,
             latency: Duration::ZERO,
+            token: None,
         }
     }
 }
@@ -71,6 +75,7 @@ pub struct Platform {
     changes: Mutex<u64>,
     changed: Condvar,
     last_write: Mutex<HashMap<String, Instant>>,
+    last_contact: Mutex<HashMap<String, i64>>,
 }
 
 impl Platform {
@@ -89,6 +94,7 @@ impl Platform {
             changes: Mutex::new(0),
             changed: Condvar::new(),
             last_write: Mutex::new(HashMap::new()),
+            last_contact: Mutex::default(),
         })
     }
 
@@ -107,6 +113,17 @@ impl Platform {
     pub fn wait_for_change(&self, seen: u64, at_most: Duration) {
         let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = self.changed.wait_timeout_while(changes, at_most, |now| *now == seen);
+    }
+
+    /// A request came with the CIK of this serial number.
+    pub fn contacted(&self, sn: &str) {
+        let mut contacts = self.last_contact.lock().unwrap_or_else(PoisonError::into_inner);
+        contacts.insert(sn.to_string(), date::now());
+    }
+
+    /// Unix seconds of the last one; `None`: none since this server was started.
+    pub fn last_contact(&self, sn: &str) -> Option<i64> {
+        self.last_contact.lock().unwrap_or_else(PoisonError::into_inner).get(sn).copied()
     }
 
     /// Whether a device may write now: once a second, where that is asked for.

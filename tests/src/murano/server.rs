@@ -32,14 +32,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to listen. Fails on an address that is not loopback.
+    /// Starts to listen. Fails on an address that is not loopback, but for HTTPS with a token.
     pub fn start(options: Options) -> io::Result<Server> {
         let tls = match options.tls_listen {
             Some(_) => Some(tls::server_config(&options)?),
             None => None,
         };
-        let http = listen(&options.listen)?;
-        let https = options.tls_listen.as_deref().map(listen).transpose()?;
+        let http = listen(&options.listen, Reach::Loopback)?;
+        let reach = if options.token.is_some() { Reach::Anywhere } else { Reach::Loopback };
+        let https = options.tls_listen.as_deref().map(|address| listen(address, reach)).transpose()?;
         let mut server = Server {
             platform: Arc::new(Platform::open(options)?),
             http: http.local_addr()?,
@@ -119,13 +120,23 @@ impl Drop for Server {
     }
 }
 
-fn listen(address: &str) -> io::Result<TcpListener> {
+/// Where a listener may be.
+#[derive(Clone, Copy, PartialEq)]
+enum Reach {
+    Loopback,
+    Anywhere,
+}
+
+fn listen(address: &str, reach: Reach) -> io::Result<TcpListener> {
     let addresses: Vec<SocketAddr> = address
         .to_socket_addrs()
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?
         .collect();
-    if !addresses.iter().all(|address| address.ip().is_loopback()) {
-        let why = format!("cannot listen on {address}: murano is for this machine alone; use 127.0.0.1");
+    if reach == Reach::Loopback && !addresses.iter().all(|address| address.ip().is_loopback()) {
+        let why = format!(
+            "cannot listen on {address}: plain HTTP, and a server without a token, are for this machine alone, since CIKs and orders would \
+             be open to the network; use 127.0.0.1, or --tls-listen {address} with --token"
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     TcpListener::bind(&addresses[..])

@@ -24,7 +24,8 @@ const MAX_BODY: u64 = 4 * 1024 * 1024;
 pub struct Refusal(pub Response);
 
 impl Refusal {
-    fn new(status: u16, why: impl AsRef<str>) -> Refusal {
+    /// With a line of text that says why.
+    pub fn new(status: u16, why: impl AsRef<str>) -> Refusal {
         Refusal(Response::text(status, format!("{}\n", why.as_ref())))
     }
 }
@@ -74,7 +75,7 @@ fn form_body(body: &mut Body) -> Result<Vec<(String, Option<String>)>, Refusal> 
 }
 
 /// A body as text, bounded.
-fn text_body(body: &mut Body) -> Result<String, Refusal> {
+pub fn text_body(body: &mut Body) -> Result<String, Refusal> {
     let mut bytes = Vec::new();
     let too_long = body.is_longer_than(MAX_BODY) || {
         body.take(MAX_BODY + 1).read_to_end(&mut bytes)?;
@@ -92,7 +93,9 @@ fn device(platform: &Platform, request: &Request) -> Result<String, Refusal> {
     if !is_cik(cik) {
         return Err(Refusal::new(401, "a CIK is 40 letters and digits"));
     }
-    platform.store.device_of(cik)?.ok_or_else(|| Refusal::new(401, "no device has this CIK"))
+    let sn = platform.store.device_of(cik)?.ok_or_else(|| Refusal::new(401, "no device has this CIK"))?;
+    platform.contacted(&sn);
+    Ok(sn)
 }
 
 /// Whether this has the shape of a CIK.

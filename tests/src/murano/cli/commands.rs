@@ -15,7 +15,7 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 /// Runs one of them.
 pub fn run(mut args: Args) -> Result<(), Failure> {
     let url = args.value("--url")?.or_else(|| env::var("MURANO_URL").ok());
-    let client = Client::new(url.as_deref().unwrap_or(DEFAULT_URL))?;
+    let client = Client::new(url.as_deref().unwrap_or(DEFAULT_URL))?.with_token(env::var("MURANO_TOKEN").ok());
     let json = args.flag("--json");
     let words = args.words()?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

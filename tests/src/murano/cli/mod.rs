@@ -12,7 +12,7 @@ const HELP: &str = "\
 murano: a local server of the Exosite Device API
 
   murano serve [--listen ADDR] [--tls-listen ADDR] [--data DIR] [--open] [--product ID] [--rate-limit]
-               [--latency-ms N] [--tls-name NAME]… [--tls-valid FROM,UNTIL] [--for SECONDS]
+               [--latency-ms N] [--tls-name NAME]… [--tls-valid FROM,UNTIL] [--token TOKEN] [--for SECONDS]
   murano content upload FILE ID
   murano content list
   murano content delete ID
@@ -30,7 +30,8 @@ murano: a local server of the Exosite Device API
   murano fault list
   murano fault clear
 
-All but serve take the server from --url URL or MURANO_URL; default http://127.0.0.1:8080.
+All but serve take the server from --url URL or MURANO_URL; default http://127.0.0.1:8080. To a server with a token they bring that
+in MURANO_TOKEN.
 ";
 
 /// Why a command did not succeed.

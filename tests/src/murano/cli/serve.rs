@@ -3,7 +3,7 @@
 use super::args::Args;
 use super::signals::Signals;
 use super::Failure;
-use crate::murano::{Options, Server};
+use crate::murano::{page, Options, Server};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -18,6 +18,10 @@ pub fn serve(args: Args) -> Result<(), Failure> {
     let signals = Signals::block();
     let server = Server::start(options)?;
     println!("listening on {}", server.url());
+    match page::is_built_in() {
+        true => println!("page: {}/", server.url()),
+        false => println!("page: not built in; with Node.js: make page"),
+    }
     if let Some(url) = server.tls_url() {
         println!("listening on {url}");
         println!("CA certificate: {}", server.ca_certificate().display());
@@ -35,6 +39,7 @@ fn options(mut args: Args) -> Result<(Options, u64), Failure> {
     options.open = args.flag("--open");
     options.product = args.value("--product")?;
     options.rate_limit = args.flag("--rate-limit");
+    options.token = args.value("--token")?.filter(|token| !token.is_empty());
     options.latency = Duration::from_millis(args.number("--latency-ms")?.unwrap_or(0));
     while let Some(name) = args.value("--tls-name")? {
         options.tls_names.push(name);

@@ -88,6 +88,12 @@ impl Store {
         Ok(self.db().query_row(sql, [sn], |_| Ok(())).optional()?.is_some())
     }
 
+    /// The device of a serial number.
+    pub fn device(&self, sn: &str) -> Result<Option<Device>> {
+        let sql = "SELECT sn, cik, enabled FROM device WHERE sn = ?1";
+        self.db().prepare_cached(sql)?.query_row([sn], read).optional()
+    }
+
     /// All devices, by serial number.
     pub fn devices(&self) -> Result<Vec<Device>> {
         let db = self.db();

@@ -6,7 +6,7 @@ mod points;
 
 pub use content::ContentRow;
 pub use devices::{Activation, Device};
-pub use points::{Kind, Point};
+pub use points::{Alias, Kind, Point};
 
 use rusqlite::Connection;
 use std::path::Path;

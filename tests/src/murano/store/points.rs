@@ -35,6 +35,15 @@ pub struct Point {
     pub value: String,
 }
 
+/// An alias that has points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alias {
+    /// The one that it reads as.
+    pub newest: Point,
+    /// How many there are.
+    pub points: i64,
+}
+
 impl Store {
     /// Stores points of one device in order, all or none.
     pub fn store(&self, sn: &str, points: &[Point], kind: Kind) -> Result<()> {
@@ -55,6 +64,40 @@ impl Store {
         let sql = "SELECT alias, ts, value FROM point WHERE sn = ?1 AND alias = ?2
                    ORDER BY ts DESC, id DESC LIMIT 1";
         self.db().prepare_cached(sql)?.query_row([sn, alias], read).optional()
+    }
+
+    /// The newest point of an alias that is not empty.
+    pub fn latest_set(&self, sn: &str, alias: &str) -> Result<Option<Point>> {
+        let sql = "SELECT alias, ts, value FROM point WHERE sn = ?1 AND alias = ?2 AND value <> ''
+                   ORDER BY ts DESC, id DESC LIMIT 1";
+        self.db().prepare_cached(sql)?.query_row([sn, alias], read).optional()
+    }
+
+    /// Every alias of a device, by name.
+    pub fn aliases(&self, sn: &str) -> Result<Vec<Alias>> {
+        let counts: Vec<(String, i64)> = {
+            let db = self.db();
+            let mut query =
+                db.prepare_cached("SELECT alias, count(*) FROM point WHERE sn = ?1 GROUP BY alias ORDER BY alias")?;
+            let rows = query.query_map([sn], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<Result<_>>()?
+        };
+        let mut aliases = Vec::new();
+        for (alias, points) in counts {
+            aliases.extend(self.latest(sn, &alias)?.map(|newest| Alias { newest, points }));
+        }
+        Ok(aliases)
+    }
+
+    /// The points of an alias from a time on, oldest first; of more than `at_most`, the newest.
+    pub fn points(&self, sn: &str, alias: &str, from: f64, at_most: u32) -> Result<Vec<Point>> {
+        let db = self.db();
+        let sql = "SELECT alias, ts, value FROM point WHERE sn = ?1 AND alias = ?2 AND ts >= ?3 ORDER BY ts DESC, id DESC LIMIT ?4";
+        let mut query = db.prepare_cached(sql)?;
+        let rows = query.query_map(params![sn, alias, from, at_most], read)?;
+        let mut points: Vec<Point> = rows.collect::<Result<_>>()?;
+        points.reverse();
+        Ok(points)
     }
 
     /// The id of the last point stored; ids grow.
