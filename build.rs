@@ -4,7 +4,8 @@
 //! says, and are an eighth of the binary. A linker script leaves them out, where this very toolchain and linker have just
 //! linked a program with it; else the build goes on without it, and says so.
 //!
-//! Before that it compiles the sleeper, which the agent carries in itself; `GWE_WITHOUT_SLEEPER=1` leaves it out.
+//! Before that it compiles the sleeper, which the agent carries in itself (`GWE_WITHOUT_SLEEPER=1` leaves it out), and the core of supervisord, a
+//! file of its own beside the agent.
 //!
 //! `GWE_KEEP_UNWIND_TABLES=1` keeps them: debuggers and profilers then see call stacks of a stripped agent.
 //! `GWE_PACK_RELOCATIONS=1` packs relative relocations, another 40 kB. The image's C library must know them: glibc 2.36, musl 1.2.4.
@@ -16,6 +17,12 @@ use std::process::{Command, Stdio};
 
 /// What a resident engine is between two check-ins.
 const SLEEPER: &str = "src/sys/doze/sleeper.rs";
+/// The parent of all hosted programs, a file of its own.
+const CORE: &str = "src/hosting/core/main.rs";
+/// What it shares with the front end, beside its own folder.
+const HOSTING: &str = "src/hosting";
+/// Its name, in `target/release` and on images.
+const CORE_NAME: &str = "hosting-core";
 /// A program without libraries, whose few bytes are not spread over pages.
 const ALONE: [&str; 6] =
     ["-nostdlib", "-nostartfiles", "-static", "-Wl,-z,noseparate-code", "-Wl,-z,norelro", "-Wl,--build-id=none"];
@@ -36,7 +43,9 @@ INSERT BEFORE .text;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={SLEEPER}");
+    println!("cargo:rerun-if-changed={HOSTING}");
     build_sleeper();
+    build_core();
     for variable in [WITHOUT_SLEEPER, KEEP_TABLES, PACK_RELOCATIONS] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
@@ -88,6 +97,26 @@ fn build_sleeper() {
         panic!(
             "the sleeper cannot be built for {target}: {why}\n{WITHOUT_SLEEPER}=1 builds a gwe without it, which takes some 3 MB of memory more while it waits"
         );
+    }
+}
+
+/// A file of its own beside the agent: in the folder where cargo puts that.
+fn build_core() {
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let file = out.join(CORE_NAME);
+    // OUT_DIR is build/PACKAGE/out in it.
+    let beside = out.ancestors().nth(3).map(|folder| folder.join(CORE_NAME));
+    let built = build_alone("hosting_core", CORE, &file).and_then(|()| match &beside {
+        // A running one is not written over, but replaced.
+        Some(beside) => {
+            let new = beside.with_extension("new");
+            let moved = std::fs::copy(&file, &new).and_then(|_| std::fs::rename(&new, beside));
+            moved.map_err(|error| format!("cannot write {}: {error}", beside.display()))
+        }
+        None => Ok(()),
+    });
+    if let Err(why) = built {
+        panic!("the core of supervisord cannot be built: {why}");
     }
 }
 

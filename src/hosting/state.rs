@@ -74,7 +74,8 @@ shared! {
         last_tick: u64,
         /// Which of the flags below hold.
         flags: u32,
-        spare: u32,
+        /// What /proc/self/oom_score_adj said before the core lowered its own.
+        oom_score: i32,
         log_retry_ms: u64,
         next_look_ms: u64,
     }
@@ -84,6 +85,10 @@ shared! {
 pub const FLAG_PIDFILE: u32 = 1;
 /// The end of all processes has been asked for, group after group.
 pub const FLAG_STOPPING_ANNOUNCED: u32 = 2;
+/// `oom_score` holds.
+pub const FLAG_OOM_SCORE: u32 = 4;
+/// The core has gone on after a fault of its own: so often, in the upper half.
+pub const ONE_FAULT: u32 = 1 << 16;
 
 shared! {
     /// A group: `size` bytes to the next.

@@ -4,11 +4,13 @@
 
 pub mod beneath;
 pub mod clock;
+pub mod core_link;
 pub mod doze;
 pub mod epoch;
 pub mod file;
 pub mod hand_over;
 pub mod host;
+pub mod limits;
 pub mod lock;
 pub mod log;
 pub mod memory;
@@ -22,6 +24,7 @@ pub mod signal;
 pub mod signal_names;
 pub mod socket;
 pub mod unix_socket;
+pub mod zones;
 
 #[cfg(test)]
 pub(crate) mod tests;

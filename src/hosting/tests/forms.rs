@@ -139,7 +139,7 @@ fn requests_and_replies_survive_the_way() {
 #[test]
 fn the_shared_memory_has_no_holes_and_any_bytes_can_be_looked_at() {
     // A hole would make `read` differ from the memory.
-    let header = Header { spare: 7, next_look_ms: 1 << 40, ..Header::default() };
+    let header = Header { oom_score: 7, next_look_ms: 1 << 40, ..Header::default() };
     assert_eq!(Header::SIZE % 8 + GroupRecord::SIZE % 8 + ProcessRecord::SIZE % 8, 0);
     assert_eq!((Header::SIZE, GroupRecord::SIZE, ProcessRecord::SIZE), (128, 40, 160));
     assert_ne!(header, Header::default());
