@@ -15,6 +15,7 @@ include mk/check-images.mk
 include mk/cross.mk
 include mk/tiny.mk
 include mk/dist.mk
+include mk/sbom.mk
 include mk/reproducible.mk
 include mk/otau.mk
 include mk/page.mk

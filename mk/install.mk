@@ -10,6 +10,7 @@
 # SUPERVISORD            where the image has supervisord
 # GMQ                    no leaves the queue out of what is started
 # DOCS                   no leaves docs and man pages out
+# SBOM                   none, tls-openssl or tls-rustls, as BINARY was built: installs its bill of materials (CycloneDX)
 #
 # The factory's settings, all optional:
 # PRODUCT_ID             the product id on the platform: vendor and model
@@ -38,6 +39,7 @@ SYSV_NAME = gwe
 SUPERVISORD = /usr/bin/supervisord
 GMQ = yes
 DOCS = yes
+SBOM =
 
 PRODUCT_ID =
 SERIAL =
@@ -93,8 +95,8 @@ chmod $(1) "$(DESTDIR)$(3).new"
 mv -f "$(DESTDIR)$(3).new" "$(DESTDIR)$(3)"
 endef
 
-.PHONY: install install-binary install-config install-init install-init-none install-init-sysv install-init-systemd install-docs
-install: install-binary install-config install-init install-docs
+.PHONY: install install-binary install-config install-init install-init-none install-init-sysv install-init-systemd install-docs install-sbom
+install: install-binary install-config install-init install-docs install-sbom
 
 # Whether the binary is up to date is cargo's to say; one that was given is taken as it is.
 install-binary:
@@ -147,6 +149,15 @@ install-init-systemd: install-init-none
 install-docs:
 ifneq ($(DOCS),no)
 	install -d "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(MANDIR)/man8"
-	install -m 0644 LICENSE $(wildcard README.md docs/*.md) "$(DESTDIR)$(DOCDIR)"
+	install -m 0644 LICENSE LICENSE-CRATES $(wildcard README.md docs/*.md) "$(DESTDIR)$(DOCDIR)"
 	install -m 0644 $(wildcard docs/man/*.8) "$(DESTDIR)$(MANDIR)/man8"
+endif
+
+# A release carries its bills; in a checkout cargo is asked.
+install-sbom:
+ifneq ($(SBOM),)
+	install -d "$(DESTDIR)$(DATADIR)/gwe"
+	if [ -e "sbom/gwe-$(SBOM).cdx.json" ]; then cat "sbom/gwe-$(SBOM).cdx.json"; else tools/sbom.py bill "$(SBOM)"; fi >"$(DESTDIR)$(DATADIR)/gwe/sbom.cdx.json"
+	chmod 0644 "$(DESTDIR)$(DATADIR)/gwe/sbom.cdx.json"
+	install -m 0644 configs/product/gwe.vex.cdx.json "$(DESTDIR)$(DATADIR)/gwe/vex.cdx.json"
 endif

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the release tarball gwe-VERSION.tar.gz: the source that ships, with its vendored crates, so that it builds with no network. The
-# same commit makes the same bytes. Beside it the Buildroot external tree of the same release, which knows its hash.
+# same commit makes the same bytes. Beside it the Buildroot external tree of the same release, which knows its hash, and the bills of materials.
 # Usage: dist.sh [FOLDER]; without one they go to dist/, and the external tree in this checkout learns the hash too.
 
 set -eu
@@ -40,7 +40,14 @@ for crate in "$source"/VENDOR/windows-sys-* "$source"/VENDOR/windows_*; do
 	printf '{"files":{},"package":"%s"}\n' "$package" >"$crate/.cargo-checksum.json"
 done
 
-mkdir -p "${out:-dist}"
+# What each set of features is made of.
+mkdir -p "${out:-dist}" "$source/sbom"
+for features in none tls-openssl tls-rustls; do
+	SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) tools/sbom.py bill "$features" >"$source/sbom/gwe-$features.cdx.json"
+	cp "$source/sbom/gwe-$features.cdx.json" "${out:-dist}/$name-$features.cdx.json"
+done
+cp configs/product/gwe.vex.cdx.json "${out:-dist}/$name.vex.cdx.json"
+
 pack() {
 	# The commit's time for every file, names in order, no owners: nothing of this machine is in the archive.
 	tar -C "$scratch" --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rw,go=rX \
@@ -56,7 +63,7 @@ mkdir "$scratch/$external/${hashes%/*}"
 {
 	echo "# Locally calculated, by make dist"
 	printf 'sha256  %s  %s\n' "$(sha256sum "${out:-dist}/$name.tar.gz" | cut -d ' ' -f 1)" "$name.tar.gz"
-	grep '  LICENSE$' buildroot-package/package/gwe/gwe.hash
+	grep '  LICENSE' buildroot-package/package/gwe/gwe.hash
 } >"$scratch/$external/$hashes"
 pack "$external"
 if [ -z "$out" ]; then
@@ -66,4 +73,4 @@ if [ -z "$out" ]; then
 	cp "$scratch/$external/$hashes" "buildroot-package/$hashes"
 fi
 
-(cd "${out:-dist}" && sha256sum "$name.tar.gz" "$external.tar.gz" | tee SHA256SUMS)
+(cd "${out:-dist}" && sha256sum "$name.tar.gz" "$external.tar.gz" "$name"-*.cdx.json "$name.vex.cdx.json" | tee SHA256SUMS)

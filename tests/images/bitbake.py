@@ -93,6 +93,7 @@ class Recipe:
         unknown = set(features) - set(fields)
         if unknown:
             raise ValueError(f"PACKAGECONFIG has no {unknown}")
+        self.values["PACKAGECONFIG"] = " ".join(features)
         arguments = [field[0] if flag in features else field[1] for flag, field in fields.items()]
         self.values["PACKAGECONFIG_CONFARGS"] = " ".join(filter(None, arguments))
         for position, variable in ((2, "DEPENDS"), (3, "RDEPENDS:gwe")):

@@ -81,7 +81,7 @@ all:
 	$(foreach hook,$(GWE_TARGET_FINALIZE_HOOKS),$($(hook)))
 show: @D = $(SOURCE)
 show:
-	@echo '$(GWE_CARGO_BUILD_OPTS)|$(GWE_CARGO_ENV)|$(GWE_DEPENDENCIES)|$(GWE_SITE)'
+	@echo '$(GWE_CARGO_BUILD_OPTS)|$(GWE_CARGO_ENV)|$(GWE_DEPENDENCIES)|$(GWE_SITE)|$(GWE_LICENSE)'
 """
 
 
@@ -177,7 +177,7 @@ class Package(unittest.TestCase):
         self.scratch = pathlib.Path(scratch.name)
         self.source = self.scratch / "source"
         self.source.mkdir()
-        for name in ("Makefile", "mk", "configs", "docs", "LICENSE"):
+        for name in ("Makefile", "mk", "configs", "docs", "tools", "LICENSE", "LICENSE-CRATES"):
             (self.source / name).symlink_to(sandbox.REPOSITORY / name)
         for kind in ("release", "debug"):
             binary = self.source / "target/x86_64-unknown-linux-gnu" / kind / "gwe"
@@ -232,15 +232,15 @@ class Package(unittest.TestCase):
         self.make("all", PRODUCT_ID='""', TRUSTED_KEYS='""', APPS='""', CACERT='""', SERIAL='""', SERVER='""', DATA='""')
 
     def test_the_build_is_small_and_has_the_chosen_tls(self):
-        options, environment, dependencies, site = self.make("show").split("|")
+        options, environment, dependencies, site, _ = self.make("show").split("|")
         self.assertEqual(options, "--no-default-features --features tls-openssl")
         for wanted in ('OPT_LEVEL="z"', 'LTO="true"', 'CODEGEN_UNITS="1"'):
             self.assertIn(f"CARGO_PROFILE_RELEASE_{wanted}", environment)
         self.assertEqual(dependencies.split(), ["host-pkgconf", "openssl"])
         self.assertEqual(site, f"file://{EXTERNAL}/../dist")
-        options, _, dependencies, _ = self.make("show", TLS_OPENSSL="", TLS_RUSTLS="y").split("|")
+        options, _, dependencies, *_ = self.make("show", TLS_OPENSSL="", TLS_RUSTLS="y").split("|")
         self.assertEqual((options, dependencies), ("--no-default-features --features tls-rustls", ""))
-        options, _, dependencies, _ = self.make("show", TLS_OPENSSL="", TLS_NONE="y").split("|")
+        options, _, dependencies, *_ = self.make("show", TLS_OPENSSL="", TLS_NONE="y").split("|")
         self.assertEqual((options, dependencies), ("--no-default-features", ""))
         self.assertEqual(self.make("show", SITE='"https://releases.example"').split("|")[3], "https://releases.example")
 
@@ -253,15 +253,17 @@ class Package(unittest.TestCase):
     def test_version_hash_and_licence_are_in_step(self):
         text = (PACKAGE / "gwe.mk").read_text()
         self.assertIn(f"\nGWE_VERSION = {VERSION}\n", text)
-        self.assertIn("\nGWE_LICENSE = Apache-2.0\n", text)
-        digest = hashlib.sha256((sandbox.REPOSITORY / "LICENSE").read_bytes()).hexdigest()
-        self.assertIn(f"\nsha256  {digest}  LICENSE\n", (PACKAGE / "gwe.hash").read_text())
+        files = re.search(r"^GWE_LICENSE_FILES = (.*)$", text, re.M)[1].split()
+        self.assertEqual(files, ["LICENSE", "LICENSE-CRATES"])
+        for name in files:
+            digest = hashlib.sha256((sandbox.REPOSITORY / name).read_bytes()).hexdigest()
+            self.assertIn(f"\nsha256  {digest}  {name}\n", (PACKAGE / "gwe.hash").read_text())
 
     def test_both_trees_know_the_same_settings(self):
         layer = set(re.findall(r"^GWE_(\w+) \?=", next(sandbox.REPOSITORY.glob("meta-gwe/recipes-gwe/gwe/gwe_*.bb")).read_text(), re.M))
         here = set(re.findall(r"^config BR2_PACKAGE_GWE_(\w+)", (PACKAGE / "Config.in").read_text(), re.M))
         self.assertLessEqual(layer, here)
-        self.assertEqual({name for name in here - layer if not name.startswith("TLS_")}, {"ARCH_SUPPORTS", "GMQ", "DOCS", "SITE"})
+        self.assertEqual({name for name in here - layer if not name.startswith("TLS_")}, {"ARCH_SUPPORTS", "GMQ", "DOCS", "SITE", "SBOM"})
 
     def test_scripts(self):
         if not shutil.which("shellcheck"):

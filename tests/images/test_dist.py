@@ -36,10 +36,20 @@ class Release(unittest.TestCase):
         with tarfile.open(self.source) as archive:
             names = {member.name.removeprefix(f"gwe-{VERSION}/") for member in archive}
             owners = {(member.uid, member.gid, member.uname) for member in archive}
-        self.assertLessEqual({"Cargo.toml", "Cargo.lock", "LICENSE", "Makefile", "mk/install.mk", "src/main.rs", ".cargo/config.toml"}, names)
+        self.assertLessEqual({"Cargo.toml", "Cargo.lock", "LICENSE", "LICENSE-CRATES", "Makefile", "mk/install.mk", "src/main.rs", ".cargo/config.toml",
+                              "sbom/gwe-none.cdx.json", "sbom/gwe-tls-openssl.cdx.json", "sbom/gwe-tls-rustls.cdx.json"}, names)
         self.assertFalse([name for name in names if re.match(r"(tests|fuzz|meta-gwe|buildroot-package|target|\.venv|\.git)(/|$)", name)])
         self.assertTrue([name for name in names if name.startswith("VENDOR/openssl-0")], "Buildroot looks for VENDOR")
         self.assertEqual(owners, {(0, 0, "")})
+
+    def test_bills_of_materials_stand_beside_it_and_in_it(self):
+        sums = (self.scratch / "SHA256SUMS").read_text()
+        with tarfile.open(self.source) as archive:
+            for features in ("none", "tls-openssl", "tls-rustls"):
+                beside = (self.scratch / f"gwe-{VERSION}-{features}.cdx.json").read_bytes()
+                self.assertEqual(archive.extractfile(f"gwe-{VERSION}/sbom/gwe-{features}.cdx.json").read(), beside)
+                self.assertIn(f"{hashlib.sha256(beside).hexdigest()}  gwe-{VERSION}-{features}.cdx.json\n", sums)
+        self.assertIn(f"  gwe-{VERSION}.vex.cdx.json\n", sums)
 
     def test_the_same_commit_makes_the_same_bytes(self):
         again = make_dist(tempfile.mkdtemp(dir=self.scratch))
@@ -53,6 +63,7 @@ class Release(unittest.TestCase):
         digest = hashlib.sha256(self.source.read_bytes()).hexdigest()
         self.assertIn(f"sha256  {digest}  {self.source.name}\n", hashes)
         self.assertRegex(hashes, r"sha256  [0-9a-f]{64}  LICENSE\n")
+        self.assertRegex(hashes, r"sha256  [0-9a-f]{64}  LICENSE-CRATES\n")
         self.assertEqual(mode, 0o755)
 
     def test_it_builds_and_installs_with_no_network(self):
@@ -63,9 +74,10 @@ class Release(unittest.TestCase):
         environment = {"CARGO_HOME": str(folder / "cargo"), "CARGO_TARGET_DIR": str(folder / "target"), "CARGO_NET_OFFLINE": "true"}
         for command in (["cargo", "metadata", "--all-features", "--format-version", "1", "--offline", "--locked"],
                         ["cargo", "build", "--no-default-features", "--offline", "--locked"],
-                        ["make", "install", f"DESTDIR={folder}/tree", "INIT=sysv", f"BINARY={folder}/target/debug/gwe"]):
+                        ["make", "install", f"DESTDIR={folder}/tree", "INIT=sysv", "SBOM=none", f"BINARY={folder}/target/debug/gwe"]):
             done = subprocess.run(["env", *(f"{name}={value}" for name, value in environment.items()), *command], cwd=top, capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue((folder / "tree/usr/share/gwe/sbom.cdx.json").read_bytes())
         done = subprocess.run([str(folder / "tree/usr/bin/gwe"), "--version"], capture_output=True, text=True)
         self.assertIn(VERSION, done.stdout)
 

@@ -14,8 +14,8 @@ GWE_SOURCE = gwe-$(GWE_VERSION).tar.gz
 # it; its hash is in package/gwe/$(GWE_VERSION)/gwe.hash.
 GWE_BESIDE = $(BR2_EXTERNAL_GWE_PATH)/..$(if $(wildcard $(BR2_EXTERNAL_GWE_PATH)/../$(GWE_SOURCE)),,/dist)
 GWE_SITE = $(or $(call qstrip,$(BR2_PACKAGE_GWE_SITE)),file://$(GWE_BESIDE))
-GWE_LICENSE = Apache-2.0
-GWE_LICENSE_FILES = LICENSE
+GWE_LICENSE = Apache-2.0, ISC (crates), MIT (crates), Unicode-3.0 (crates)
+GWE_LICENSE_FILES = LICENSE LICENSE-CRATES
 GWE_CPE_ID_VENDOR = exosite
 GWE_CPE_ID_PRODUCT = gateway_engine
 
@@ -40,12 +40,16 @@ GWE_CARGO_ENV += \
 	CARGO_TARGET_$(call UPPERCASE,$(RUSTC_TARGET_NAME))_RUSTFLAGS="$(strip $(GWE_RUSTFLAGS))"
 
 GWE_CARGO_BUILD_OPTS = --no-default-features
+GWE_FEATURES = none
 
 ifeq ($(BR2_PACKAGE_GWE_TLS_OPENSSL),y)
+GWE_FEATURES = tls-openssl
 GWE_CARGO_BUILD_OPTS += --features tls-openssl
 GWE_DEPENDENCIES += host-pkgconf openssl
 else ifeq ($(BR2_PACKAGE_GWE_TLS_RUSTLS),y)
+GWE_FEATURES = tls-rustls
 GWE_CARGO_BUILD_OPTS += --features tls-rustls
+GWE_LICENSE += , BSD-3-Clause (crates)
 # Random numbers from the kernel, as OpenSSL's are: measuring the CPU's jitter
 # costs each check-in 20 ms.
 GWE_CARGO_ENV += AWS_LC_SYS_NO_JITTER_ENTROPY=1
@@ -59,6 +63,7 @@ GWE_MAKE_OPTS = \
 	BINARY="$(@D)/target/$(RUSTC_TARGET_NAME)/$(if $(BR2_ENABLE_DEBUG),debug,release)/gwe" \
 	GMQ=$(if $(BR2_PACKAGE_GWE_GMQ),yes,no) \
 	DOCS=$(if $(BR2_PACKAGE_GWE_DOCS),yes,no) \
+	SBOM=$(if $(BR2_PACKAGE_GWE_SBOM),$(GWE_FEATURES)) \
 	PRODUCT_ID="$(call qstrip,$(BR2_PACKAGE_GWE_PRODUCT_ID))" \
 	SERIAL="$(call qstrip,$(BR2_PACKAGE_GWE_SERIAL))" \
 	IFACE="$(call qstrip,$(BR2_PACKAGE_GWE_IFACE))" \

@@ -3,8 +3,14 @@ DESCRIPTION = "Gateway Engine installs and updates applications over the air, ho
 tracks their versions and reports the gateway's health. gmq, its queue, keeps data through outages and power cuts."
 HOMEPAGE = "https://github.com/exosite/gateway-engine"
 SECTION = "net"
-LICENSE = "Apache-2.0"
-LIC_FILES_CHKSUM = "file://LICENSE;md5=3b83ef96387f14655fc854ddc3c6bd57"
+# The agent's own is Apache-2.0; the others are those of the crates that are built in, Apache-2.0 taken where they offer it.
+LICENSE = "Apache-2.0 & ISC & MIT & Unicode-3.0${@' & BSD-3-Clause' if 'tls-rustls' in d.getVar('PACKAGECONFIG').split() else ''}"
+LIC_FILES_CHKSUM = " \
+    file://LICENSE;md5=3b83ef96387f14655fc854ddc3c6bd57 \
+    file://LICENSE-CRATES;md5=6f6be760c80ae4efaa7adc13300e25cb \
+"
+# scarthgap has no text of it.
+NO_GENERIC_LICENSE[Unicode-3.0] = "LICENSE-CRATES"
 
 require gwe-crates.inc
 
@@ -13,6 +19,7 @@ SRC_URI += " \
     file://Cargo.lock;subdir=${BP} \
     file://Cargo.toml;subdir=${BP} \
     file://LICENSE;subdir=${BP} \
+    file://LICENSE-CRATES;subdir=${BP} \
     file://Makefile;subdir=${BP} \
     file://build.rs;subdir=${BP} \
     file://configs;subdir=${BP} \
