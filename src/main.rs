@@ -16,6 +16,8 @@ fn main() -> ExitCode {
     let name = match Path::new(&called_as).file_name().and_then(|name| name.to_str()) {
         Some("gmq") => "gmq",
         Some("gdc") => "gdc",
+        // The image's own, beside which its core is.
+        Some("supervisord") => return ExitCode::from(cli::supervisord::run(&called_as, &rest)),
         _ => "gwe",
     };
     // A newer version that arrived over the air goes on here, if there is one.

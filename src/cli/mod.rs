@@ -10,3 +10,4 @@ pub mod hint;
 pub mod operator;
 pub mod output;
 pub mod status;
+pub mod supervisord;

@@ -17,6 +17,9 @@ pub mod encode;
 
 pub mod events;
 
+/// The command line.
+pub mod flags;
+
 /// Requests to the core.
 #[allow(missing_docs)]
 pub mod protocol;
@@ -24,6 +27,9 @@ pub mod protocol;
 /// Why a program could not be started.
 #[allow(missing_docs)]
 pub mod spawn_error;
+
+/// From the command line to the core.
+pub mod start;
 
 /// The memory that the core shares.
 #[allow(missing_docs)]

@@ -12,7 +12,7 @@ type Read<T> = Result<T, String>;
 /// The real-time signals that have a name of their own.
 const REAL_TIME: [(&str, i32); 2] = [("RTMIN", 34), ("RTMAX", 64)];
 
-pub(super) fn integer(text: &str) -> Read<i64> {
+pub(crate) fn integer(text: &str) -> Read<i64> {
     int(text, 10).ok_or_else(|| format!("invalid literal for int() with base 10: {}", repr(text)))
 }
 
@@ -34,7 +34,7 @@ pub(super) fn autorestart(text: &str) -> Read<Restart> {
     }
 }
 
-pub(super) fn byte_size(text: &str) -> Read<i64> {
+pub(crate) fn byte_size(text: &str) -> Read<i64> {
     let lower = text.to_lowercase();
     for (suffix, factor) in [("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1_i64 << 30)] {
         if let Some(number) = lower.strip_suffix(suffix) {
@@ -73,11 +73,11 @@ pub(super) fn exit_codes(text: &str) -> Read<Vec<u8>> {
     codes.ok_or_else(|| format!("not a valid list of exit codes: {}", repr(text)))
 }
 
-pub(super) fn octal(text: &str) -> Read<i64> {
+pub(crate) fn octal(text: &str) -> Read<i64> {
     int(text, 8).ok_or_else(|| format!("{text} can not be converted to an octal type"))
 }
 
-pub(super) fn level(text: &str) -> Read<u32> {
+pub(crate) fn level(text: &str) -> Read<u32> {
     Ok(match text.to_lowercase().as_str() {
         "critical" => 50,
         "error" => 40,
@@ -102,7 +102,7 @@ pub(super) fn name(text: &str) -> Read<String> {
 }
 
 /// A path whose folder exists, where it names one.
-pub(super) fn path(text: &str) -> Read<String> {
+pub(crate) fn path(text: &str) -> Read<String> {
     let path = users::with_home(text);
     let folder = match path.rfind('/') {
         None => return Ok(path),
@@ -116,7 +116,7 @@ pub(super) fn path(text: &str) -> Read<String> {
     }
 }
 
-pub(super) fn directory(text: &str) -> Read<String> {
+pub(crate) fn directory(text: &str) -> Read<String> {
     let path = users::with_home(text);
     if Path::new(&path).is_dir() {
         Ok(path)
