@@ -7,9 +7,9 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{symlink, DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use crate::sys::file::{self, Context, FileError};
+use crate::sys::time64;
 
 /// Takes what is good of a tarball. Paths are relative and clean; modes are those to set.
 pub(super) trait Target {
@@ -106,9 +106,7 @@ impl Target for Folder {
         if let Some((file, _)) = self.file.take() {
             // Python trusts its compiled files only where the source has the time that it was compiled at. A time that this
             // file system cannot hold is no loss.
-            if let Some(time) = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(modified)) {
-                let _ = file.set_modified(time);
-            }
+            let _ = time64::set_modified(&file, modified);
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ pub fn open(root: &Path, path: &Path) -> io::Result<File> {
         folder = open_at(&folder, name.as_bytes(), libc::O_PATH | libc::O_DIRECTORY)?;
     }
     // A pipe would have the open wait for its writer.
-    let file = File::from(open_at(&folder, name.as_bytes(), libc::O_RDONLY | libc::O_NONBLOCK)?);
+    let file = File::from(open_at(&folder, name.as_bytes(), libc::O_RDONLY | libc::O_NONBLOCK | libc::O_LARGEFILE)?);
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(not_plain()),

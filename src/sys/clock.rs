@@ -2,7 +2,9 @@
 //! servers read (spec: failures.md, row 7).
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use super::time64::{self, Time};
 
 /// The time since boot, suspended time included (`CLOCK_BOOTTIME`). Never goes back, never jumps.
 #[must_use]
@@ -14,14 +16,18 @@ pub fn since_boot() -> Duration {
 /// The wall clock in unix seconds; 0 where it stands before 1970. It may be decades off, and may jump.
 #[must_use]
 pub fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    since_1970().as_secs()
 }
 
 /// The wall clock in milliseconds since 1970; see [`unix_seconds`].
 #[must_use]
 pub fn unix_milliseconds() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The wall clock; zero where it stands before 1970.
+pub(super) fn since_1970() -> Duration {
+    read_clock(libc::CLOCK_REALTIME).unwrap_or_default()
 }
 
 /// Whether the kernel has been told, by an NTP client, that the wall clock is right. Where no such client runs it never is.
@@ -37,15 +43,9 @@ pub fn is_synchronised() -> bool {
 /// Sets the wall clock to `unix` seconds.
 ///
 /// # Errors
-/// `PermissionDenied` without CAP_SYS_TIME; `InvalidInput` for a time that this machine's `time_t` or kernel cannot hold.
+/// `PermissionDenied` without CAP_SYS_TIME; `InvalidInput` for a time that this machine's kernel cannot hold.
 pub fn set_wall_clock(unix: u64) -> io::Result<()> {
-    let seconds = libc::time_t::try_from(unix).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    let time = timespec(seconds, 0);
-    // SAFETY: `time` is a valid timespec for the whole call, which only reads it.
-    match unsafe { libc::clock_settime(libc::CLOCK_REALTIME, &time) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    time64::set_wall_clock(i64::try_from(unix).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?)
 }
 
 /// Sleeps for `duration`, or until a signal handler has run. `true`: the time is over; `false`: a signal came first.
@@ -76,12 +76,8 @@ fn sleep_plainly(duration: Duration) -> bool {
 }
 
 fn read_clock(clock: libc::clockid_t) -> Option<Duration> {
-    let mut time = timespec(0, 0);
-    // SAFETY: `time` is a valid timespec, which the call fills in.
-    if unsafe { libc::clock_gettime(clock, &mut time) } != 0 {
-        return None;
-    }
-    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+    let Time { s, ns } = time64::read(clock)?;
+    Some(Duration::new(u64::try_from(s).ok()?, u32::try_from(ns).ok()?))
 }
 
 /// A duration as the kernel takes it; one that `time_t` cannot hold becomes the longest that it can.
@@ -161,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_time_t_cannot_hold_is_refused() {
+    fn a_time_that_the_kernel_cannot_hold_is_refused() {
         assert_eq!(set_wall_clock(u64::MAX).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         assert!(unix_seconds() > 1_000_000_000);
     }

@@ -23,6 +23,7 @@ pub mod random;
 pub mod signal;
 pub mod signal_names;
 pub mod socket;
+pub mod time64;
 pub mod unix_socket;
 pub mod zones;
 

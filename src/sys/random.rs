@@ -12,7 +12,7 @@ pub fn bits() -> u64 {
     if n == 8 {
         return u64::from_ne_bytes(bytes);
     }
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = super::clock::since_1970();
     let seed = now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 40);
     seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31)
 }

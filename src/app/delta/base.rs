@@ -16,7 +16,7 @@ use super::head::{Sha256, MAX_STREAM};
 use super::model::{Facts, Kind, Models, BLOCK};
 use super::DeltaError;
 use crate::app::tarball::{MAX_DEPTH, MAX_PATH};
-use crate::sys::beneath;
+use crate::sys::{beneath, time64};
 
 /// What ends a tar archive.
 const END_MARK: u64 = 2 * BLOCK as u64;
@@ -197,7 +197,7 @@ impl Base {
             Kind::File | Kind::Folder => Vec::new(),
         };
         let size = if kind == Kind::File { facts.len() } else { 0 };
-        let modified = facts.mtime().try_into().unwrap_or(0);
+        let modified = time64::modified(&self.root.join(path), facts).try_into().unwrap_or(0);
         let path = path.as_os_str().as_bytes();
         let mode = facts.mode() & 0o777;
         self.models.header(&Facts { path, kind, mode, size, modified, target: &target }, &mut self.header);

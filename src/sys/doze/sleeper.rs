@@ -2,7 +2,7 @@
 //! deadline or a signal, notes which it was, and becomes what it was again, all as the same process.
 //!
 //! `build.rs` compiles it alone, without any library, and the agent carries it in itself: see the module above, which says what is in
-//! the environment. Invariant: no allocation, no panic, nothing but the six system calls below.
+//! the environment. Invariant: no allocation, no panic, nothing but the system calls below.
 
 #![no_std]
 #![no_main]
@@ -32,9 +32,12 @@ mod number {
     pub const WRITE: usize = 4;
     pub const EXECVE: usize = 11;
     pub const PRCTL: usize = 172;
-    pub const SIGTIMEDWAIT: usize = 177;
     pub const EXIT_GROUP: usize = 248;
-    pub const CLOCK_GETTIME: usize = 263;
+    // Those with times of 64 bits, which kernels may have alone; before 5.1 there were only the others.
+    pub const CLOCK_GETTIME: usize = 403;
+    pub const SIGTIMEDWAIT: usize = 421;
+    pub const OLD_SIGTIMEDWAIT: usize = 177;
+    pub const OLD_CLOCK_GETTIME: usize = 263;
 }
 
 // The kernel puts the arguments and the environment where the stack begins.
@@ -45,17 +48,17 @@ global_asm!(".globl _start", "_start:", "mov x29, #0", "mov x30, #0", "mov x0, s
 #[cfg(target_arch = "arm")]
 global_asm!(".globl _start", "_start:", "mov r11, #0", "mov r0, sp", "bic sp, sp, #7", "b sleeper");
 
-/// Seconds and nanoseconds, as every kernel of this machine's word size knows them.
+/// Seconds and nanoseconds, as the kernel takes them.
 #[repr(C)]
 struct Time {
-    s: isize,
-    ns: isize,
+    s: i64,
+    ns: i64,
 }
 
 const CLOCK_MONOTONIC: usize = 1;
 const CLOCK_BOOTTIME: usize = 7;
 const PR_SET_NAME: usize = 15;
-const SECOND: isize = 1_000_000_000;
+const SECOND: i64 = 1_000_000_000;
 
 const SIGHUP: isize = 1;
 const SIGINT: isize = 2;
@@ -66,6 +69,8 @@ const SIGTERM: isize = 15;
 const SIGIO: isize = 29;
 const EINTR: isize = -4;
 const EAGAIN: isize = -11;
+#[cfg(target_arch = "arm")]
+const ENOSYS: isize = -38;
 /// What is waited for, as the kernel's set. A child's end wakes nobody.
 const AWAITED: u64 = 1 << (SIGHUP - 1)
     | 1 << (SIGINT - 1)
@@ -96,13 +101,10 @@ unsafe extern "C" fn sleeper(stack: *const usize) -> ! {
 }
 
 /// Sleeps until the deadline, in time since boot; why it is over. Without a division, for which 32-bit ARM would need a library.
-unsafe fn wait(s: isize, ns: isize) -> u8 {
+unsafe fn wait(s: i64, ns: i64) -> u8 {
     loop {
         let mut time = Time { s: 0, ns: 0 };
-        let now = &mut time as *mut Time as usize;
-        if call(number::CLOCK_GETTIME, CLOCK_BOOTTIME, now, 0, 0) != 0
-            && call(number::CLOCK_GETTIME, CLOCK_MONOTONIC, now, 0, 0) != 0
-        {
+        if read_clock(CLOCK_BOOTTIME, &mut time) != 0 && read_clock(CLOCK_MONOTONIC, &mut time) != 0 {
             return b'T';
         }
         let mut left = Time { s: s.wrapping_sub(time.s), ns: ns.wrapping_sub(time.ns) };
@@ -113,8 +115,7 @@ unsafe fn wait(s: isize, ns: isize) -> u8 {
         if is_over {
             left = Time { s: 0, ns: 0 };
         }
-        let (set, time) = (&AWAITED as *const u64 as usize, &left as *const Time as usize);
-        match call(number::SIGTIMEDWAIT, set, 0, time, 8) {
+        match wait_for_signal(&left) {
             SIGHUP | SIGUSR1 | SIGIO => return b'H',
             SIGINT | SIGQUIT | SIGTERM => return b'S',
             EAGAIN | EINTR if !is_over => {}
@@ -122,6 +123,29 @@ unsafe fn wait(s: isize, ns: isize) -> u8 {
             _ => return b'T',
         }
     }
+}
+
+unsafe fn read_clock(clock: usize, time: &mut Time) -> isize {
+    let result = call(number::CLOCK_GETTIME, clock, time as *mut Time as usize, 0, 0);
+    #[cfg(target_arch = "arm")]
+    if result == ENOSYS {
+        let mut narrow = [0_i32; 2];
+        let result = call(number::OLD_CLOCK_GETTIME, clock, narrow.as_mut_ptr() as usize, 0, 0);
+        *time = Time { s: i64::from(narrow[0]), ns: i64::from(narrow[1]) };
+        return result;
+    }
+    result
+}
+
+unsafe fn wait_for_signal(limit: &Time) -> isize {
+    let set = &AWAITED as *const u64 as usize;
+    let result = call(number::SIGTIMEDWAIT, set, 0, limit as *const Time as usize, 8);
+    #[cfg(target_arch = "arm")]
+    if result == ENOSYS {
+        let narrow = [limit.s as i32, limit.ns as i32];
+        return call(number::OLD_SIGTIMEDWAIT, set, 0, narrow.as_ptr() as usize, 8);
+    }
+    result
 }
 
 /// The last part of the path that the program was called by, for who looks at a list of processes.
@@ -157,16 +181,16 @@ unsafe fn find(mut environment: *const *const u8, name: &[u8]) -> *const u8 {
 }
 
 /// The number behind so many commas.
-unsafe fn number_after(mut text: *const u8, mut commas: u32) -> isize {
+unsafe fn number_after(mut text: *const u8, mut commas: u32) -> i64 {
     while commas > 0 && *text != 0 {
         if *text == b',' {
             commas -= 1;
         }
         text = text.add(1);
     }
-    let mut value = 0_isize;
+    let mut value = 0_i64;
     while (*text).is_ascii_digit() {
-        value = value.wrapping_mul(10).wrapping_add((*text - b'0') as isize);
+        value = value.wrapping_mul(10).wrapping_add(i64::from(*text - b'0'));
         text = text.add(1);
     }
     value
