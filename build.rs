@@ -90,7 +90,7 @@ fn build_sleeper() {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("sleeper");
     let built = match is(WITHOUT_SLEEPER, "1") {
         true => std::fs::write(&out, b"").map_err(|error| format!("cannot write {}: {error}", out.display())),
-        false => build_alone("sleeper", SLEEPER, &out),
+        false => build_alone("sleeper", SLEEPER, &[], &out),
     };
     if let Err(why) = built {
         let target = env::var("TARGET").unwrap_or_default();
@@ -106,7 +106,7 @@ fn build_core() {
     let file = out.join(CORE_NAME);
     // OUT_DIR is build/PACKAGE/out in it.
     let beside = out.ancestors().nth(3).map(|folder| folder.join(CORE_NAME));
-    let built = build_alone("hosting_core", CORE, &file).and_then(|()| match &beside {
+    let built = build_small_core(&out, &file).and_then(|()| match &beside {
         // A running one is not written over, but replaced.
         Some(beside) => {
             let new = beside.with_extension("new");
@@ -120,8 +120,18 @@ fn build_core() {
     }
 }
 
+/// Without unwind tables and as one whole, where this toolchain can; else some 15 kB larger.
+fn build_small_core(folder: &Path, file: &Path) -> Result<(), String> {
+    let script = folder.join("core-without-tables.ld");
+    let mut options = vec!["codegen-units=1".to_string(), "lto".to_string()];
+    if !is("CARGO_CFG_TARGET_ARCH", "arm") && std::fs::write(&script, WITHOUT_TABLES).is_ok() {
+        options.push(format!("link-arg=-Wl,-T,{}", script.display()));
+    }
+    build_alone("hosting_core", CORE, &options, file).or_else(|_| build_alone("hosting_core", CORE, &[], file))
+}
+
 /// A program without libraries, for the target.
-fn build_alone(name: &str, source: &str, out: &Path) -> Result<(), String> {
+fn build_alone(name: &str, source: &str, options: &[String], out: &Path) -> Result<(), String> {
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
     if !ARCHITECTURES.contains(&arch.as_str()) {
         return Err(format!("{source} knows the system calls of {} only, not of {arch}", ARCHITECTURES.join(", ")));
@@ -133,6 +143,9 @@ fn build_alone(name: &str, source: &str, out: &Path) -> Result<(), String> {
         rustc.args(["-C", "relocation-model=static", "-C", "strip=symbols", "-C", "force-unwind-tables=no"]);
         ALONE.iter().for_each(|argument| {
             rustc.args(["-C", &format!("link-arg={argument}")]);
+        });
+        options.iter().for_each(|option| {
+            rustc.args(["-C", option]);
         });
         match rustc.arg("-o").arg(out).arg(source).output() {
             Ok(done) if done.status.success() => return Ok(()),

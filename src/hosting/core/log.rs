@@ -2,10 +2,11 @@
 
 use super::definition::Zone;
 use super::log_file::{Outcome, Target};
+use super::own::for_lines;
 use super::store::Store;
 use super::system::{wait_to_write, wall, write};
 use super::text::{calendar, Text};
-use super::wire::records;
+use super::wire::{records, Fixed, Sink};
 
 pub const CRIT: u32 = 50;
 pub const ERRO: u32 = 40;
@@ -14,7 +15,7 @@ pub const INFO: u32 = 20;
 pub const DEBG: u32 = 10;
 
 /// A line is never longer.
-const MAX_LINE: usize = 2048;
+const MAX_LINE: usize = 8192;
 /// How long standard output may keep the core waiting.
 const SLOW_OUTPUT_MS: u32 = 200;
 
@@ -22,29 +23,32 @@ pub fn is_wanted(store: &Store, level: u32) -> bool {
     level >= store.settings().loglevel
 }
 
-/// A line of these parts.
+/// A line of these parts. It is put together where nothing else stands meanwhile.
 pub fn line(store: &Store, level: u32, parts: &[&[u8]]) {
     let settings = store.settings();
     if level < settings.loglevel {
         return;
     }
-    let mut text = Text::<MAX_LINE>::new();
-    stamp(&mut text, settings.zones);
-    text.push(name_of(level));
-    parts.iter().for_each(|part| text.push(part));
-    if text.is_full() {
-        text = cut(&text);
+    let mut head = Text::<40>::new();
+    stamp(&mut head, settings.zones);
+    head.push(name_of(level));
+    let mut text = Fixed { buffer: for_lines().get_mut(..MAX_LINE - 1).unwrap_or(&mut []), len: 0 };
+    // What does not fit is cut, part by part.
+    let _ = core::iter::once(&head.bytes()).chain(parts).all(|part| {
+        let fits = part.len().min(text.buffer.len() - text.len);
+        text.put(part.get(..fits).unwrap_or(b"")) && fits == part.len()
+    });
+    let len = text.len;
+    let all = for_lines();
+    if let Some(last) = all.get_mut(len) {
+        *last = b'\n';
     }
-    text.push(b"\n");
-    to_file(store, text.bytes());
+    let line = all.get(..=len).unwrap_or(b"");
     if settings.nodaemon && !settings.silent && wait_to_write(1, SLOW_OUTPUT_MS) {
-        let _ = write(1, text.bytes());
+        let _ = write(1, line);
     }
-}
-
-/// One byte less, for the end of the line.
-fn cut(text: &Text<MAX_LINE>) -> Text<MAX_LINE> {
-    Text::of(&[text.bytes().get(..MAX_LINE - 1).unwrap_or(b"")])
+    // Last: it may have something to say itself, and would put that together in the same place.
+    to_file(store, line);
 }
 
 fn to_file(store: &Store, line: &[u8]) {
@@ -70,7 +74,7 @@ pub fn target<T>(store: &Store, act: impl FnOnce(&mut Target<'_>) -> T) -> T {
     })
 }
 
-fn stamp(text: &mut Text<MAX_LINE>, zones: &[u8]) {
+fn stamp(text: &mut Text<40>, zones: &[u8]) {
     let (seconds, ms) = wall();
     let offset = records(zones, Zone::decode).take_while(|zone| zone.since <= seconds).last();
     let [year, month, day, hour, minute, second] = calendar(seconds + offset.map_or(0, |zone| i64::from(zone.offset)));

@@ -95,6 +95,11 @@ pub fn for_child() -> (&'static mut [u8], &'static mut [u8]) {
     whole().split_at_mut(2 * MAX_READ)
 }
 
+/// The same for a line of the log; nothing is logged while something is copied.
+pub fn for_lines() -> &'static mut [u8] {
+    quarter(2)
+}
+
 /// The quarter for bytes that are copied from file to file.
 pub fn for_copies() -> &'static mut [u8] {
     quarter(2)

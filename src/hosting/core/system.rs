@@ -31,8 +31,8 @@ pub const O_APPEND: usize = 0o2000;
 pub const O_NONBLOCK: usize = 0o4000;
 pub const O_CLOEXEC: usize = 0o2000000;
 
-/// The longest path, with the NUL behind it.
-pub const PATH_MAX: usize = 4096;
+/// The longest path, with the NUL behind it. The system's own bound is four times that; so the core's stack stays small.
+pub const PATH_MAX: usize = 1024;
 
 /// What a call gave: an error where it is a negative number of that range.
 pub fn answer(result: isize) -> Answer<usize> {
