@@ -23,6 +23,7 @@
 # TRUSTED_KEYS           minisign public keys of this machine (*.pub): only signed tarballs are then installed
 # APPS                   tarballs of this machine that the gateway installs at first boot, in the order of their names
 # LOGDIR                 the logs of gwe, gmq and the applications: /var/log is a tmpfs on most images, /var/lib/gwe/log is on flash
+# CHECKER                a gwe that runs on this machine, where BINARY does not: it checks the settings, and a bad one fails the install
 # DATA                   the block device for /var/lib/gwe; empty leaves mounting it to the image
 
 # Only these two may come from the environment: names such as DATA or SERVER mean other things there.
@@ -53,6 +54,7 @@ TRUSTED_KEYS =
 APPS =
 LOGDIR = /var/log
 DATA =
+CHECKER = $(BINARY)
 
 # The agent's own paths, which no PREFIX moves.
 GWE_CONF := /etc/gwe
@@ -117,7 +119,9 @@ ifneq ($(GMQ),no)
 	$(call put,0644,configs/supervisor/gmq.conf.in,$(GWE_CONF)/supervisor.d/gmq.conf)
 	install -m 0644 configs/factory/gmq.cfg configs/factory/logging.cfg "$(DESTDIR)$(GWE_CONF)"
 endif
-	install -d "$(DESTDIR)$(GWE_CONF)/trusted" "$(DESTDIR)$(GWE_APPS)" "$(DESTDIR)$(GWE_STATE)"
+	install -d "$(DESTDIR)$(GWE_CONF)/trusted" "$(DESTDIR)$(GWE_APPS)"
+# What it holds is for others to reach by name, not to open: whoever can open it can take the lock that it is.
+	install -d -m 0711 "$(DESTDIR)$(GWE_STATE)"
 ifneq ($(strip $(CACERT)),)
 	install -m 0644 "$(CACERT)" "$(DESTDIR)$(GWE_CONF)/cacert.pem"
 endif
@@ -127,6 +131,9 @@ endif
 ifneq ($(strip $(APPS)),)
 	install -m 0644 $(APPS) "$(DESTDIR)$(GWE_APPS)"
 endif
+# A setting that does not fit fails here, and not in the field. A binary for another machine cannot say so: CHECKER may.
+	@if "$(CHECKER)" --version >/dev/null 2>&1; then "$(CHECKER)" --root "$(or $(DESTDIR),/)" --check-config >&2; \
+	else echo "the settings were not checked: $(CHECKER) does not run here; give CHECKER a gwe that does" >&2; fi
 	install -d "$(DESTDIR)$(DATADIR)/gwe"
 	install -m 0644 configs/product/gwe.spec "$(DESTDIR)$(DATADIR)/gwe/gwe.spec"
 

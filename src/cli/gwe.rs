@@ -91,6 +91,10 @@ pub static TABLE: &[(&str, &[Row])] = &[
                 Does::Run(|call| operator::print(&call.config.text(Which::Gateway))),
             ),
             row(
+                switch("", &["--check-config"], "check the settings in every file: [PASS], or each fault with its line"),
+                Does::Run(|call| operator::check_config(&call.config)),
+            ),
+            row(
                 switch("-C", &["--gateway-cik"], "print the CIK ('' if there is none)"),
                 Does::Run(|call| operator::print_cik(&call.config)),
             ),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::output;
 use crate::config::{Cik, Config, ConfigError, Setting, Which};
 use crate::install::local::LocalError;
+use crate::queue;
 use crate::sys::net;
 
 /// Prints data to stdout; returns the exit status.
@@ -45,6 +46,24 @@ pub fn set(config: &mut Config, settings: &[Setting]) -> u8 {
         }
     }
     print(&text)
+}
+
+/// All that is wrong with the settings of the agent and of the queue.
+#[must_use]
+pub fn problems(config: &Config) -> Vec<String> {
+    let queue = queue::settings::Settings::load(config.paths());
+    config.problems().into_iter().chain(queue.problems()).map(|problem| problem.to_string()).collect()
+}
+
+/// Prints `[PASS]`, or what is wrong with the settings, a line each.
+#[must_use]
+pub fn check_config(config: &Config) -> u8 {
+    let problems = problems(config);
+    if problems.is_empty() {
+        return print("[PASS]\n");
+    }
+    let text: String = problems.iter().flat_map(|problem| [problem, "\n"]).collect();
+    print(&text).max(1)
 }
 
 /// Prints the CIK whole, for scripts; `''` if there is none.

@@ -25,6 +25,7 @@ struct Status {
     model: String,
     serial: String,
     problem: Option<String>,
+    settings: Vec<String>,
     server: String,
     activated: bool,
     cik: Option<String>,
@@ -84,6 +85,7 @@ fn gather(config: &Config) -> Status {
         model: config.model().to_string(),
         serial: identity.as_ref().map_or_else(|_| config.uuid().to_string(), |identity| identity.serial.clone()),
         problem: identity.err().map(|missing| missing.to_string()),
+        settings: operator::problems(config),
         server: config.server(),
         activated: config.cik().is_some(),
         // Masked: the status is what people paste into tickets.
@@ -125,6 +127,9 @@ fn text(status: &Status) -> String {
     line("activated", &status.cik.as_ref().map_or("no".to_string(), |cik| format!("yes, as {cik}")));
     if let Some(problem) = &status.problem {
         line("to do", problem);
+    }
+    for problem in &status.settings {
+        line("to put right", problem);
     }
     line("checks in", &format!("every {} s", status.update_interval));
     let last = status.last_check_in.as_ref();

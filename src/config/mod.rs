@@ -6,6 +6,7 @@ pub mod identity;
 pub mod layered;
 pub mod options;
 pub mod paths;
+pub mod problem;
 pub mod table;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::sys::log::Level;
 pub use cik::Cik;
 pub use identity::Identity;
 pub use paths::Paths;
+use problem::Problem;
 use table::Table;
 
 /// The program's version, which its User-Agent and its reports carry.
@@ -128,6 +130,32 @@ impl Config {
         Ok(())
     }
 
+    /// All that is wrong with both files.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.gateway.problems();
+        problems.extend(self.engine.problems());
+        let wanted = self.shortest_check_in_limit().as_secs();
+        if self.seconds("check_in_limit").as_secs() < wanted {
+            let what = format!(
+                "check_in_limit is too short for an install (timeout and settle, twice): it counts as {wanted} seconds"
+            );
+            problems.extend(self.engine.problem_of("check_in_limit", what));
+        }
+        problems
+    }
+
+    /// What must be put right before the gateway may speak to a cloud: without it the gateway would be another one, or speak to
+    /// another server, or trust others than its owner said.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<Problem> {
+        let tables = [(&self.gateway, &["vendor", "model", "uuid"][..]), (&self.engine, &["server", "cacert"])];
+        let refused = tables.into_iter().find_map(|(table, keys)| keys.iter().find_map(|key| table.refused(key)));
+        let is_https = self.server().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+        // A pin that cannot be read is not the same as none (cases/README.md, A14).
+        refused.or_else(|| self.engine.lost("cacert").filter(|_| is_https))
+    }
+
     /// The configuration in force as the text of the file, `''` for empty values.
     #[must_use]
     pub fn text(&self, which: Which) -> String {
@@ -209,10 +237,16 @@ impl Config {
         self.seconds("activation_retry_interval")
     }
 
-    /// How long one check-in may take, installs included, before its process is ended.
+    /// How long one check-in may take, installs included, before its process is ended: no install that is within its own limits
+    /// may be taken for a check-in that hangs (cases/README.md, A14).
     #[must_use]
     pub fn check_in_limit(&self) -> Duration {
-        self.seconds("check_in_limit")
+        self.seconds("check_in_limit").max(self.shortest_check_in_limit())
+    }
+
+    /// An install is begun up to the middle of a check-in.
+    fn shortest_check_in_limit(&self) -> Duration {
+        (self.install_timeout() + self.settling_time()) * 2
     }
 
     /// How long an `install.sh` may take.
@@ -303,6 +337,72 @@ mod tests {
         config.set(Which::Gateway, "uuid", "\"''\"").unwrap();
         assert_eq!(Config::load(paths.clone()).uuid(), "");
         fs::remove_dir_all(paths.root()).unwrap();
+    }
+
+    /// cases/README.md, 08 (gagent#475): what is in the files and does not fit is told with file, line and key.
+    #[test]
+    fn what_does_not_fit_is_told_with_its_place_and_stops_what_would_go_wrong() {
+        let paths = scratch("problems");
+        let (gateway, engine) = (paths.factory().join("Gateway.cfg"), paths.factory().join("Engine.config"));
+        for (file, text, line, key, obstacle) in [
+            (&engine, "[engine]\n; x\nserver = gw.example.com\n", 3, "server", true),
+            (&engine, "[engine]\nupdate_interval = 1h\n", 2, "update_interval", false),
+            (&engine, "[engine]\nkeep_clock = false\n", 2, "keep_clock", false),
+            (&engine, "[engine]\ncheck_in_limit = 60\n", 2, "check_in_limit", false),
+            (&gateway, "[device]\nvendor = p\nuuid = AB 12 34\n", 3, "uuid", true),
+            (&gateway, "[device]\nvendor = https://p.m2.exosite.io\n", 2, "vendor", true),
+        ] {
+            fs::write(file, text).unwrap();
+            let config = Config::load(paths.clone());
+            let problems = config.problems();
+            assert_eq!(problems.len(), 1, "{text}");
+            let told = problems[0].to_string();
+            assert!(told.starts_with(&format!("{}, line {line}: {key}", file.display())), "{told}");
+            assert_eq!(config.obstacle().map(|p| p.key), obstacle.then_some(key), "{text}");
+            fs::remove_file(file).unwrap();
+        }
+        fs::remove_dir_all(paths.root()).unwrap();
+    }
+
+    /// The layer below counts before the default does.
+    #[test]
+    fn a_bad_value_over_a_good_one_leaves_the_good_one_in_force() {
+        let paths = scratch("below");
+        fs::create_dir_all(paths.state()).unwrap();
+        fs::write(paths.factory().join("Engine.config"), "[engine]\nserver = http://127.0.0.1:1\n").unwrap();
+        fs::write(paths.state().join("Engine.config"), "[engine]\nserver = nonsense\n").unwrap();
+        let config = Config::load(paths.clone());
+        assert_eq!((config.server().as_str(), config.problems().len()), ("http://127.0.0.1:1", 1));
+        assert!(config.obstacle().is_none());
+        fs::remove_dir_all(paths.root()).unwrap();
+    }
+
+    /// cases/README.md, A14: a damaged file may have held a pin.
+    #[test]
+    fn no_tls_with_the_system_s_roots_where_a_pin_may_be_lost() {
+        let paths = scratch("pin");
+        fs::create_dir_all(paths.state()).unwrap();
+        for (factory, server, stops) in [
+            ("[engine]\nserver = https://h\n", "", true),
+            ("[engine]\nserver = http://127.0.0.1:1\n", "", false),
+            ("[engine]\nserver = https://h\ncacert = /etc/gwe/ca.pem\n", "", false),
+            ("\0\0\0", "p", true),
+        ] {
+            fs::write(paths.factory().join("Engine.config"), factory).unwrap();
+            fs::write(paths.factory().join("Gateway.cfg"), format!("[device]\nvendor = '{server}'\n")).unwrap();
+            fs::write(paths.state().join("Engine.config"), "\0\0\0").unwrap();
+            assert_eq!(Config::load(paths.clone()).obstacle().is_some(), stops, "{factory}");
+        }
+        fs::remove_dir_all(paths.root()).unwrap();
+    }
+
+    #[test]
+    fn a_check_in_may_take_as_long_as_an_install() {
+        let mut config = Config::load(scratch("limit"));
+        config.set(Which::Engine, "timeout", "900").unwrap();
+        config.set(Which::Engine, "check_in_limit", "60").unwrap();
+        assert_eq!(config.check_in_limit().as_secs(), 2 * (900 + 10));
+        assert_eq!(config.problems().len(), 1);
     }
 
     #[test]

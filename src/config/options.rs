@@ -35,8 +35,8 @@ pub const fn opt(
 /// Gateway.cfg, in the order in which it is shown.
 pub static GATEWAY: &[Opt] = &[
     opt("device", "cik", "", cik),
-    opt("device", "model", "", word),
-    opt("device", "vendor", "", word),
+    opt("device", "model", "", product),
+    opt("device", "vendor", "", product),
     opt("device", "uuid", "", word),
     opt("device", "iface", "", word),
 ];
@@ -83,6 +83,14 @@ fn word(value: &str) -> Result<(), &'static str> {
         return Err("one word without white space");
     }
     text(value)
+}
+
+/// The product id is the beginning of the server's name.
+fn product(value: &str) -> Result<(), &'static str> {
+    if value.contains(['/', ':', '?', '#', '@', '\\']) {
+        return Err("a product id such as a1b2c3d4e5f6, no URL");
+    }
+    word(value)
 }
 
 fn cik(value: &str) -> Result<(), &'static str> {
@@ -147,6 +155,8 @@ mod tests {
         for (key, bad) in [
             ("cik", "short"),
             ("model", "two words"),
+            ("vendor", "https://p.m2.exosite.io"),
+            ("model", "p.m2.exosite.io/"),
             ("uuid", "a\nb"),
             ("server", "ftp://x"),
             ("server", "https://"),

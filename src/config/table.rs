@@ -1,12 +1,16 @@
 //! A configuration file by the table of its options: what is in force, what is shown, and what may be set.
 //!
-//! Invariant: a value that no longer passes its option's check (a file edited by hand) is never in force: its default is.
+//! Invariant: a value that no longer passes its option's check (a file edited by hand) is never in force: that of the layer below
+//! is, or the default. It is told with its place: see [`Table::problems`].
 
 use std::path::{Path, PathBuf};
 
-use super::layered::{unquote, Layered};
+use super::layered::{unquote, Layer, Layered, MAX_FILE};
 use super::options::Opt;
+use super::problem::{Fault, Problem};
 use super::ConfigError;
+use crate::format::ini;
+use crate::sys::file;
 
 /// A file and its options.
 #[derive(Clone, Debug)]
@@ -38,14 +42,64 @@ impl Table {
     /// The value in force.
     #[must_use]
     pub fn value(&self, option: &'static Opt) -> &str {
-        match self.layered.get(option.section, option.key) {
-            Some(value) if (option.check)(value).is_ok() => value,
-            Some(_) => {
-                crate::debug!("{} has a value that does not fit; using its default", option.key);
-                option.default
+        let fits = |layer: &'_ &Layer| {
+            layer.get(option.section, option.key).is_some_and(|value| (option.check)(value).is_ok())
+        };
+        let layer = self.layered.layers().into_iter().find(fits);
+        layer.and_then(|layer| layer.get(option.section, option.key)).unwrap_or(option.default)
+    }
+
+    /// All that is wrong with the file in its two layers.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for layer in self.layered.layers() {
+            if let Some(why) = &layer.damage {
+                let fault = Fault::Damaged(why.clone());
+                problems.push(Problem { file: layer.path.clone(), line: None, key: "", fault });
             }
-            None => option.default,
+            for option in self.options {
+                let value = layer.get(option.section, option.key);
+                if let Some(Err(e)) = value.map(|value| option.accepts(value)) {
+                    problems.push(problem(layer, option, Fault::Value(e)));
+                }
+            }
         }
+        problems
+    }
+
+    /// Why an option that was given is not in force: what counts is neither its value nor that of another layer.
+    #[must_use]
+    pub fn refused(&self, key: &str) -> Option<Problem> {
+        let option = self.find(None, key)?;
+        let refusal =
+            |layer: &Layer| Some((layer.get(option.section, option.key)?, option)).map(|(value, o)| o.accepts(value));
+        let refusals: Vec<_> = self.layered.layers().map(|layer| (layer, refusal(layer))).into_iter().collect();
+        if refusals.iter().any(|(_, refusal)| matches!(refusal, Some(Ok(())))) {
+            return None;
+        }
+        let (layer, e) = refusals.into_iter().find_map(|(layer, refusal)| Some((layer, refusal?.err()?)))?;
+        Some(problem(layer, option, Fault::Value(e)))
+    }
+
+    /// The layer that cannot be read, where no other gives an option a value: nobody knows then what it was.
+    #[must_use]
+    pub fn lost(&self, key: &str) -> Option<Problem> {
+        let option = self.find(None, key)?;
+        let layers = self.layered.layers();
+        if layers.iter().any(|layer| layer.get(option.section, option.key).is_some()) {
+            return None;
+        }
+        let (layer, why) = layers.into_iter().find_map(|layer| Some((layer, layer.damage.clone()?)))?;
+        Some(Problem { file: layer.path.clone(), line: None, key: option.key, fault: Fault::Damaged(why) })
+    }
+
+    /// What is wrong with an option beside others, with the place where it stands.
+    #[must_use]
+    pub fn problem_of(&self, key: &str, what: String) -> Option<Problem> {
+        let option = self.find(None, key)?;
+        let layer = self.layered.layers().into_iter().find(|layer| layer.get(option.section, option.key).is_some())?;
+        Some(problem(layer, option, Fault::Together(what)))
     }
 
     /// Sets options durably, in one go.
@@ -89,6 +143,13 @@ impl Table {
         let text = sections.iter().map(|name| ["[", name, "]\n", &self.section(name)].concat());
         text.collect::<Vec<_>>().join("\n")
     }
+}
+
+fn problem(layer: &Layer, option: &'static Opt, fault: Fault) -> Problem {
+    // Read once more, for a message only: nothing that stays in memory knows the lines.
+    let text = file::read(&layer.path, MAX_FILE).ok().flatten().unwrap_or_default();
+    let line = ini::line_of(&String::from_utf8_lossy(&text), option.section, option.key);
+    Problem { file: layer.path.clone(), line, key: option.key, fault }
 }
 
 impl Opt {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::cloud::Cloud;
 use super::last::{self, Last};
 use super::{facts, follow, last_known_time, limit, own_executable, NOT_CONFIGURED};
+use crate::config::problem::Problem;
 use crate::config::{options, Config, ConfigError, Identity, Paths, Which};
 use crate::device::{Client, DeviceError, Settings};
 use crate::install::agent::Agents;
@@ -30,6 +31,8 @@ const ORDERS: [&str; 2] = ["engine_fetch", "update_interval"];
 pub enum CheckInError {
     /// The cloud did not do its part.
     Device(DeviceError),
+    /// A setting that must be put right first.
+    Setting(Problem),
     /// State could not be made durable.
     File(FileError),
     /// A setting could not be made durable.
@@ -44,6 +47,7 @@ impl fmt::Display for CheckInError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CheckInError::Device(e) => write!(f, "{e}"),
+            CheckInError::Setting(e) => write!(f, "{e}; it has to be put right before anything is sent"),
             CheckInError::File(e) => write!(f, "{e}"),
             CheckInError::Config(e) => write!(f, "{e}"),
             CheckInError::Busy => f.write_str("an install from the command line is still running"),
@@ -76,6 +80,7 @@ impl From<ConfigError> for CheckInError {
 #[must_use]
 pub fn run(mut config: Config) -> u8 {
     let paths = config.paths().clone();
+    config.problems().iter().for_each(|problem| crate::error!("{problem}"));
     let identity = match Identity::of(&config) {
         Ok(identity) => identity,
         Err(missing) => {
@@ -109,6 +114,9 @@ fn keep_time(config: &Config, paths: &Paths) {
 }
 
 fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError> {
+    if let Some(problem) = config.obstacle() {
+        return Err(CheckInError::Setting(problem));
+    }
     if let Err(e) = identity.pin(config) {
         crate::warning!("{e}; the serial number is read from the interface again at the next check-in");
     }

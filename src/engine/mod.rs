@@ -41,12 +41,18 @@ pub fn run(mut config: Config) -> u8 {
     let last_time = paths.state().join(last_known_time::FILE_NAME);
     log::set_level(config.log_level());
     let woken = pause::woken();
+    if woken.is_none() {
+        config.problems().iter().for_each(|problem| crate::error!("{problem}"));
+    }
     match Identity::of(&config) {
         // No failure of a check-in ends the loop: one that was configured at its start goes on.
         _ if woken.is_some() => {}
         Ok(identity) => {
             crate::info!("gwe v{} for {} at {}", crate::config::VERSION, identity.serial, config.server());
-            if let Err(e) = identity.pin(&mut config) {
+            // A serial number that was given and does not fit is not replaced by another: see `Config::obstacle`.
+            if config.obstacle().is_some() {
+                crate::error!("nothing is sent before that is put right");
+            } else if let Err(e) = identity.pin(&mut config) {
                 crate::warning!("{e}; the serial number is read from the interface again at the next start");
             }
         }

@@ -180,6 +180,23 @@ impl fmt::Display for Ini {
     }
 }
 
+/// The line, from 1, that gives `key` of `section` the value that counts: for messages to people.
+#[must_use]
+pub fn line_of(text: &str, section: &str, key: &str) -> Option<usize> {
+    let (mut is_inside, mut found) = (false, None);
+    for (index, raw) in lines(text.trim_start_matches('\u{feff}')).enumerate() {
+        let (line, _) = strip_comment(raw);
+        if let Some(name) = section_name(line) {
+            is_inside = name == section;
+        } else if line.split_once(['=', ':']).is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case(key))
+            && is_inside
+        {
+            found = Some(index + 1);
+        }
+    }
+    found
+}
+
 /// The lines as Python's universal newlines divide them: at `\n`, `\r\n` and a lone `\r`.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
@@ -240,6 +257,15 @@ mod tests {
         assert_eq!(Ini::parse("[a]\nk = 1\n[b]\n   l = 2\n").unwrap().get("b", "l"), Some("2"));
         assert_eq!(Ini::parse("[]\n"), Err(IniError::NoSection(1)));
         assert_eq!(Ini::parse("[a] ] x\nk=1").unwrap().get("a] ", "k"), Some("1"));
+    }
+
+    #[test]
+    fn the_line_of_an_option_is_the_one_that_counts() {
+        let text = "[a]\nx = 1\n# x = 2\n[b]\nX : 3\n[a]\n x=4\n";
+        assert_eq!(
+            (line_of(text, "a", "X"), line_of(text, "b", "x"), line_of(text, "a", "y")),
+            (Some(7), Some(5), None)
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::store::{Limits, WhenFull, MAX_BYTES, MIN_BYTES};
 use crate::config::options::{self, opt, Opt};
+use crate::config::problem::Problem;
 use crate::config::table::Table;
 use crate::config::{ConfigError, Paths};
 use crate::sys::log::Level;
@@ -49,6 +50,14 @@ impl Settings {
             Table::load(options, &paths.factory().join(file_name(which)), paths.state().join(file_name(which)), 0o644)
         };
         Settings { queue: table(QUEUE, Which::Queue), logging: table(LOGGING, Which::Logging) }
+    }
+
+    /// All that is wrong with both files.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.queue.problems();
+        problems.extend(self.logging.problems());
+        problems
     }
 
     /// From one upload of recorded points to the next.

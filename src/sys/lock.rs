@@ -1,7 +1,11 @@
 //! A lock between processes, which the kernel gives back when its holder dies.
+//!
+//! Invariant: whoever can open what the lock lies on can take it, and keep all others waiting. So nobody else can open it: a file
+//! is its owner's alone, and a folder may be passed by others, but not opened (cases/README.md, A9).
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -27,6 +31,10 @@ pub fn take_back(descriptor: RawFd, path: &Path) -> Option<Lock> {
 }
 
 const STEP: Duration = Duration::from_millis(10);
+/// A file that is a lock.
+const FILE_MODE: u32 = 0o600;
+/// What others may do with a folder that is a lock: go through.
+const FOLDER_MODE: u32 = 0o711;
 
 /// Takes the lock at `path`, waiting `patience` at the most; `Ok(None)` where another process still holds it.
 ///
@@ -34,9 +42,11 @@ const STEP: Duration = Duration::from_millis(10);
 /// The lock file could not be made.
 pub fn take(path: &Path, patience: Duration) -> Result<Option<Lock>, FileError> {
     let mut open = OpenOptions::new();
-    open.write(true).create(true).truncate(false);
+    open.write(true).create(true).truncate(false).mode(FILE_MODE);
     let folder = path.parent().unwrap_or(path);
-    Ok(hold(in_folder(folder, || open.open(path)).context("open", path)?, patience))
+    let file = in_folder(folder, || open.open(path)).context("open", path)?;
+    keep_others_out(&file, FILE_MODE);
+    Ok(hold(file, patience))
 }
 
 /// The same with a folder as the lock, which takes no file and no write.
@@ -44,7 +54,20 @@ pub fn take(path: &Path, patience: Duration) -> Result<Option<Lock>, FileError> 
 /// # Errors
 /// The folder is not there, and cannot be made.
 pub fn take_folder(path: &Path, patience: Duration) -> Result<Option<Lock>, FileError> {
-    Ok(hold(in_folder(path, || File::open(path)).context("open", path)?, patience))
+    let folder = in_folder(path, || File::open(path)).context("open", path)?;
+    keep_others_out(&folder, FOLDER_MODE);
+    Ok(hold(folder, patience))
+}
+
+/// Takes from others what they may do beyond `mode`. Where that cannot be changed it is as it was made.
+fn keep_others_out(file: &File, mode: u32) {
+    let Ok(facts) = file.metadata() else { return };
+    if facts.mode() & 0o777 & !mode & 0o077 != 0 {
+        let kept = facts.mode() & (0o700 | mode);
+        if let Err(e) = file.set_permissions(Permissions::from_mode(kept & 0o7777)) {
+            crate::debug!("a lock that others can take stays so: {e}");
+        }
+    }
 }
 
 fn hold(file: File, patience: Duration) -> Option<Lock> {
@@ -74,6 +97,21 @@ mod tests {
         drop(first);
         assert!(take(&path, Duration::ZERO).unwrap().is_some());
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_a_lock_lies_on_is_not_opened_by_others() {
+        let path = std::env::temp_dir().join(format!("gwe-lock-others-{}", std::process::id()));
+        let mode = |path: &Path| path.metadata().unwrap().mode() & 0o777;
+        std::fs::create_dir_all(&path).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(path.join("lock"), "").unwrap();
+        std::fs::set_permissions(path.join("lock"), Permissions::from_mode(0o666)).unwrap();
+        take_folder(&path, Duration::ZERO).unwrap().unwrap();
+        take(&path.join("lock"), Duration::ZERO).unwrap().unwrap();
+        take(&path.join("new"), Duration::ZERO).unwrap().unwrap();
+        assert_eq!((mode(&path), mode(&path.join("lock")), mode(&path.join("new"))), (0o711, 0o600, 0o600));
+        std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]

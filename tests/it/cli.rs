@@ -55,6 +55,7 @@ const COMMANDS: &[(&[&str], i32, &str, &str)] = &[
     (&["--once"], 255, "", "gwe --set-product-id <PRODUCT_ID>"),
     (&[], 255, "", "gwe --set-product-id <PRODUCT_ID>"),
     (&["--mac-address", "nosuch0"], 1, "", "interface nosuch0 has no MAC; interfaces with one:"),
+    (&["--check-config"], 0, "[PASS]\n", ""),
     (&["--download-latest"], 2, "", "there is no release area any more"),
     (&["-I", "none.v1.tar.gz"], 1, "", "there is no file none.v1.tar.gz"),
     (&["--install-apps", "none.v1.tar.gz"], 1, "", "there is no file none.v1.tar.gz"),
@@ -376,8 +377,7 @@ fn settings_that_cannot_be_written_name_the_path_and_what_to_do() {
     }
     let ran = unshared(script).exited(1);
     let path = folder.display();
-    let told =
-        format!("gwe: nothing is set: cannot create {path}/Gateway.cfg.new: Read-only file system (os error 30)");
+    let told = format!("gwe: nothing is set: cannot write {path}/Gateway.cfg: Read-only file system (os error 30)");
     assert!(ran.stderr.contains(&told), "{}", ran.report());
     assert!(ran.stderr.contains("; it must lie on a writable file system\n"), "{}", ran.report());
     assert_eq!(ran.stdout, "");

@@ -41,6 +41,7 @@ mod report;
 mod resolver;
 mod roll_back;
 mod self_update;
+mod settings;
 mod signature_files;
 mod signatures;
 mod supervisor;

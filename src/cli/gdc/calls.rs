@@ -152,6 +152,9 @@ impl Options {
 
     fn settings(&self) -> Result<Settings, Failure> {
         let mut settings = Settings::of(&self.config, "gdc");
+        if let Some(problem) = self.config.obstacle().filter(|p| self.server.is_none() || p.key == "cacert") {
+            return Err(Failure::NotConfigured(problem.to_string()));
+        }
         match &self.server {
             Some(server) => settings.server = server.clone(),
             // Without a product id the platform's own server has no name.

@@ -42,6 +42,10 @@ pub fn run(paths: &Paths) -> u8 {
             std::process::exit(1);
         }
     };
+    if let Some(problem) = config.obstacle() {
+        report(Report::Link(problem.to_string(), None));
+        return 1;
+    }
     let mut client = match Client::new(settings) {
         Ok(client) => client,
         Err(e) => {

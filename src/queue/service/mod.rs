@@ -156,6 +156,7 @@ impl Service {
             is_stopping: false,
             random,
         };
+        service.settings.problems().iter().for_each(|problem| crate::error!("{problem}"));
         service.open_store(moment);
         if let Some(store) = &service.store {
             let state = store.state();
@@ -199,6 +200,7 @@ impl Service {
     pub fn reread(&mut self) {
         self.settings = Settings::load(&self.paths);
         crate::sys::log::set_level(self.settings.log_level());
+        self.settings.problems().iter().for_each(|problem| crate::error!("{problem}"));
         if let Some(store) = &mut self.store {
             store.set_limits(self.settings.limits());
         }
