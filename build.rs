@@ -141,6 +141,8 @@ fn build_alone(name: &str, source: &str, options: &[String], out: &Path) -> Resu
         let mut rustc = rustc_for(target.as_deref());
         rustc.args(["--crate-name", name, "--crate-type", "bin", "-C", "opt-level=z", "-C", "panic=abort"]);
         rustc.args(["-C", "relocation-model=static", "-C", "strip=symbols", "-C", "force-unwind-tables=no"]);
+        // Targets of musl bring start files of their own, which no argument to the linker leaves out.
+        rustc.args(["-C", "link-self-contained=no"]);
         ALONE.iter().for_each(|argument| {
             rustc.args(["-C", &format!("link-arg={argument}")]);
         });
