@@ -31,6 +31,7 @@ const ALONE: [&str; 6] =
 const ARCHITECTURES: [&str; 3] = ["x86_64", "aarch64", "arm"];
 
 const WITHOUT_SLEEPER: &str = "GWE_WITHOUT_SLEEPER";
+const WITHOUT_CORE: &str = "GWE_WITHOUT_CORE";
 const KEEP_TABLES: &str = "GWE_KEEP_UNWIND_TABLES";
 const PACK_RELOCATIONS: &str = "GWE_PACK_RELOCATIONS";
 
@@ -46,7 +47,7 @@ fn main() {
     println!("cargo:rerun-if-changed={HOSTING}");
     build_sleeper();
     build_core();
-    for variable in [WITHOUT_SLEEPER, KEEP_TABLES, PACK_RELOCATIONS] {
+    for variable in [WITHOUT_SLEEPER, WITHOUT_CORE, KEEP_TABLES, PACK_RELOCATIONS] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
     if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") {
@@ -100,8 +101,11 @@ fn build_sleeper() {
     }
 }
 
-/// A file of its own beside the agent: in the folder where cargo puts that.
+/// A file of its own beside the agent: in the folder where cargo puts that. Without it our own supervisord cannot run.
 fn build_core() {
+    if is(WITHOUT_CORE, "1") {
+        return;
+    }
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let file = out.join(CORE_NAME);
     // OUT_DIR is build/PACKAGE/out in it.
@@ -116,7 +120,7 @@ fn build_core() {
         None => Ok(()),
     });
     if let Err(why) = built {
-        panic!("the core of supervisord cannot be built: {why}");
+        panic!("the core of supervisord cannot be built: {why}\n{WITHOUT_CORE}=1 builds a gwe that hosts under Python's supervisord only");
     }
 }
 
@@ -142,7 +146,9 @@ fn build_alone(name: &str, source: &str, options: &[String], out: &Path) -> Resu
         rustc.args(["--crate-name", name, "--crate-type", "bin", "-C", "opt-level=z", "-C", "panic=abort"]);
         rustc.args(["-C", "relocation-model=static", "-C", "strip=symbols", "-C", "force-unwind-tables=no"]);
         // Targets of musl bring start files of their own, which no argument to the linker leaves out.
-        rustc.args(["-C", "link-self-contained=no"]);
+        if is("CARGO_CFG_TARGET_ENV", "musl") {
+            rustc.args(["-C", "link-self-contained=no"]);
+        }
         ALONE.iter().for_each(|argument| {
             rustc.args(["-C", &format!("link-arg={argument}")]);
         });

@@ -63,7 +63,7 @@ class BuildScript(unittest.TestCase):
 
     def build(self, target, architecture, **more):
         environment = {**os.environ, "OUT_DIR": str(self.folder), "HOST": self.host, "TARGET": target, "CARGO_CFG_TARGET_ARCH": architecture,
-                       "CARGO_CFG_TARGET_OS": "linux", "PROFILE": "debug", **more}
+                       "CARGO_CFG_TARGET_OS": "linux", "CARGO_CFG_TARGET_ENV": "musl" if "musl" in target else "gnu", "PROFILE": "debug", **more}
         done = subprocess.run([str(self.folder / "build")], cwd=sandbox.REPOSITORY, env=environment, capture_output=True, text=True)
         return done, (self.folder / "sleeper").stat().st_size if done.returncode == 0 else None
 
@@ -80,7 +80,10 @@ class BuildScript(unittest.TestCase):
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(why, done.stderr)
             self.assertIn("GWE_WITHOUT_SLEEPER=1", done.stderr)
-            self.assertEqual(self.build(target, architecture, GWE_WITHOUT_SLEEPER="1")[1], 0)
+            self.assertEqual(self.build(target, architecture, GWE_WITHOUT_SLEEPER="1", GWE_WITHOUT_CORE="1")[1], 0)
+            done, _ = self.build(target, architecture, GWE_WITHOUT_SLEEPER="1")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("GWE_WITHOUT_CORE=1", done.stderr)
 
 
 if __name__ == "__main__":
