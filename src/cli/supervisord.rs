@@ -3,7 +3,8 @@
 use std::ffi::{OsStr, OsString};
 
 use crate::hosting::flags::parse;
-use crate::hosting::start;
+use crate::hosting::protocol::FRONT_END;
+use crate::hosting::{front, start};
 
 /// The version whose behaviour this has.
 const VERSION: &str = "4.3.0";
@@ -37,6 +38,10 @@ Usage: supervisord [options]
 /// Runs it; the exit status.
 #[must_use]
 pub fn run(name: &OsStr, arguments: &[OsString]) -> u8 {
+    // Not for people: the core starts this for each connection.
+    if arguments.first().is_some_and(|first| first == FRONT_END) {
+        return front::run(arguments.get(1..).unwrap_or_default());
+    }
     let texts: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
     let flags = match parse(&texts) {
         Ok(flags) if flags.has("help") => return say(HELP),

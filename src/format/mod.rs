@@ -2,12 +2,14 @@
 //!
 //! Invariant: no I/O, no clock; knows no other room.
 
+pub mod base64;
 pub mod form;
 pub mod ini;
 pub mod json_fault;
 pub mod pairs;
 pub mod percent;
 pub mod python;
+pub mod sha1;
 pub mod shell_words;
 pub mod sort;
 pub mod utc;

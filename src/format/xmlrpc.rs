@@ -2,6 +2,8 @@
 //!
 //! Invariants: reading never recurses, keeps to the limits below, and never panics on any bytes.
 
+pub mod server;
+
 use super::xml::{escape_into, Reader, Token, XmlError};
 use std::fmt;
 

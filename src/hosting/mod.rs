@@ -20,6 +20,8 @@ pub mod events;
 /// The command line.
 pub mod flags;
 
+pub mod front;
+
 /// Requests to the core.
 #[allow(missing_docs)]
 pub mod protocol;

@@ -13,6 +13,12 @@ pub fn since_boot() -> Duration {
     read_clock(libc::CLOCK_BOOTTIME).or_else(|| read_clock(libc::CLOCK_MONOTONIC)).unwrap_or_default()
 }
 
+/// The time since boot without what was suspended (`CLOCK_MONOTONIC`): the clock that hosting's core counts by.
+#[must_use]
+pub fn monotonic() -> Duration {
+    read_clock(libc::CLOCK_MONOTONIC).unwrap_or_default()
+}
+
 /// The wall clock in unix seconds; 0 where it stands before 1970. It may be decades off, and may jump.
 #[must_use]
 pub fn unix_seconds() -> u64 {

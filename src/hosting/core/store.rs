@@ -31,6 +31,7 @@ impl Store {
         let first_group_at = aligned(Header::SIZE + settings.len());
         set_size(FD_STATE, first_group_at)?;
         let store = Store { piece: Piece::shared(FD_STATE, first_group_at)? };
+        set_size(FD_STATE, store.piece.size())?;
         *store.header() = Header {
             magic: MAGIC,
             layout: LAYOUT,
@@ -148,8 +149,9 @@ impl Store {
             return Err(ENOMEM);
         }
         if at + size > self.piece.size() {
-            set_size(FD_STATE, at + size)?;
             self.piece.resize(at + size)?;
+            // The file as large as the map: the front end reads the file.
+            set_size(FD_STATE, self.piece.size())?;
         }
         let header = self.header();
         self.changing(|| {

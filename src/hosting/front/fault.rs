@@ -1,0 +1,64 @@
+//! supervisord's faults.
+
+use crate::hosting::protocol::Refusal;
+use crate::hosting::spawn_error::{errno_name, Number};
+
+/// Why a method does not return.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// supervisord's number.
+    pub code: i32,
+    /// The number's name, and what follows it.
+    pub text: String,
+}
+
+/// The numbers and their names.
+pub(crate) const UNKNOWN_METHOD: (i32, &str) = (1, "UNKNOWN_METHOD");
+pub(crate) const INCORRECT_PARAMETERS: (i32, &str) = (2, "INCORRECT_PARAMETERS");
+pub(crate) const BAD_ARGUMENTS: (i32, &str) = (3, "BAD_ARGUMENTS");
+pub(crate) const SIGNATURE_UNSUPPORTED: (i32, &str) = (4, "SIGNATURE_UNSUPPORTED");
+pub(crate) const SHUTDOWN_STATE: (i32, &str) = (6, "SHUTDOWN_STATE");
+pub(crate) const BAD_NAME: (i32, &str) = (10, "BAD_NAME");
+pub(crate) const BAD_SIGNAL: (i32, &str) = (11, "BAD_SIGNAL");
+pub(crate) const NO_FILE: (i32, &str) = (20, "NO_FILE");
+pub(crate) const NOT_EXECUTABLE: (i32, &str) = (21, "NOT_EXECUTABLE");
+pub(crate) const FAILED: (i32, &str) = (30, "FAILED");
+pub(crate) const ABNORMAL_TERMINATION: (i32, &str) = (40, "ABNORMAL_TERMINATION");
+pub(crate) const SPAWN_ERROR: (i32, &str) = (50, "SPAWN_ERROR");
+pub(crate) const ALREADY_STARTED: (i32, &str) = (60, "ALREADY_STARTED");
+pub(crate) const NOT_RUNNING: (i32, &str) = (70, "NOT_RUNNING");
+pub(crate) const SUCCESS: i32 = 80;
+pub(crate) const ALREADY_ADDED: (i32, &str) = (90, "ALREADY_ADDED");
+pub(crate) const STILL_RUNNING: (i32, &str) = (91, "STILL_RUNNING");
+pub(crate) const CANT_REREAD: (i32, &str) = (92, "CANT_REREAD");
+
+impl Fault {
+    pub(crate) fn plain((code, name): (i32, &str)) -> Fault {
+        Fault { code, text: name.to_string() }
+    }
+
+    pub(crate) fn about((code, name): (i32, &str), what: &str) -> Fault {
+        Fault { code, text: [name, ": ", what].concat() }
+    }
+
+    /// What the core refused, of this process or group.
+    pub(crate) fn refused(why: Refusal, errno: u32, name: &str) -> Fault {
+        match why {
+            Refusal::Gone => Fault::about(BAD_NAME, name),
+            Refusal::AlreadyStarted => Fault::about(ALREADY_STARTED, name),
+            Refusal::NotRunning => Fault::about(NOT_RUNNING, name),
+            Refusal::StillRunning => Fault::about(STILL_RUNNING, name),
+            Refusal::AlreadyAdded => Fault::about(ALREADY_ADDED, name),
+            Refusal::NoInput => Fault::about(NO_FILE, name),
+            Refusal::ShuttingDown => Fault::plain(SHUTDOWN_STATE),
+            Refusal::Failed => {
+                let errno = i32::try_from(errno).unwrap_or(0);
+                let mut number = Number::of(errno);
+                let why = String::from_utf8_lossy(errno_name(errno, &mut number)).into_owned();
+                Fault::about(FAILED, &[name, " (", &why, ")"].concat())
+            }
+            Refusal::Malformed => Fault::about(FAILED, &[name, " (the core did not understand)"].concat()),
+            Refusal::TooMany => Fault::about(FAILED, &[name, " (a bound is reached)"].concat()),
+        }
+    }
+}
