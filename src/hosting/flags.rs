@@ -169,7 +169,9 @@ fn put_one(name: &str, value: &str, daemon: &mut Daemon) -> Result<(), String> {
 mod tests {
     use super::parse;
 
-    fn given(arguments: &[&str]) -> Result<Vec<(&'static str, String)>, String> {
+    type Given = Vec<(&'static str, String)>;
+
+    fn given(arguments: &[&str]) -> Result<Given, String> {
         parse(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>()).map(|flags| flags.given)
     }
 
