@@ -1,4 +1,5 @@
 # make test: everything that a change must pass, and at the end how long what took and what was skipped. Each part can be run alone.
+# make test-long: what takes minutes by nature.
 # make test-skipped: once more what the last make test skipped, where this machine has got what it needs since.
 
 FEATURES_OPENSSL := --no-default-features --features tls-openssl
@@ -6,9 +7,15 @@ FEATURES_OPENSSL := --no-default-features --features tls-openssl
 HAS_OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard | xargs awk 'FNR == 1 { if (/^\#!.*[/ ](ba)?sh$$|^\# shellcheck shell=/) print FILENAME; nextfile }' 2>/dev/null)
 
-.PHONY: test test-skipped lint lint-rust lint-shell unit black-box
+.PHONY: test test-long test-skipped lint lint-rust lint-shell unit black-box
 test:
 	tests/all.sh lint unit check-images -- black-box
+
+# What takes minutes by nature: tests that are ignored else.
+test-long: export GWE_LONG = 1
+test-long: build venv
+	tests/cargo-test.sh long --locked --no-fail-fast --manifest-path tests/Cargo.toml --test it -- --ignored
+	@if [ -e .venv/ready ]; then .venv/bin/python -m unittest discover -s tests/images -p test_dist.py -v; fi
 
 test-skipped:
 	@names=$$(tests/report.py names target/test/skipped | tr '\n' ' '); \
@@ -40,6 +47,6 @@ unit: venv
 	tests/cargo-test.sh unit --locked --no-default-features --lib --bins $(ONLY)
 
 # The real binary from outside, with the real supervisord and a local cloud. Most of these tests wait most of the time.
-black-box: export RUST_TEST_THREADS ?= 8
+black-box: export RUST_TEST_THREADS ?= 12
 black-box: build venv
 	tests/cargo-test.sh black-box --locked --no-fail-fast --manifest-path tests/Cargo.toml --lib --bins --tests $(ONLY)

@@ -39,5 +39,6 @@ status=0
 parts_end || status=1
 tests/report.py failed "$GWE_TEST_LOGS"/*.log
 tests/report.py longest "$GWE_TEST_LOGS"/*.log
+tests/report.py left "$GWE_TEST_LOGS"/*.log
 tests/report.py skipped "$GWE_SKIPPED"
 exit "$status"

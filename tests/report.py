@@ -3,6 +3,7 @@
 
 report.py failed LOG…       the tests that failed
 report.py longest LOG…      the ten tests that took longest
+report.py left LOG…         the tests that make test leaves to make test-long
 report.py skipped LIST      what was skipped, and what would bring it
 report.py names LIST        the tests that were skipped, one a line, as the test runner takes them
 """
@@ -60,6 +61,13 @@ def failed(logs):
         print(f"failed: {name}")
 
 
+def left(logs):
+    lines = [line for log in logs for line in pathlib.Path(log).read_text(errors="replace").splitlines()]
+    names = sorted({match[1] for line in lines if (match := re.match(r"test (\S+) \.\.\. ignored, make test-long", line))})
+    if names:
+        print(f"\n=== left to make test-long: {', '.join(names)}")
+
+
 def entries(path):
     """(test, why) of each line."""
     lines = pathlib.Path(path).read_text(errors="replace").splitlines()
@@ -87,7 +95,7 @@ def names(path):
 
 if __name__ == "__main__":
     command, *files = sys.argv[1:]
-    if command in ("failed", "longest"):
-        {"failed": failed, "longest": longest}[command](files)
+    if command in ("failed", "longest", "left"):
+        {"failed": failed, "longest": longest, "left": left}[command](files)
     else:
         {"skipped": skipped, "names": names}[command](files[0])

@@ -1,7 +1,7 @@
 //! Endurance: check-ins without number against a server that fails in every way, by seed, with installs good and bad among them. What
 //! stays resident must not grow: neither memory nor descriptors, threads, processes or files.
 //!
-//! `make endurance N=10000` for long; a short run is part of the tests. The engine is hurried from one check-in to the next by SIGHUP, so
+//! `make endurance N=10000` for long; a short run is part of `make test-long`. The engine is hurried from one check-in to the next by SIGHUP, so
 //! that ten thousand take minutes.
 
 use gwe_tests::harness::{
@@ -139,11 +139,13 @@ impl Pause {
 }
 
 #[test]
+#[ignore = "make test-long"]
 fn nothing_grows_in_an_engine_that_stays_itself_however_the_server_fails() {
     nothing_grows(Pause::Itself);
 }
 
 #[test]
+#[ignore = "make test-long"]
 fn nothing_is_left_by_an_engine_that_sleeps_however_the_server_fails() {
     nothing_grows(Pause::Asleep);
 }

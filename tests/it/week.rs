@@ -4,7 +4,7 @@
 //!
 //! The gateway is an image as `make install` makes it, under supervisord with the configuration that it ships. `make week` is a whole
 //! week of a check-in every ten minutes, against four hours in the field: what grows by check-ins or by records shows in a week what
-//! it would be after half a year. Two short days are part of the tests.
+//! it would be after half a year. Two short days are part of `make test-long`.
 
 mod machine;
 mod operator;
@@ -108,6 +108,7 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 #[test]
+#[ignore = "make test-long"]
 fn after_the_first_day_nothing_grows_and_nothing_is_lost() {
     let (days, seed) = (setting("WEEK_DAYS"), setting("WEEK_SEED").unwrap_or(2026));
     let steps = if days.is_some() { DENSE } else { THIN };
