@@ -112,6 +112,10 @@ pub static TABLE: &[(&str, &[Row])] = &[
                 Does::Run(|call| engine::check_in::run(call.config)),
             ),
             row(
+                switch("", &["--listen"], "wait until the cloud has an order, then exit (see push in Engine.config)"),
+                Does::Run(|call| engine::listen::run(&call.config)),
+            ),
+            row(
                 Flag {
                     value: "FILE...",
                     ..switch("-I", &["--install-apps"], "install tarballs from disk, as over the air")
@@ -158,6 +162,10 @@ pub static TABLE: &[(&str, &[Row])] = &[
             row(
                 option("", &["--set-server"], "URL", "the server; '' is the platform's, for the product id"),
                 Does::Set(Which::Engine, &["server"]),
+            ),
+            row(
+                option("", &["--set-push"], "yes|no", "whether to listen for orders between check-ins"),
+                Does::Set(Which::Engine, &["push"]),
             ),
             row(
                 option("-a", &["--set-user-agent"], "TEXT", "the User-Agent; '' is GatewayEngine-v<VERSION>"),

@@ -273,6 +273,12 @@ impl Config {
         self.engine.get("keep_clock") != "no"
     }
 
+    /// Whether orders are listened for between check-ins.
+    #[must_use]
+    pub fn push(&self) -> bool {
+        self.engine.get("push") == "yes"
+    }
+
     /// supervisord's socket.
     #[must_use]
     pub fn supervisor_socket(&self) -> PathBuf {

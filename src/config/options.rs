@@ -50,6 +50,7 @@ pub static ENGINE: &[Opt] = &[
     opt("engine", "log_level", "INFO", level),
     opt("engine", "user_agent", "", text),
     opt("engine", "keep_clock", "yes", yes_no),
+    opt("engine", "push", "no", yes_no),
     opt("engine", "check_in_limit", "21600", interval),
     opt("supervisor", "socket", "/var/run/supervisor.sock", path),
     opt("supervisor", "fragments", "/var/lib/gwe/supervisor.d", path),

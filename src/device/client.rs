@@ -101,7 +101,8 @@ impl Client {
     }
 
     /// Waits until one of the aliases is written, at most [`MAX_WAIT`]; `None`: it was not. `since` is unix seconds or the
-    /// [`Waited::last_modified`] of the call before, so that nothing in between is missed.
+    /// [`Waited::last_modified`] of the call before, so that nothing in between is missed. An alias that was emptied is written, too: it
+    /// then is not among the values.
     ///
     /// # Errors
     /// 401: see [`DeviceError::unauthorized`].
@@ -126,7 +127,7 @@ impl Client {
         }
         let values: Vec<_> = form::pairs(&answer.text()).collect();
         let last_modified = answer.head.header("last-modified").map(str::to_string);
-        Ok((!values.is_empty()).then_some(Waited { values, last_modified }))
+        Ok(Some(Waited { values, last_modified }))
     }
 
     /// Records points at their own times: per alias, unix seconds and values.

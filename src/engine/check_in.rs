@@ -24,7 +24,7 @@ use crate::sys::log::Level;
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the cloud asks for.
-const ORDERS: [&str; 2] = ["engine_fetch", "update_interval"];
+pub const ORDERS: [&str; 2] = ["engine_fetch", "update_interval"];
 
 /// Why a check-in did not complete.
 #[derive(Debug)]

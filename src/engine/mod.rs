@@ -10,6 +10,7 @@ pub mod facts;
 pub mod follow;
 pub mod last;
 pub mod last_known_time;
+pub mod listen;
 pub mod pause;
 pub mod schedule;
 
@@ -68,7 +69,12 @@ pub fn run(mut config: Config) -> u8 {
     let mut signal = match woken {
         Some((kept, signal)) => {
             engine.kept = kept;
-            signal
+            // Who listened in the pause is still this process's child.
+            if signal == Some(Signal::Stop) {
+                signal
+            } else {
+                listen::end().or(signal)
+            }
         }
         None => engine.pause(engine.first_delay()),
     };
@@ -115,7 +121,15 @@ impl Engine<'_> {
     /// The wait for the next check-in. What the disk did not take is in this process alone, which then has to stay.
     fn pause(&mut self, delay: Duration) -> Option<Signal> {
         let kept = self.unsaved.is_none().then_some(self.kept);
-        let signal = pause::pause(delay, kept, self.paths);
+        // After a failure the schedule alone counts: whoever cannot check in cannot be called either.
+        let listens = self.config.push() && self.kept.completed && self.kept.failures == 0 && delay >= pause::LONG;
+        if listens {
+            listen::start(&self.config);
+        }
+        let mut signal = pause::pause(delay, kept, self.paths);
+        if listens && signal != Some(Signal::Stop) {
+            signal = listen::end().or(signal);
+        }
         // What was set meanwhile counts.
         self.config = Config::load(self.paths.clone());
         signal

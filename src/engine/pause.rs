@@ -14,7 +14,7 @@ use crate::sys::doze::{self, Why};
 use crate::sys::signal::{self, Signal};
 
 /// Shorter pauses are slept as the engine.
-const LONG: Duration = Duration::from_secs(10);
+pub const LONG: Duration = Duration::from_secs(10);
 
 /// What is to be known after a pause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

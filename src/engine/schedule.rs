@@ -38,7 +38,7 @@ pub fn after_boot(interval: Duration, random: u64) -> Duration {
 }
 
 /// A part of `whole`, even over the 2^32 fractions that `random`'s upper half names.
-fn fraction(whole: Duration, random: u64) -> Duration {
+pub(super) fn fraction(whole: Duration, random: u64) -> Duration {
     let ms = (u128::from(random >> 32) * whole.as_millis()) >> 32;
     Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
 }

@@ -88,6 +88,14 @@ pub fn terminate(pid: u32) -> io::Result<()> {
     send(i32::try_from(pid).unwrap_or(i32::MAX), libc::SIGTERM)
 }
 
+/// Asks a process for what it does at SIGHUP.
+///
+/// # Errors
+/// What the system said (`ESRCH`: there is no such process).
+pub fn hurry(pid: i32) -> io::Result<()> {
+    send(pid, libc::SIGHUP)
+}
+
 /// A descriptor that is ready to be read when an awaited signal has come, for a loop that waits for other things too. [`block`]
 /// comes first.
 ///

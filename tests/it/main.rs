@@ -37,6 +37,7 @@ mod murano_process;
 mod murano_readme;
 mod murano_tls;
 mod otau;
+mod push;
 mod report;
 mod resolver;
 mod roll_back;
