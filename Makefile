@@ -25,6 +25,7 @@ include mk/endurance.mk
 include mk/footprint.mk
 include mk/bench.mk
 include mk/bench-queue.mk
+include mk/bench-push.mk
 include mk/fuzz.mk
 include mk/power-loss.mk
 include mk/image-test.mk

@@ -18,6 +18,7 @@
 # SERIAL                 file:PATH or command:COMMAND that gives the serial number; then IFACE is empty unless given
 # SERVER                 base URL; empty is https://$(PRODUCT_ID).m2.exosite.io
 # UPDATE_INTERVAL, ACTIVATION_RETRY_INTERVAL   seconds
+# PUSH                   yes: listen for orders between check-ins
 # LOG_LEVEL              DEBUG INFO WARNING ERROR CRITICAL
 # CACERT                 a PEM file of this machine: the only roots that the agent then trusts
 # TRUSTED_KEYS           minisign public keys of this machine (*.pub): only signed tarballs are then installed
@@ -48,6 +49,7 @@ IFACE = $(if $(SERIAL),,eth0)
 SERVER =
 UPDATE_INTERVAL = 14400
 ACTIVATION_RETRY_INTERVAL = 60
+PUSH = no
 LOG_LEVEL = INFO
 CACERT =
 TRUSTED_KEYS =
@@ -84,6 +86,7 @@ install-%: export AT_SERVER = $(call or_empty,$(SERVER))
 install-%: export AT_CACERT_PATH = $(if $(strip $(CACERT)),$(GWE_CONF)/cacert.pem,'')
 install-%: export AT_UPDATE_INTERVAL = $(UPDATE_INTERVAL)
 install-%: export AT_ACTIVATION_RETRY_INTERVAL = $(ACTIVATION_RETRY_INTERVAL)
+install-%: export AT_PUSH = $(PUSH)
 install-%: export AT_LOG_LEVEL = $(LOG_LEVEL)
 install-%: export AT_DATA = $(DATA)
 install-%: export AT_SERIAL = $(SERIAL)

@@ -98,13 +98,13 @@ class Installed(unittest.TestCase):
             file.write_text(file.name)
         tree = self.install(
             "PRODUCT_ID=p&1", "SERVER=https://iot.example/a|b", "UPDATE_INTERVAL=900", "ACTIVATION_RETRY_INTERVAL=30",
-            r"SERIAL=command:sed -n 's|\(.*\)|\1|p' /x".replace("'", '"'), "LOG_LEVEL=DEBUG", "LOGDIR=/var/lib/gwe/log", "DATA=/dev/mmcblk0p4",
+            r"SERIAL=command:sed -n 's|\(.*\)|\1|p' /x".replace("'", '"'), "PUSH=yes", "LOG_LEVEL=DEBUG", "LOGDIR=/var/lib/gwe/log", "DATA=/dev/mmcblk0p4",
             f"CACERT={ca}", f"TRUSTED_KEYS={key}", f"APPS={app}")
         gateway = (tree / "etc/gwe/Gateway.cfg").read_text()
         self.assertEqual(gateway, "[device]\ncik = ''\nmodel = p&1\nvendor = p&1\nuuid = ''\niface = ''\n", "no second source of the serial number")
         engine = (tree / "etc/gwe/Engine.config").read_text()
         for line in ("server = https://iot.example/a|b", "cacert = /etc/gwe/cacert.pem", "update_interval = 900", "activation_retry_interval = 30",
-                     "log_level = DEBUG", "fragments = /var/lib/gwe/supervisor.d", "logs = /var/lib/gwe/log"):
+                     "log_level = DEBUG", "push = yes", "fragments = /var/lib/gwe/supervisor.d", "logs = /var/lib/gwe/log"):
             self.assertIn(line + "\n", engine)
         environment = subprocess.run(["sh", "-c", f'. {tree}/etc/default/gwe; printf "%s\\n" "$GWE_DATA" "$GWE_SERIAL"'], capture_output=True, text=True).stdout
         self.assertEqual(environment, '/dev/mmcblk0p4\ncommand:sed -n "s|\\(.*\\)|\\1|p" /x\n')

@@ -31,6 +31,7 @@ const SETTERS: &[Setter] = &[
     (&["-t", "--set-update-interval"], "1", "[engine]", "update_interval = 1"),
     (&["-a", "--set-user-agent"], "My Agent/1", "[engine]", "user_agent = My Agent/1"),
     (&["--set-server"], "http://127.0.0.1:9", "[engine]", "server = http://127.0.0.1:9"),
+    (&["--set-push"], "yes", "[engine]", "push = yes"),
     (&["-d", "--set-debug-level"], "debug", "[engine]", "log_level = DEBUG"),
 ];
 
@@ -58,6 +59,7 @@ const COMMANDS: &[(&[&str], i32, &str, &str)] = &[
     (&["--check-config"], 0, "[PASS]\n", ""),
     (&["--download-latest"], 2, "", "there is no release area any more"),
     (&["-I", "none.v1.tar.gz"], 1, "", "there is no file none.v1.tar.gz"),
+    (&["--listen"], 1, "", "cannot listen: this gateway is not activated"),
     (&["--install-apps", "none.v1.tar.gz"], 1, "", "there is no file none.v1.tar.gz"),
     (&["none.v1.tar.gz", "-I"], 1, "", "there is no file none.v1.tar.gz"),
     (&["-I"], 2, "", "--install-apps wants at least one tarball"),

@@ -44,6 +44,8 @@ GWE_SERVER ?= ""
 # Seconds from one check-in, and from one try to be activated, to the next.
 GWE_UPDATE_INTERVAL ?= "14400"
 GWE_ACTIVATION_RETRY_INTERVAL ?= "60"
+# yes: orders are listened for between check-ins.
+GWE_PUSH ?= "no"
 # DEBUG, INFO, WARNING, ERROR or CRITICAL.
 GWE_LOG_LEVEL ?= "INFO"
 # Files, absolute or as SRC_URI finds them: the only roots to trust (PEM), minisign public keys that make signatures mandatory
@@ -99,6 +101,7 @@ do_install() {
             SERIAL="${GWE_SERIAL}" \
             SERVER="${GWE_SERVER}" \
             UPDATE_INTERVAL="${GWE_UPDATE_INTERVAL}" \
+            PUSH="${GWE_PUSH}" \
             ACTIVATION_RETRY_INTERVAL="${GWE_ACTIVATION_RETRY_INTERVAL}" \
             LOG_LEVEL="${GWE_LOG_LEVEL}" \
             CACERT="$(in_unpackdir ${GWE_CACERT})" \

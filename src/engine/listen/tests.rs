@@ -1,3 +1,5 @@
+//! What is asked next, after each kind of answer, and what that makes of ten thousand who listen.
+
 use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
