@@ -28,7 +28,7 @@ pub use parts::Installer;
 pub use program_conf::{fragment, FragmentDefaults, ThisGateway};
 pub use signature::{Signed, TrustedKeys};
 pub use tarball::Limits;
-pub use unpack::{check, unpack, Contents, UnpackError};
+pub use unpack::{check, unpack, unpack_delta, Contents, UnpackError};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn job() -> Job {
-        Job::new(Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None })
+        Job::new(Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None, delta_from: None })
     }
 
     use State::{

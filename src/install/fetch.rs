@@ -64,7 +64,7 @@ pub struct Area<'a> {
 impl Area<'_> {
     /// Asks what the job's content is now; `Err` where that ends the try.
     pub fn content(&self, job: &mut Job) -> Result<Content, Fetched> {
-        let content = match self.client.content_info(self.vendor, self.model, &job.name) {
+        let content = match self.client.content_info(self.vendor, self.model, job.content_id()) {
             Ok(info) => content_of(&info),
             Err(e) => return Err(after(job, &e)),
         };
@@ -103,7 +103,7 @@ impl Area<'_> {
                     if let Some(reason) = no_room(part, content.size - have) {
                         return discard(part, reason);
                     }
-                    let tried = self.client.download(self.vendor, self.model, &job.name, have, &mut sink);
+                    let tried = self.client.download(self.vendor, self.model, job.content_id(), have, &mut sink);
                     job.received += sink.received;
                     // A power cut costs what came since the last disconnect, not all of it.
                     let _ = sink.file.sync_data();
@@ -170,6 +170,8 @@ fn unacceptable(job: &Job, content: Content) -> Option<String> {
         return Some(format!("it has {} bytes, more than the limit of {MAX_TARBALL}", content.size));
     }
     match job.size {
+        // The request's is the tarball's.
+        _ if job.delta.is_some() => None,
         Some(size) if size != content.size => {
             Some(format!("it has {} bytes, but the request says {size}", content.size))
         }

@@ -10,12 +10,15 @@ use miniserde::{json, Deserialize, Serialize};
 use super::request::{self, Entry};
 use super::state::{after_crash, State};
 use super::state_file;
+use crate::app::name::check_version;
 use crate::sys::file::{self, FileError};
 
 /// The journal's bound in bytes: the jobs' kept outputs, six-fold where they are all control characters, and a wide margin.
 const MAX_FILE: u64 = 8 * 1024 * 1024;
 /// How many jobs may wait at once; a request beyond that is refused with its reason.
 pub const MAX_JOBS: usize = 64;
+/// From how many versions a request may offer a delta; further ones are not looked at.
+const MAX_BASES: usize = 32;
 /// How many remarks are kept for each job, and in the next report beside one for each entry of a request.
 const MAX_REMARKS: usize = 16;
 
@@ -32,6 +35,13 @@ pub struct Job {
     pub sha256: Option<String>,
     /// The size that the request demands, in bytes.
     pub size: Option<u64>,
+    /// The versions from which the request offers a delta, good ones only and not more than [`MAX_BASES`]; `None` once a delta was
+    /// of no use. An older agent's journal lacks this and the next two.
+    pub delta_from: Option<Vec<String>>,
+    /// Whether the request offered any: then the report tells the bytes received.
+    pub was_offered_delta: Option<bool>,
+    /// The delta that is fetched instead of the tarball.
+    pub delta: Option<String>,
     /// How far it has come.
     pub state: State,
     /// How often `install.sh` was begun.
@@ -82,6 +92,12 @@ pub struct Journal {
     pub remarks: Vec<String>,
 }
 
+/// What can be a base.
+fn bases(offered: Vec<String>) -> Vec<String> {
+    let good = offered.into_iter().filter(|version| check_version(version).is_ok());
+    good.take(MAX_BASES).collect()
+}
+
 impl Job {
     /// A fresh job for the content area's `entry`.
     #[must_use]
@@ -92,6 +108,9 @@ impl Job {
             factory: false,
             sha256: entry.sha256.map(|hash| hash.to_ascii_lowercase()),
             size: entry.size,
+            was_offered_delta: entry.delta_from.as_ref().map(|_| true),
+            delta_from: entry.delta_from.map(bases),
+            delta: None,
             state: State::Requested,
             attempts: 0,
             misses: 0,
@@ -113,10 +132,16 @@ impl Job {
     #[must_use]
     pub fn from_file(path: &Path, factory: bool) -> Job {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut job = Job::new(Entry { name, sha256: None, size: None });
+        let mut job = Job::new(Entry { name, sha256: None, size: None, delta_from: None });
         job.file = Some(path.to_string_lossy().into_owned());
         job.factory = factory;
         job
+    }
+
+    /// What is asked for in the content area: the delta, or the tarball.
+    #[must_use]
+    pub fn content_id(&self) -> &str {
+        self.delta.as_deref().unwrap_or(&self.name)
     }
 
     /// Adds a line before the verdict, once.
@@ -128,7 +153,9 @@ impl Job {
 
     /// Whether it asks for the same bytes, as far as it says.
     fn asks_for_the_same(&self, other: &Job) -> bool {
-        (&self.name, &self.sha256, self.size, &self.file) == (&other.name, &other.sha256, other.size, &other.file)
+        let asked =
+            |job: &Job| (job.name.clone(), job.sha256.clone(), job.size, job.file.clone(), job.was_offered_delta);
+        asked(self) == asked(other)
     }
 }
 

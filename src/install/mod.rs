@@ -3,6 +3,7 @@
 //! The same code serves `engine_fetch`, the image's factory apps and `gwe --install-apps`.
 
 pub mod agent;
+mod delta;
 mod digest;
 pub mod drive;
 pub mod fetch;

@@ -24,6 +24,8 @@ pub struct Entry {
     pub sha256: Option<String>,
     /// Ours: the tarball's size in bytes.
     pub size: Option<u64>,
+    /// Ours: the versions from which there is a delta to this one, without their `v`.
+    pub delta_from: Option<Vec<String>>,
 }
 
 /// A request as far as it can be understood: a bad entry does not refuse its neighbours (cases/README.md, 13).
@@ -155,7 +157,25 @@ fn entry(value: &Value) -> Result<Entry, EntryFault> {
     if sha256.as_ref().is_some_and(|hash| hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit())) {
         return Err(EntryFault::BadHash);
     }
-    Ok(Entry { name, sha256, size: whole(object, "size", EntryFault::BadSize)? })
+    Ok(Entry { name, sha256, size: whole(object, "size", EntryFault::BadSize)?, delta_from: bases(object) })
+}
+
+/// The versions from which a delta is offered. What is no text in it, or no list, is no reason to refuse the tarball.
+fn bases(object: &Object) -> Option<Vec<String>> {
+    match object.get("delta_from") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(version)) => Some(vec![version.clone()]),
+        Some(Value::Array(versions)) => Some(
+            versions
+                .iter()
+                .filter_map(|version| match version {
+                    Value::String(version) => Some(version.clone()),
+                    _ => None,
+                })
+                .collect(),
+        ),
+        Some(_) => Some(Vec::new()),
+    }
 }
 
 /// A text; `null` counts as missing.
@@ -198,9 +218,27 @@ mod tests {
             r#" {{"install": [{{"name": "a.v1.tar.gz"}}, {{"name":"b.v2.tar.gz","sha256":"{hash}","size":7,"x":[{{}}]}}], "y": 1}} "#
         );
         let request = parse(&text).unwrap().unwrap();
-        assert_eq!(request.entries[0], Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None });
-        assert_eq!(request.entries[1], Entry { name: "b.v2.tar.gz".into(), sha256: Some(hash), size: Some(7) });
+        assert_eq!(request.entries[0], Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None, delta_from: None });
+        assert_eq!(request.entries[1], Entry { name: "b.v2.tar.gz".into(), sha256: Some(hash), size: Some(7), delta_from: None });
         assert!(request.refused.is_empty());
+    }
+
+    #[test]
+    fn an_offer_of_deltas_is_taken_as_far_as_it_can_be_understood() {
+        for (offer, want) in [
+            ("null", None),
+            (r#"["1.0", "1.1"]"#, Some(vec!["1.0", "1.1"])),
+            (r#""1.0""#, Some(vec!["1.0"])),
+            (r#"["1.0", 2, {}, null]"#, Some(vec!["1.0"])),
+            ("[]", Some(vec![])),
+            ("7", Some(vec![])),
+            (r#"{"1.0": true}"#, Some(vec![])),
+        ] {
+            let text = format!(r#"{{"install": [{{"name": "a.v1.tar.gz", "delta_from": {offer}}}]}}"#);
+            let request = parse(&text).unwrap().unwrap();
+            let want = want.map(|versions: Vec<&str>| versions.into_iter().map(String::from).collect());
+            assert_eq!((request.refused.len(), &request.entries[0].delta_from), (0, &want), "{offer}");
+        }
     }
 
     #[test]

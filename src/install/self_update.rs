@@ -1,7 +1,6 @@
 //! Settling and rolling back the agent itself: the new version must complete a check-in (design decision 1).
 
 use super::agent::{self, Agents, Version};
-use super::digest;
 use super::drive::Outcome;
 use super::journal::Job;
 use super::registry::{App, Registry};
@@ -51,7 +50,7 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
         };
     }
     if !is_current {
-        let sha256 = match digest::of_file(&gateway.tarball(job)) {
+        let sha256 = match gateway.content_sha256(job) {
             Ok(sha256) => sha256,
             Err(e) => {
                 job.reason = e.to_string();

@@ -57,6 +57,8 @@ pub enum Event {
     Removed,
     /// What came in parts is not whole: a part was torn, and all of it is fetched anew, once.
     Torn,
+    /// The delta is of no use: the tarball is fetched instead, once.
+    TarballInstead,
     /// Something permanent: refused, bad, or out of tries.
     Refused,
 }
@@ -70,7 +72,7 @@ pub fn next(state: State, event: Event) -> Option<State> {
     match (state, event) {
         (S::Requested, E::Admitted) => Some(S::Downloading),
         (S::Downloading, E::Downloaded) => Some(S::Verified),
-        (S::Downloading | S::Verified, E::Torn) => Some(S::Downloading),
+        (S::Downloading | S::Verified, E::Torn | E::TarballInstead) => Some(S::Downloading),
         (S::Verified, E::Unpacked) => Some(S::Staged),
         (S::Staged, E::ScriptBegins) => Some(S::Installing),
         (S::Installing, E::ScriptSucceeded) => Some(S::Settling),
@@ -159,7 +161,7 @@ mod tests {
         S::Failed,
         S::RolledBack,
     ];
-    const EVENTS: [Event; 11] = [
+    const EVENTS: [Event; 12] = [
         E::Admitted,
         E::Downloaded,
         E::Unpacked,
@@ -170,6 +172,7 @@ mod tests {
         E::Restored,
         E::Removed,
         E::Torn,
+        E::TarballInstead,
         E::Refused,
     ];
 

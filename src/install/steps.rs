@@ -8,7 +8,7 @@ use super::fetch::{self, part_of, Area, Fetched};
 use super::journal::{app_of, Content, Job, Journal};
 use super::registry::{self, Registry};
 use super::state::{Event, State};
-use super::{agent, digest, hosting, script, self_update, status, trust};
+use super::{agent, delta, hosting, script, self_update, status, trust};
 use crate::app::{self, TarballName, UnpackError};
 use crate::config::{Config, Identity};
 use crate::device::Client;
@@ -123,6 +123,7 @@ impl Gateway<'_> {
         crate::info!("installing {} v{}", name.app(), name.version());
         job.spent_ms = 0;
         if job.file.is_none() {
+            job.delta = self.delta_for(job, name);
             // Whatever lies there belongs to another request.
             let whole = self.tarball(job);
             self.remove(&part_of(&whole));
@@ -138,9 +139,8 @@ impl Gateway<'_> {
             return self.download(job, name, &whole);
         }
         match trust::check(self, job, name, &whole) {
-            Ok(()) => Outcome::Event(Event::Downloaded),
-            Err(trust::Distrust::Later(reason)) => self.missed(job, &reason),
-            Err(trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason)) => self.refuse(job, &reason),
+            Ok(()) => self.downloaded(job),
+            Err(distrust) => self.distrusted(job, distrust, false),
         }
     }
 
@@ -149,37 +149,50 @@ impl Gateway<'_> {
         let area = Area { client, vendor: &identity.vendor, model: &identity.model, deadline: self.deadline };
         let part = part_of(whole);
         let filled = match area.content(job) {
-            Ok(content) => match self.begin_part(job, &part, content) {
-                Ok(()) => area.fill(job, &part, content),
-                Err(reason) => Fetched::Refused(reason),
-            },
+            Ok(content) => {
+                if let Some(refused) = self.registry.refusal_of_content(&job.name, content) {
+                    let reason = trust::refused_before(refused);
+                    return self.refuse(job, &reason);
+                }
+                match self.begin_part(job, &part, content) {
+                    Ok(()) => area.fill(job, &part, content),
+                    Err(reason) => Fetched::Refused(reason),
+                }
+            }
             Err(ended) => ended,
         };
         match filled {
             Fetched::Whole => {}
             Fetched::Later(reason) => return later(job, &reason),
-            Fetched::Refused(reason) => return self.refuse(job, &reason),
+            Fetched::Refused(reason) => return self.give_up(job, &reason),
         }
-        match trust::check(self, job, name, &part) {
-            Ok(()) => {}
-            Err(trust::Distrust::Later(reason)) => return self.missed(job, &reason),
-            Err(trust::Distrust::Damaged(reason)) if may_be_torn(job) => return self.fetch_anew(job, &reason),
-            Err(trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason)) => {
-                return self.refuse(job, &reason)
-            }
+        if let Err(distrust) = trust::check(self, job, name, &part) {
+            let may_be_torn = may_be_torn(job);
+            return self.distrusted(job, distrust, may_be_torn);
         }
         match file::rename(&part, whole) {
-            Ok(()) => Outcome::Event(Event::Downloaded),
+            Ok(()) => self.downloaded(job),
             Err(e) => self.refuse(job, &e.to_string()),
+        }
+    }
+
+    fn downloaded(&mut self, job: &mut Job) -> Outcome {
+        self.tell_received(job);
+        Outcome::Event(Event::Downloaded)
+    }
+
+    fn distrusted(&mut self, job: &mut Job, distrust: trust::Distrust, may_be_torn: bool) -> Outcome {
+        match distrust {
+            trust::Distrust::Later(reason) => self.missed(job, &reason),
+            trust::Distrust::Damaged(reason) if may_be_torn => self.fetch_anew(job, &reason),
+            trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason) => self.give_up(job, &reason),
+            trust::Distrust::Known(reason) => self.refuse(job, &reason),
         }
     }
 
     /// Notes which content a part on disk belongs to, before there is any of it: only so can a download be gone on with after a
     /// restart (rauc#1517). `Err`: why it is not fetched at all.
     fn begin_part(&mut self, job: &mut Job, part: &Path, content: Content) -> Result<(), String> {
-        if let Some(refused) = self.registry.refusal_of_content(&job.name, content) {
-            return Err(trust::refused_before(refused));
-        }
         if job.content == Some(content) {
             return Ok(());
         }
@@ -193,7 +206,7 @@ impl Gateway<'_> {
     /// The server did not do its part; that, too, is final some time.
     fn missed(&mut self, job: &mut Job, reason: &str) -> Outcome {
         match fetch::miss(job, reason) {
-            Fetched::Refused(reason) => self.refuse(job, &reason),
+            Fetched::Refused(reason) => self.give_up(job, &reason),
             Fetched::Whole | Fetched::Later(_) => later(job, reason),
         }
     }
@@ -215,8 +228,12 @@ impl Gateway<'_> {
         if let Err(e) = made {
             return self.refuse(job, &e.to_string());
         }
-        match app::unpack(&self.tarball(job), name, &folder, app::Limits::default(), false) {
-            Ok(_) => Outcome::Event(Event::Unpacked),
+        match self.unpack_into(job, name, &folder) {
+            Ok(()) => Outcome::Event(Event::Unpacked),
+            // What is wrong with a delta or its base is no word about the tarball.
+            Err(e) if job.delta.is_some() && !(may_be_torn(job) && delta::may_be_mended(&e)) => {
+                self.give_up(job, &e.to_string())
+            }
             Err(UnpackError::Failed(e)) if e.is_full() => {
                 let reason = format!("the disk is full while unpacking: {e}");
                 self.refuse(job, &reason)
@@ -241,10 +258,22 @@ impl Gateway<'_> {
         crate::warning!("{}: {reason}; fetching all of it anew", job.name);
         job.restarted = true;
         job.resumed = false;
+        self.forget_content(job);
+        Outcome::Event(Event::Torn)
+    }
+
+    /// Removes what was downloaded for the job, and what was unpacked of it. The slot is free again: until the job needs one anew,
+    /// an install by hand may come first.
+    pub(super) fn forget_content(&self, job: &mut Job) {
         let whole = self.tarball(job);
         self.remove(&part_of(&whole));
         self.remove(&whole);
-        Outcome::Event(Event::Torn)
+        if !job.slot.is_empty() {
+            if let Err(e) = file::remove_tree(&self.slot(app_of(&job.name), &job.slot)) {
+                crate::warning!("{e}");
+            }
+            job.slot.clear();
+        }
     }
 
     fn begin_script(&mut self, job: &mut Job) -> Outcome {
@@ -331,7 +360,7 @@ impl Gateway<'_> {
     pub(super) fn tarball(&self, job: &Job) -> PathBuf {
         match &job.file {
             Some(file) => PathBuf::from(file),
-            None => self.config.paths().downloads().join(&job.name),
+            None => self.config.paths().downloads().join(job.content_id()),
         }
     }
 
@@ -347,7 +376,7 @@ impl Gateway<'_> {
         why: &str,
         remember: fn(&mut Registry, &str, String, Option<Content>, &str),
     ) {
-        match digest::of_file(&self.tarball(job)) {
+        match self.content_sha256(job) {
             Ok(sha256) => remember(&mut self.registry, &job.name, sha256, job.content, why),
             Err(e) => crate::warning!("{e}; this content is not remembered as bad"),
         }

@@ -8,6 +8,7 @@ use super::fetch::Area;
 use super::journal::Job;
 use super::registry::Refused;
 use super::steps::Gateway;
+use crate::app::delta::{self, DeltaError};
 use crate::app::signature::SignatureError;
 use crate::app::{TarballName, TrustedKeys};
 use crate::sys::file;
@@ -24,6 +25,8 @@ pub enum Distrust {
     Damaged(String),
     /// Permanent.
     Refused(String),
+    /// Permanent, in whatever form it comes: this very version was installed here, and failed.
+    Known(String),
 }
 
 /// Checks the tarball at `path`, and notes its signature's time in the job.
@@ -31,6 +34,10 @@ pub enum Distrust {
 /// # Errors
 /// Why it is not believed.
 pub fn check(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Path) -> Result<(), Distrust> {
+    if job.delta.is_some() {
+        check_delta(gateway, job, path)?;
+        return check_signature(gateway, job, name, path);
+    }
     let size =
         std::fs::metadata(path).map_err(|e| Distrust::Refused(format!("cannot read {}: {e}", path.display())))?.len();
     if job.size.is_some_and(|wanted| wanted != size) {
@@ -38,6 +45,27 @@ pub fn check(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Pa
     }
     check_hash(gateway, job, path)?;
     check_signature(gateway, job, name, path)
+}
+
+/// Size and hash of a request are the tarball's. A delta only says which tarball it stands for: that is believed where it is signed.
+fn check_delta(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distrust> {
+    let head = delta::head_of(path).map_err(|e| Distrust::Damaged(e.to_string()))?;
+    if head.name.to_string() != job.content_id() {
+        return Err(Distrust::Refused(DeltaError::OtherName.to_string()));
+    }
+    let sha256 = digest::hex(&head.tarball);
+    if let Some(refused) = gateway.registry.refusal(&job.name, &sha256) {
+        return Err(Distrust::Known(refused_before(refused)));
+    }
+    match &job.sha256 {
+        Some(wanted) if *wanted != sha256 => {
+            Err(Distrust::Refused("it is for another tarball than the request's SHA-256 says".to_string()))
+        }
+        Some(_) if TrustedKeys::load(&gateway.config.paths().trusted_keys()).is_open() => {
+            Err(Distrust::Refused("the request names the tarball's SHA-256, and no delta is signed here".to_string()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_hash(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distrust> {
@@ -50,7 +78,7 @@ fn check_hash(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distr
             Err(Distrust::Damaged(format!("its SHA-256 is {sha256}, not that of the request")))
         }
         _ => match gateway.registry.refusal(&job.name, &sha256) {
-            Some(refused) => Err(Distrust::Refused(refused_before(refused))),
+            Some(refused) => Err(Distrust::Known(refused_before(refused))),
             None => Ok(()),
         },
     }
@@ -68,10 +96,11 @@ fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, pat
     if keys.is_open() || job.factory {
         return Ok(());
     }
-    let Some(signature) = signature(gateway, job, name)? else {
-        return Err(Distrust::Refused(format!("it is not signed: there is no {}", name.signature_id())));
+    let id = [job.content_id(), ".minisig"].concat();
+    let Some(signature) = signature(gateway, job, &id)? else {
+        return Err(Distrust::Refused(format!("it is not signed: there is no {id}")));
     };
-    let signed = keys.verify(path, &signature, &job.name).map_err(|e| match e {
+    let signed = keys.verify(path, &signature, job.content_id()).map_err(|e| match e {
         // Nothing else is explained by a torn part: to fetch the tarball anew would cost its bytes for nothing.
         SignatureError::BadSignature => Distrust::Damaged(e.to_string()),
         _ => Distrust::Refused(e.to_string()),
@@ -85,17 +114,17 @@ fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, pat
 }
 
 /// The text of the signature: beside a tarball on disk, or in the content area.
-fn signature(gateway: &Gateway<'_>, job: &Job, name: &TarballName) -> Result<Option<String>, Distrust> {
+fn signature(gateway: &Gateway<'_>, job: &Job, id: &str) -> Result<Option<String>, Distrust> {
     let bytes = match (&job.file, gateway.cloud) {
         (Some(tarball), _) => {
-            let path = Path::new(tarball).with_file_name(name.signature_id());
+            let path = Path::new(tarball).with_file_name(id);
             file::read(&path, MAX_SIGNATURE as u64).map_err(|e| Distrust::Refused(e.to_string()))?
         }
         (None, None) => return Err(Distrust::Later("the network is needed for its signature".to_string())),
         (None, Some((client, identity))) => {
             let deadline = gateway.deadline;
             let area = Area { client, vendor: &identity.vendor, model: &identity.model, deadline };
-            area.small(&name.signature_id(), MAX_SIGNATURE).map_err(|e| Distrust::Later(e.to_string()))?
+            area.small(id, MAX_SIGNATURE).map_err(|e| Distrust::Later(e.to_string()))?
         }
     };
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::head::Head;
+use super::wire::Wire;
 use super::{Decoder, DeltaError, DeltaName};
 use crate::app::fault::{Fault, Reason};
 use crate::app::gzip::GzipError;
@@ -11,6 +13,15 @@ use crate::app::Limits;
 
 /// Bytes decoded at a time.
 const CHUNK: usize = 64 * 1024;
+
+/// The head of a delta on disk.
+///
+/// # Errors
+/// A [`DeltaError`], a gzip fault, or what the system said.
+pub fn head_of(delta: &Path) -> io::Result<Head> {
+    let mut file = File::open(delta)?;
+    Head::read(&mut Wire::new(&mut file))
+}
 
 /// All that is wrong with a delta on disk, its name included; nothing where it is good. Writes nothing.
 #[must_use]

@@ -21,7 +21,7 @@ use std::io;
 
 pub use apply::{apply, ApplyError};
 pub use base::Root;
-pub use check::{check, check_bytes};
+pub use check::{check, check_bytes, head_of};
 pub use decoder::Decoder;
 pub use head::{Head, Sha256};
 pub use name::{DeltaName, DeltaNameError};
@@ -55,6 +55,8 @@ pub enum DeltaError {
     WrongResult,
     /// A file of the base cannot be read.
     BaseUnreadable(io::ErrorKind),
+    /// The version that it needs is not installed.
+    BaseMissing,
     /// The base is not as it was when it was installed.
     BaseChanged,
 }
@@ -87,6 +89,7 @@ impl fmt::Display for DeltaError {
             DeltaError::BaseUnreadable(kind) => {
                 return write!(f, "a file of the version that the delta needs cannot be read: {kind}")
             }
+            DeltaError::BaseMissing => "the version that the delta needs is not installed",
             DeltaError::BaseChanged => "files of the version that the delta needs were changed or removed",
         })
     }
