@@ -24,6 +24,7 @@ include mk/test.mk
 include mk/endurance.mk
 include mk/footprint.mk
 include mk/bench.mk
+include mk/bench-delta.mk
 include mk/bench-queue.mk
 include mk/bench-push.mk
 include mk/fuzz.mk

@@ -72,13 +72,14 @@ fn the_commands_for_app_developers_run_in_order() {
         "installing load_report 1.0.0 in /",
         "[gwe] installed load_report v1.0.0 in ",
         "[gwe] installed load_report v1.0.1 in ",
+        "load_report.v1.0.2.from.v1.0.1.delta\n[gwe] installed load_report v1.0.2 in ",
         "[gwe] installed disk_check v1 in ",
         "Filesystem",
     ] {
         assert!(said.contains(part), "{part:?} is not in\n{said}");
     }
     assert!(site.ctl_status("load_report").contains("RUNNING"));
-    assert_eq!(site.reported("load_report")["version"], "1.0.1");
+    assert_eq!(site.reported("load_report")["version"], "1.0.2");
     assert!(site.murano.history(SN, "fetch_status").iter().any(|text| text == "looking at the disk"));
     assert!(site.gateway.gwe(&["-e"]).ok().stdout.contains("update_interval = 5\n"), "the interval was taken");
     if has_minisign() {
