@@ -2,7 +2,7 @@
 //! or with what it is applied to, the tarball is what follows, once, and `fetch_status` says why.
 
 use gwe::app::delta::build;
-use gwe_tests::harness::{damage, run, Scratch, Signer, Site, Tarball, PATIENCE, SN};
+use gwe_tests::harness::{damage, run, wait_until, Scratch, Signer, Site, Tarball, PATIENCE, SN};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
 use std::os::unix::fs::{symlink, MetadataExt};
@@ -320,4 +320,102 @@ fn with_a_trusted_key_the_delta_s_own_signature_counts() {
             Some(reason) => assert!(status.contains("was not used") && status.contains(reason), "{what}: {status}"),
         }
     }
+}
+
+#[test]
+fn the_hash_in_an_order_is_the_tarball_s_and_is_not_taken_on_trust() {
+    let signer = Signer::new();
+    for (is_signed, wanted, reason) in [
+        (false, true, Some("the request names the tarball's SHA-256, and no delta is signed here")),
+        (true, true, None),
+        (true, false, Some("it is for another tarball than the request's SHA-256 says")),
+    ] {
+        let site = Site::new();
+        if is_signed {
+            site.gateway.root().write("etc/gwe/trusted/oem.pub", fs::read(signer.public_key()).unwrap());
+        }
+        let upload = |name: &str, bytes: &[u8]| {
+            site.murano.upload(name, bytes);
+            site.murano.upload(&format!("{name}.minisig"), &signer.sign(name, bytes, None));
+        };
+        let (old, new) = (app("1").bytes(), app("2").bytes());
+        upload(OLD, &old);
+        upload(NEW, &new);
+        site.order(&[OLD]);
+        site.check_in();
+        // Another build of the same version: its delta says so.
+        let other = if wanted { new.clone() } else { app("9").bytes() };
+        upload(DELTA, &delta((OLD, &old), (NEW, &other)));
+        let hash = sha256(&site.gateway.root().write("new.tar.gz", &new));
+        order(&site, &format!(r#"{OFFER}, "sha256": "{hash}", "size": {}"#, new.len()));
+        site.check_in();
+        let status = site.fetch_status();
+        assert!(status.ends_with("[gwe] installed app v2 in N s\n"), "{status}");
+        assert_eq!(site.gateway.root().read("var/lib/gwe/apps/app/b/version"), "2");
+        assert_eq!(status.contains("was not used"), reason.is_some(), "{status}");
+        assert!(reason.map_or(true, |reason| status.contains(reason)), "{status}");
+    }
+}
+
+/// What the log says when a state is reached, and where a power cut or a kill must not lose the delta.
+const MOMENTS: [&str; 5] = [
+    "installing app v2",
+    "app.v2.tar.gz: requested → downloading",
+    "app.v2.tar.gz: downloading → verified",
+    "app.v2.tar.gz: verified → staged",
+    "app.v2.tar.gz: staged → installing",
+];
+
+#[test]
+fn killed_in_every_state_the_delta_is_still_what_is_installed() {
+    for moment in MOMENTS {
+        let case = Case::new();
+        order(&case.site, OFFER);
+        let mut check_in = case.site.gateway.start("gwe", &["--once"]);
+        wait_until(moment, PATIENCE, || check_in.log().contains(moment) || !check_in.is_running());
+        check_in.kill();
+        for _ in 0..4 {
+            case.site.check_in();
+        }
+        let status = case.site.fetch_status();
+        assert!(status.ends_with("[gwe] installed app v2 in N s\n"), "{moment}: {status}");
+        assert!(!status.contains("was not used") && status.contains(&format!("for {DELTA}\n")), "{moment}: {status}");
+        case.is_installed();
+    }
+}
+
+#[test]
+fn killed_while_the_tarball_takes_its_place_it_still_does() {
+    let case = Case::new();
+    case.site.murano.upload(DELTA, &damage(&case.delta, -30));
+    order(&case.site, OFFER);
+    let mut check_in = case.site.gateway.start("gwe", &["--once"]);
+    wait_until("the fall back", PATIENCE, || check_in.log().contains("taking app.v2.tar.gz instead"));
+    check_in.kill();
+    for _ in 0..4 {
+        case.site.check_in();
+    }
+    let status = case.site.fetch_status();
+    assert_eq!(status.matches("was not used").count(), 1, "{status}");
+    assert!(status.ends_with("[gwe] installed app v2 in N s\n"), "{status}");
+    case.is_installed();
+}
+
+#[test]
+fn an_install_by_hand_in_between_takes_the_delta_its_base_and_it_is_the_tarball_then() {
+    let case = Case::new();
+    // The network breaks off in the middle of the delta.
+    case.site.murano.faults(&["download:drop=body+1000"]);
+    order(&case.site, OFFER);
+    case.site.check_in();
+    assert_eq!(case.site.gateway.root().read("var/lib/gwe/install/journal.json").matches(DELTA).count(), 1);
+    case.site.murano.clear_faults();
+    let by_hand = app("3").save(case.site.gateway.root().path("app.v3.tar.gz"));
+    case.site.gateway.gwe(&["--install-apps", &by_hand.to_string_lossy()]).ok();
+    case.site.check_in();
+    let status = case.site.fetch_status();
+    assert!(status.contains("was not used: the version that the delta needs is not installed"), "{status}");
+    assert!(status.ends_with("[gwe] installed app v2 in N s\n"), "{status}");
+    case.site.check_in();
+    assert_eq!(case.site.reported("app")["version"], "2");
 }

@@ -184,6 +184,35 @@ fn a_good_version_becomes_resident_in_the_same_process_and_another_follows_it() 
     assert_eq!(field.site.reports().len(), 4, "one report for each order: {:?}", field.site.reports());
 }
 
+/// A delta from one version of the agent to another. It names the program alone as its base, and so stands for the image's, too.
+fn delta(old: (&str, &Tarball), new: (&str, &Tarball)) -> (String, Vec<u8>) {
+    let desk = Scratch::new();
+    let [old, new] = [old, new].map(|(version, tarball)| tarball.save(desk.path(&format!("gwe.v{version}.tar.gz"))));
+    let built = gwe::app::delta::build::build(&old, &new, desk.root(), &mut |_| {}).unwrap_or_else(|e| panic!("{e}"));
+    (built.path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&built.path).unwrap())
+}
+
+#[test]
+fn the_agent_is_updated_by_delta_from_the_image_s_and_from_one_that_arrived() {
+    let Some(field) = Field::new() else { return };
+    // The symbols of a debug build, some tens of megabytes, make nothing of this: sorting them would take minutes.
+    let of_image = fs::read(field.site.gateway.root().path("usr/bin/gwe")).unwrap();
+    if of_image.len() > 16_000_000 {
+        skip!("needs a release build: this one has {} MB", of_image.len() / 1_000_000);
+    }
+    let (first, second) = (good("0.1.8"), good("0.1.9"));
+    let steps = [(FACTORY, &packed(of_image), "0.1.8", &first, "a"), ("0.1.8", &first, "0.1.9", &second, "b")];
+    for (from, old, to, new, slot) in steps {
+        let (name, bytes) = delta((from, old), (to, new));
+        field.site.murano.upload(&name, &bytes);
+        let order = format!(r#"{{"install": [{{"name": "gwe.v{to}.tar.gz", "delta_from": ["{from}"]}}]}}"#);
+        field.site.murano.write(gwe_tests::harness::SN, "engine_fetch", &order);
+        let received = format!("[gwe] received {} bytes for {name}\n[gwe] installed gwe v{to} in N s\n", bytes.len());
+        field.await_status(&received);
+        field.runs(to, &field.slot(slot));
+    }
+}
+
 #[test]
 fn a_version_that_crashes_at_its_check_ins_is_dropped_for_the_image_s() {
     let Some(field) = Field::new() else { return };

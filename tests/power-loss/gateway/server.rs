@@ -99,6 +99,12 @@ impl Server {
         self.murano.write(SERIAL, "engine_fetch", &request);
     }
 
+    /// The same, and offers a delta from a version.
+    pub fn ask_for_by_delta(&self, tarball: &str, from: &str) {
+        let request = json!({"install": [{"name": tarball, "delta_from": [from]}]}).to_string();
+        self.murano.write(SERIAL, "engine_fetch", &request);
+    }
+
     /// Brings a server that stands before the work to what it knew at a moment of it.
     pub fn is_at(&self, told: &Told) {
         if told.engine_fetch.is_empty() {

@@ -31,6 +31,7 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(ConfigWrites),
         Box::new(Otau::Update),
         Box::new(Otau::RollBack),
+        Box::new(Otau::Delta),
         Box::new(Otau::CutAgain),
         Box::new(SelfUpdate::Update),
         Box::new(SelfUpdate::RollBack),

@@ -11,6 +11,8 @@ use crate::replay::Replayer;
 use crate::trouble::{Doing, Outcome};
 use crate::witness::{Fact, Witness};
 use crate::workload::{lay_by_preparing, Checker, Site, Workload};
+use gwe::app::delta::build::build;
+use gwe_tests::harness::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +28,9 @@ pub enum Otau {
     Update,
     /// It does not stay up, and version 1 comes back.
     RollBack,
+    /// It is installed by its delta from version 1, and nothing else of it is in the content area: a recovery that needed the
+    /// tarball would show.
+    Delta,
     /// It is installed, on a gateway whose power was cut in the middle of that before: what is cut is the recovery.
     CutAgain,
 }
@@ -34,7 +39,7 @@ impl Otau {
     /// Version 2.
     pub fn new_version(self) -> SampleApp {
         match self {
-            Otau::Update | Otau::CutAgain => SampleApp::version(2),
+            Otau::Update | Otau::Delta | Otau::CutAgain => SampleApp::version(2),
             Otau::RollBack => SampleApp::version(2).that_exits(),
         }
     }
@@ -42,7 +47,7 @@ impl Otau {
     /// The version that is there in the end.
     pub fn ends_with(self) -> usize {
         match self {
-            Otau::Update | Otau::CutAgain => 2,
+            Otau::Update | Otau::Delta | Otau::CutAgain => 2,
             Otau::RollBack => 1,
         }
     }
@@ -58,6 +63,7 @@ impl Workload for Otau {
         match self {
             Otau::Update => "otau",
             Otau::RollBack => "otau-roll-back",
+            Otau::Delta => "otau-delta",
             Otau::CutAgain => "otau-cut-again",
         }
     }
@@ -76,7 +82,10 @@ impl Workload for Otau {
         lay_out(root)?;
         let (old, new) = (SampleApp::version(1), self.new_version());
         let server = Server::on(&server_data(notes));
-        server.murano().upload(&new.tarball_name(), &new.tarball().bytes());
+        match self {
+            Otau::Delta => upload_delta(&server, &old, &new)?,
+            _ => server.murano().upload(&new.tarball_name(), &new.tarball().bytes()),
+        }
         let agent = Agent::on(root)?;
         let hosting = Hosting::start(root)?;
         let boot = Boot::up(root, &server.url(), Some(hosting.socket()))?;
@@ -85,7 +94,10 @@ impl Workload for Otau {
         agent.sure(&["--once"])?;
         fs::copy(fragment(root), kept_fragment(notes)).doing("copy", &fragment(root))?;
         hosting.end_all()?;
-        server.ask_for(&new.tarball_name());
+        match self {
+            Otau::Delta => server.ask_for_by_delta(&new.tarball_name(), "1"),
+            _ => server.ask_for(&new.tarball_name()),
+        }
         Ok(())
     }
 
@@ -120,6 +132,16 @@ impl Workload for Otau {
     fn checker(&self, notes: &Path) -> Outcome<Box<dyn Checker>> {
         Ok(Box::new(OtauChecker::new(*self, notes)?))
     }
+}
+
+/// Makes the delta of the two as a developer does, and uploads it.
+fn upload_delta(server: &Server, old: &SampleApp, new: &SampleApp) -> Outcome<()> {
+    let desk = Scratch::new();
+    let [old, new] = [old, new].map(|app| app.tarball().save(desk.path(&app.tarball_name())));
+    let built = build(&old, &new, desk.root(), &mut |_| {}).map_err(|e| e.to_string())?;
+    let name = built.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    server.murano().upload(&name, &fs::read(&built.path).doing("read", &built.path)?);
+    Ok(())
 }
 
 /// Makes the disk of a gateway whose power was cut in an update, anywhere; the server is as it was then.
