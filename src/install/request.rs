@@ -218,8 +218,14 @@ mod tests {
             r#" {{"install": [{{"name": "a.v1.tar.gz"}}, {{"name":"b.v2.tar.gz","sha256":"{hash}","size":7,"x":[{{}}]}}], "y": 1}} "#
         );
         let request = parse(&text).unwrap().unwrap();
-        assert_eq!(request.entries[0], Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None, delta_from: None });
-        assert_eq!(request.entries[1], Entry { name: "b.v2.tar.gz".into(), sha256: Some(hash), size: Some(7), delta_from: None });
+        assert_eq!(
+            request.entries[0],
+            Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None, delta_from: None }
+        );
+        assert_eq!(
+            request.entries[1],
+            Entry { name: "b.v2.tar.gz".into(), sha256: Some(hash), size: Some(7), delta_from: None }
+        );
         assert!(request.refused.is_empty());
     }
 
