@@ -405,7 +405,7 @@ fn killed_while_the_tarball_takes_its_place_it_still_does() {
 fn an_install_by_hand_in_between_takes_the_delta_its_base_and_it_is_the_tarball_then() {
     let case = Case::new();
     // The network breaks off in the middle of the delta.
-    case.site.murano.faults(&["download:drop=body+1000"]);
+    case.site.murano.faults(&["download:drop=body+10"]);
     order(&case.site, OFFER);
     case.site.check_in();
     assert_eq!(case.site.gateway.root().read("var/lib/gwe/install/journal.json").matches(DELTA).count(), 1);
