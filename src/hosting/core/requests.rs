@@ -5,13 +5,11 @@ use super::definition::Configuration;
 use super::front::{hang_up, say};
 use super::life::{happens, send};
 use super::log;
-use super::memory::{memory_file, Piece};
+use super::memory::{memory_file, set_size, Piece};
 use super::own::{for_copies, for_packets, Core, FD_CONFIGURATION, FD_FRONTS};
 use super::protocol::{Refusal, Reply, Request};
 use super::store::Place;
-use super::system::{
-    ask, close, facts_of_open, high, move_to, pread, write, Answer, Path, EAGAIN, EINTR, EINVAL, EPIPE,
-};
+use super::system::{ask, close, facts_of_open, high, pread, write, Answer, Path, EAGAIN, EINTR, EINVAL, EPIPE};
 use super::table::{Action, Event, State};
 use super::{output, pass, pool, renew, signals, stop};
 
@@ -228,7 +226,22 @@ fn removed(core: &mut Core, id: u32) -> Reply {
 
 fn adopt_configuration(fd: i32) -> Answer<()> {
     let copy = copied(fd)?;
-    move_to(copy, FD_CONFIGURATION)
+    let written = write_over(copy);
+    close(copy);
+    written
+}
+
+/// In the same file: every front end that is there has it open.
+fn write_over(copy: i32) -> Answer<()> {
+    let size = facts_of_open(copy)?.size as usize;
+    let from = Piece::view(copy, size)?;
+    let to = set_size(FD_CONFIGURATION, size).and_then(|_| Piece::shared(FD_CONFIGURATION, size));
+    if let (Ok(to), Some(bytes)) = (&to, from.bytes().get(..size)) {
+        to.bytes_mut().get_mut(..size).unwrap_or(&mut []).copy_from_slice(bytes);
+        to.drop();
+    }
+    from.drop();
+    to.map(|_| ())
 }
 
 /// A copy of a configuration that nobody else can change, if it is one.

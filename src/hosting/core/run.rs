@@ -92,7 +92,11 @@ fn start_anew(mut core: Core, around: Surroundings) -> Core {
     let header = core.store.header();
     let oom_score = (header.flags & FLAG_OOM_SCORE != 0).then_some(header.oom_score);
     core.store.release();
-    start::fresh(around, start::First::No { oom_score })
+    // Those that are still there are known when they end.
+    let fronts = core.fronts;
+    let mut anew = start::fresh(around, start::First::No { oom_score });
+    anew.fronts = fronts;
+    anew
 }
 
 fn wait(core: &mut Core, ms: Option<u64>) {
