@@ -25,6 +25,7 @@ mod gmq_outage;
 mod gmq_store;
 mod harness;
 mod herd;
+mod hosting;
 mod idle;
 mod killed;
 mod manuals;

@@ -70,6 +70,7 @@ pub fn become_program(core: &Core, group: &Group<'_>, program: &Program<'_>, fil
         let uid = Number::of(program.uid);
         fail(&[b"couldn't setuid to ", uid.digits(), b": ", errno_name(why, &mut number)]);
     }
+    die_with_parent(core);
     let settings = core.store.settings();
     if !program.directory.is_empty() {
         let gone = match PathBuffer::of(&[program.directory]) {
@@ -95,6 +96,22 @@ fn fail(parts: &[&[u8]]) -> ! {
     });
     let _ = write(2, b"\nsupervisor: child process was not spawned\n");
     exit(NOT_SPAWNED)
+}
+
+/// A core that is killed takes its programs with it, so that none runs twice when the next one starts them. After the user is set:
+/// another user's process forgets it.
+fn die_with_parent(core: &Core) {
+    const PR_SET_PDEATHSIG: usize = 1;
+    const SIGKILL: usize = 9;
+    // SAFETY: no memory.
+    let parent = unsafe {
+        let _ = ask(number::PRCTL, &[PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
+        ask(number::GETPPID, &[])
+    };
+    // It may have been killed before that.
+    if parent != Ok(core.store.header().pid as usize) {
+        exit(NOT_SPAWNED);
+    }
 }
 
 fn set_user(program: &Program<'_>) -> Answer<()> {

@@ -1,20 +1,22 @@
 //! Signals come as bytes of a descriptor: none interrupts anything.
 
 use super::arch::number;
-use super::log::{line, INFO, WARN};
+use super::log::{line, ERRO, INFO, WARN};
 use super::own::Core;
+use super::spawn_error::{errno_name, Number};
 use super::system::{ask, high, read, Answer};
-use super::{front, output, reap, stop};
+use super::{front, output, reap, renew, stop};
 
 const HUP: u32 = 1;
 const INT: u32 = 2;
 const QUIT: u32 = 3;
+const USR1: u32 = 10;
 const USR2: u32 = 12;
 const PIPE: u32 = 13;
 const TERM: u32 = 15;
 const CHLD: u32 = 17;
 
-const AWAITED: u64 = bit(HUP) | bit(INT) | bit(QUIT) | bit(USR2) | bit(TERM) | bit(CHLD);
+const AWAITED: u64 = bit(HUP) | bit(INT) | bit(QUIT) | bit(USR1) | bit(USR2) | bit(TERM) | bit(CHLD);
 /// What one record of the descriptor takes; the signal's number is its first word.
 const RECORD: usize = 128;
 
@@ -45,6 +47,7 @@ pub fn take(core: &mut Core) {
             INT => ends(core, b"SIGINT"),
             QUIT => ends(core, b"SIGQUIT"),
             HUP => restarts(core),
+            USR1 => renews(core),
             USR2 => reopen_logs(core, b"received SIGUSR2 indicating log reopen request"),
             CHLD => reap::reap_all(core),
             _ => {}
@@ -65,6 +68,18 @@ fn restarts(core: &mut Core) {
     }
     line(&core.store, WARN, &[b"received SIGHUP indicating restart request"]);
     front::start_reload(core);
+}
+
+/// Another core may stand in its file meanwhile: a newer one. No program is stopped for it.
+fn renews(core: &mut Core) {
+    line(&core.store, INFO, &[b"received SIGUSR1 indicating that the core is renewed"]);
+    match renew::checked(core.store.settings().core) {
+        Ok(path) => renew::go_on_as(core, &path),
+        Err(why) => {
+            let mut number = Number::of(why);
+            line(&core.store, ERRO, &[b"there is no core to go on as: ", errno_name(why, &mut number)]);
+        }
+    }
 }
 
 pub fn reopen_logs(core: &mut Core, why: &[u8]) {
