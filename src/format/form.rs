@@ -37,7 +37,16 @@ pub fn push_pair(body: &mut String, key: &str, value: &str) {
 /// Decodes one side of a pair. Bytes that are no UTF-8 after decoding become U+FFFD.
 #[must_use]
 pub fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
+    String::from_utf8(unescape(text.as_bytes())).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// The same for bytes, where nothing may become another: `None` where they are no UTF-8 after decoding.
+#[must_use]
+pub fn decode_exactly(bytes: &[u8]) -> Option<String> {
+    String::from_utf8(unescape(bytes)).ok()
+}
+
+fn unescape(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&b, tail)) = rest.split_first() {
@@ -54,10 +63,7 @@ pub fn decode(text: &str) -> String {
             other => out.push(other),
         }
     }
-    match String::from_utf8(out) {
-        Ok(text) => text,
-        Err(e) => String::from_utf8_lossy(e.as_bytes()).into_owned(),
-    }
+    out
 }
 
 /// The pairs of a body, decoded, in order. A part without `=` is a key with an empty value; empty parts are skipped. The

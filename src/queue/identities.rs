@@ -11,6 +11,10 @@ use crate::sys::file::{self, FileError};
 /// Identities known at once. Beyond that, one of a bare CIK with nothing queued makes room.
 pub const MAX_IDENTITIES: usize = super::store::state::MAX_CURSORS;
 
+/// Of those that the platform never accepted, a local user may keep so many while there is no room for others.
+const FAIR_SHARE: usize = MAX_IDENTITIES / 8;
+
+const ROOT: u32 = 0;
 const FILE_NAME: &str = "identities";
 const MAX_FILE: u64 = 1024 * 1024;
 const MODE: u32 = 0o600;
@@ -26,6 +30,27 @@ pub struct Known {
     pub cik: Option<Cik>,
     /// The CIK before that: an app that was given it goes on using it.
     pub former: Option<Cik>,
+    /// The local user who named it first, where that is known: beside root, the CIK is told to nobody else.
+    pub owner: Option<u32>,
+    /// The platform has taken something of it, where it is a bare CIK.
+    served: bool,
+}
+
+impl Known {
+    /// Whether the platform has ever accepted it.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        match self.identity {
+            Identity::Vms(_) => self.cik.is_some() || self.former.is_some(),
+            Identity::Cik(_) => self.served,
+        }
+    }
+
+    /// Whether its CIK may be told to this local user.
+    #[must_use]
+    pub fn may_be_told_to(&self, user: Option<u32>) -> bool {
+        user.is_some() && (user == Some(ROOT) || user == self.owner)
+    }
 }
 
 /// All of them.
@@ -114,7 +139,12 @@ impl Identities {
     ///
     /// # Errors
     /// It is not known then.
-    pub fn add(&mut self, identity: Identity, is_idle: &dyn Fn(u64) -> bool) -> Result<u64, Refused> {
+    pub fn add(
+        &mut self,
+        identity: Identity,
+        owner: Option<u32>,
+        is_idle: &dyn Fn(u64) -> bool,
+    ) -> Result<u64, Refused> {
         let id = identity.id();
         let cik = match &identity {
             Identity::Cik(cik) => Some(cik.clone()),
@@ -122,14 +152,39 @@ impl Identities {
         };
         let mut next = self.known.clone();
         if next.len() >= MAX_IDENTITIES {
-            // Only of a bare CIK nothing is lost: an activated device cannot be activated again.
-            let forgettable = |k: &Known| matches!(k.identity, Identity::Cik(_)) && is_idle(k.id);
-            let place = next.iter().position(forgettable).ok_or(Refused::TooMany)?;
+            // The oldest that the platform never accepted; else a bare CIK, of which nothing is lost: an activated device cannot
+            // be activated again.
+            let never = |k: &Known| !k.is_accepted() && is_idle(k.id);
+            let bare = |k: &Known| matches!(k.identity, Identity::Cik(_)) && is_idle(k.id);
+            let place = next.iter().position(never).or_else(|| next.iter().position(bare)).ok_or(Refused::TooMany)?;
             next.remove(place);
         }
-        next.push(Known { identity, id, cik, former: None });
+        next.push(Known { identity, id, cik, former: None, owner, served: false });
         self.replace(next).map_err(Refused::File)?;
         Ok(id)
+    }
+
+    /// Where there is no room: the oldest never accepted identity of the local user who has most of them, if those are more than a fair
+    /// share and `user` is another. One who invents devices, with points queued for each, keeps nobody else out (cases/README.md, A12).
+    #[must_use]
+    pub fn crowding(&self, user: Option<u32>) -> Option<u64> {
+        let invented = || self.known.iter().filter(|k| !k.is_accepted() && k.owner != Some(ROOT) && k.owner != user);
+        let count = |owner: Option<u32>| invented().filter(|k| k.owner == owner).count();
+        let most = invented().map(|k| (count(k.owner), k.owner)).max_by_key(|(count, _)| *count)?;
+        invented().find(|k| most.0 > FAIR_SHARE && k.owner == most.1).map(|k| k.id)
+    }
+
+    /// Notes that the platform has taken something of a bare CIK: durably, once.
+    pub fn accept(&mut self, id: u64) {
+        let is_new = |k: &Known| k.id == id && matches!(k.identity, Identity::Cik(_)) && !k.served;
+        let Some(place) = self.known.iter().position(is_new) else { return };
+        let mut next = self.known.clone();
+        if let Some(known) = next.get_mut(place) {
+            known.served = true;
+        }
+        if let Err(e) = self.replace(next) {
+            crate::debug!("{e}; it is noted the next time");
+        }
     }
 
     /// Keeps the CIK that the platform gave, durably.
@@ -157,8 +212,13 @@ impl Identities {
             if matches!(known.identity, Identity::Vms(_)) {
                 for cik in [&known.cik, &known.former] {
                     text.push(' ');
-                    text.push_str(cik.as_ref().map_or("-", Cik::secret));
+                    text.push_str(cik.as_ref().map_or(NONE, Cik::secret));
                 }
+            }
+            text.push(' ');
+            text.push_str(&known.owner.map_or(NONE.to_string(), |owner| owner.to_string()));
+            if known.served {
+                text.push_str(SERVED);
             }
             text.push('\n');
         }
@@ -168,6 +228,12 @@ impl Identities {
     }
 }
 
+/// What stands in a line for what is not known.
+const NONE: &str = "-";
+/// At the end of the line of a bare CIK that the platform knows.
+const SERVED: &str = " served";
+
+/// Reads a line. One of a version that knew no owners has none: its CIK is told to root.
 fn parse(line: &str) -> Option<Known> {
     let mut words = line.split(' ');
     let identity = Identity::decode(&mut words)?;
@@ -175,7 +241,9 @@ fn parse(line: &str) -> Option<Known> {
         Identity::Cik(cik) => (Some(cik.clone()), None),
         Identity::Vms(_) => (words.next().and_then(Cik::parse), words.next().and_then(Cik::parse)),
     };
-    Some(Known { id: identity.id(), identity, cik, former })
+    let owner = words.next().and_then(|word| word.parse().ok());
+    let served = words.next() == Some(SERVED.trim_start());
+    Some(Known { id: identity.id(), identity, cik, former, owner, served })
 }
 
 #[cfg(test)]
@@ -204,8 +272,8 @@ mod tests {
     fn identities_and_ciks_are_durable_and_private() {
         let dir = scratch("durable");
         let mut identities = Identities::load(&dir);
-        let id = identities.add(vms("1"), &|_| true).unwrap();
-        identities.add(Identity::Cik(cik("x")), &|_| true).unwrap();
+        let id = identities.add(vms("1"), Some(7), &|_| true).unwrap();
+        identities.add(Identity::Cik(cik("x")), None, &|_| true).unwrap();
         identities.set_cik(id, cik("a")).unwrap();
         identities.set_cik(id, cik("b")).unwrap();
         identities.set_cik(id, cik("b")).unwrap();
@@ -222,7 +290,7 @@ mod tests {
     fn a_cik_that_gmq_gave_out_means_the_device_also_after_it_was_renewed() {
         let dir = scratch("former");
         let mut identities = Identities::load(&dir);
-        let id = identities.add(vms("1"), &|_| true).unwrap();
+        let id = identities.add(vms("1"), Some(7), &|_| true).unwrap();
         identities.set_cik(id, cik("a")).unwrap();
         identities.set_cik(id, cik("b")).unwrap();
         for letter in ["a", "b"] {
@@ -246,17 +314,46 @@ mod tests {
         fs::remove_dir_all(dir).unwrap();
     }
 
+    /// cases/README.md, A12.
     #[test]
-    fn there_are_so_many_and_an_activated_device_is_never_forgotten() {
+    fn what_was_never_accepted_makes_room_oldest_first_and_an_activated_device_is_never_forgotten() {
         let dir = scratch("many");
-        let lines: String = (1..MAX_IDENTITIES).map(|n| format!("vms p p {n} - -\n")).collect();
-        fs::write(dir.join(FILE_NAME), lines).unwrap();
+        let a = "a".repeat(40);
+        let lines: String = (3..MAX_IDENTITIES).map(|n| format!("vms p p {n} {a} - 0\n")).collect();
+        fs::write(dir.join(FILE_NAME), ["vms p p 1 - - 5\nvms p p 2 - -\n", &lines].concat()).unwrap();
         let mut identities = Identities::load(&dir);
-        identities.add(Identity::Cik(cik("x")), &|_| true).unwrap();
-        assert!(matches!(identities.add(vms("new"), &|_| false), Err(Refused::TooMany)));
-        identities.add(vms("new"), &|_| true).unwrap();
-        assert!(identities.find(&Identity::Cik(cik("x"))).is_none());
-        assert!(matches!(identities.add(vms("newer"), &|_| true), Err(Refused::TooMany)));
+        identities.add(Identity::Cik(cik("x")), None, &|_| true).unwrap();
+        assert!(matches!(identities.add(vms("new"), None, &|_| false), Err(Refused::TooMany)));
+        for (new, gone) in [("new", vms("1")), ("newer", vms("2")), ("newest", Identity::Cik(cik("x")))] {
+            let id = identities.add(vms(new), None, &|_| true).unwrap();
+            assert!(identities.find(&gone).is_none(), "{new}");
+            identities.set_cik(id, cik(&new[..1])).unwrap();
+        }
+        assert!(matches!(identities.add(vms("none"), None, &|_| true), Err(Refused::TooMany)));
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn one_user_s_inventions_give_way_to_another_s_device() {
+        let dir = scratch("crowd");
+        let lines: String =
+            (0..MAX_IDENTITIES).map(|n| format!("vms p p {n} - - {}\n", if n < 9 { 7 } else { 8 })).collect();
+        fs::write(dir.join(FILE_NAME), lines).unwrap();
+        let identities = Identities::load(&dir);
+        assert_eq!(identities.crowding(Some(7)), Some(vms("9").id()));
+        assert_eq!(identities.crowding(Some(0)), Some(vms("9").id()));
+        assert_eq!(identities.crowding(Some(8)), None, "nobody makes room for himself at another's cost");
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_cik_is_told_to_root_and_to_who_named_the_device_first() {
+        let dir = scratch("owner");
+        fs::write(dir.join(FILE_NAME), "vms p p 1 - - 7\nvms p p 2 - -\n").unwrap();
+        let identities = Identities::load(&dir);
+        let told = |serial: &str, user| identities.find(&vms(serial)).unwrap().may_be_told_to(user);
+        assert_eq!([Some(0), Some(7), Some(8), None].map(|user| told("1", user)), [true, true, false, false]);
+        assert_eq!([Some(0), Some(7), None].map(|user| told("2", user)), [true, false, false]);
         fs::remove_dir_all(dir).unwrap();
     }
 }

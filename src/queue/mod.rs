@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// The lock could not be made.
 pub fn lock(paths: &Paths) -> Result<Option<Lock>, FileError> {
+    // gwe's lock, which gmq may be the first to make.
+    lock::close_folder(&paths.state());
     lock::take(&lock_file(paths), PATIENCE)
 }
 

@@ -308,7 +308,7 @@ impl Server {
                 self.nap.iter_mut().for_each(Nap::put_off);
                 let token = Token { connection: *id, place: request.place };
                 match route(&request.head, &request.body) {
-                    Ok(call) => self.service.request(token, call, moment),
+                    Ok(call) => self.service.request(token, call, &|| connection.user(), moment),
                     Err(answer) => connection.answer(request.place, answer),
                 }
             }

@@ -59,6 +59,13 @@ pub fn take_folder(path: &Path, patience: Duration) -> Result<Option<Lock>, File
     Ok(hold(folder, patience))
 }
 
+/// Keeps others from opening a folder that is a lock, before anybody takes it.
+pub fn close_folder(path: &Path) {
+    if let Ok(folder) = in_folder(path, || File::open(path)) {
+        keep_others_out(&folder, FOLDER_MODE);
+    }
+}
+
 /// Takes from others what they may do beyond `mode`. Where that cannot be changed it is as it was made.
 fn keep_others_out(file: &File, mode: u32) {
     let Ok(facts) = file.metadata() else { return };

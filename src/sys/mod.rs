@@ -16,6 +16,7 @@ pub mod log;
 pub mod memory;
 pub mod mounts;
 pub mod net;
+pub mod peer;
 pub mod poll;
 pub mod process;
 pub mod process_memory;

@@ -120,7 +120,7 @@ fn whatever_a_client_sends_it_gets_an_answer_or_is_closed_and_the_next_is_served
         (post(&format!("{VMS}Transfer-Encoding: chunked\r\n"), "ffffffffff\r\n"), 413),
         (post(&format!("{VMS}Content-Length: 4\r\nConnection: close\r\n"), "=1&2"), 400),
         (post(&format!("{VMS}Content-Length: 6\r\nConnection: close\r\n"), "a=\u{0}%zz"), 204),
-        (post(&format!("{VMS}Content-Length: 5\r\nConnection: close\r\n"), "&&a&="), 400),
+        (post(&format!("{VMS}Content-Length: 5\r\nConnection: close\r\n"), "&&a&="), 415),
     ];
     for (request, status) in rows {
         let reply = raw(&gmq.url(), &request, PATIENCE);

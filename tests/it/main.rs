@@ -28,6 +28,7 @@ mod herd;
 mod hosting;
 mod idle;
 mod killed;
+mod local_users;
 mod manuals;
 mod murano_api;
 mod murano_content;

@@ -38,7 +38,7 @@ impl Answer {
 
     /// Appends the answer as bytes. The header's name is spelled `Content-Length: ` to the letter, in each answer: there are
     /// clients that search for just that.
-    pub fn write(&self, out: &mut Vec<u8>, persistence: Persistence) {
+    pub fn write(&self, out: &mut Vec<u8>, persistence: Persistence, extent: Extent) {
         let mut head = String::with_capacity(128);
         head.push_str("HTTP/1.1 ");
         head.push_str(&self.status.to_string());
@@ -57,8 +57,19 @@ impl Answer {
         });
         head.push_str("\r\n\r\n");
         out.extend_from_slice(head.as_bytes());
-        out.extend_from_slice(self.body.as_bytes());
+        if extent == Extent::Whole {
+            out.extend_from_slice(self.body.as_bytes());
+        }
     }
+}
+
+/// How much of an answer is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// What HEAD asks for: the length of the body, and no body (RFC 9110, 9.3.2; cases/README.md, 14).
+    Head,
 }
 
 /// What an answer says of the connection.
@@ -84,6 +95,7 @@ fn reason(status: u16) -> &'static str {
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         413 => "Content Too Large",
+        415 => "Unsupported Media Type",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         503 => "Service Unavailable",
@@ -98,7 +110,7 @@ mod tests {
 
     fn bytes(answer: &Answer, persistence: Persistence) -> String {
         let mut out = Vec::new();
-        answer.write(&mut out, persistence);
+        answer.write(&mut out, persistence, Extent::Whole);
         String::from_utf8(out).unwrap()
     }
 
@@ -115,6 +127,9 @@ mod tests {
             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\
              Connection: close\r\n\r\né\n"
         );
+        let mut head = Vec::new();
+        Answer::text("cik").write(&mut head, Persistence::Usual, Extent::Head);
+        assert!(head.ends_with(b"Content-Length: 3\r\n\r\n"));
         assert!(
             bytes(&Answer::json("{}".into()), Persistence::Usual).contains("application/json\r\nContent-Length: 2\r\n")
         );

@@ -8,9 +8,10 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use super::answer::{Answer, Persistence, CONTINUE};
+use super::answer::{Answer, Extent, Persistence, CONTINUE};
 use super::chunked::Chunked;
 use super::head::{self, Fault, Framing, Head, MAX_BODY, MAX_HEAD};
+use crate::sys::peer;
 
 /// Requests of one connection that wait for their answers, at the most.
 const MAX_PIPELINE: usize = 64;
@@ -68,9 +69,9 @@ enum Reading {
 #[derive(Debug)]
 enum Framed {
     Continue,
-    Answer(Answer, Persistence),
+    Answer(Answer, Persistence, Extent),
     /// An answer that is yet to come.
-    Promised(Persistence),
+    Promised(Persistence, Extent),
 }
 
 impl Connection {
@@ -94,6 +95,12 @@ impl Connection {
             is_input_over: false,
             is_broken: false,
         })
+    }
+
+    /// The local user who is at the other end, where the kernel tells.
+    #[must_use]
+    pub fn user(&self) -> Option<u32> {
+        peer::user(&self.stream)
     }
 
     /// Whether there is room and reason to read.
@@ -188,7 +195,8 @@ impl Connection {
                 Ok(Progress::Request(head, body)) => {
                     let place = self.first_place + self.answers.len() as u64;
                     let persistence = persistence(&head);
-                    self.answers.push_back(Some(Framed::Promised(persistence)));
+                    let extent = if head.method == "HEAD" { Extent::Head } else { Extent::Whole };
+                    self.answers.push_back(Some(Framed::Promised(persistence, extent)));
                     if persistence == Persistence::Close {
                         self.reading = Reading::Over;
                     }
@@ -209,8 +217,8 @@ impl Connection {
     pub fn answer(&mut self, place: u64, answer: Answer) {
         let Some(index) = place.checked_sub(self.first_place).and_then(|n| usize::try_from(n).ok()) else { return };
         if let Some(slot) = self.answers.get_mut(index) {
-            if let Some(Framed::Promised(persistence)) = slot {
-                *slot = Some(Framed::Answer(answer, *persistence));
+            if let Some(Framed::Promised(persistence, extent)) = slot {
+                *slot = Some(Framed::Answer(answer, *persistence, *extent));
             }
         }
     }
@@ -299,7 +307,7 @@ impl Connection {
 
     fn refuse(&mut self, fault: Fault) {
         let answer = Answer::error(fault.status, fault.sentence);
-        self.answers.push_back(Some(Framed::Answer(answer, Persistence::Close)));
+        self.answers.push_back(Some(Framed::Answer(answer, Persistence::Close, Extent::Whole)));
         self.reading = Reading::Over;
         self.input = Vec::new();
     }
@@ -308,9 +316,9 @@ impl Connection {
     fn frame(&mut self) {
         while let Some(Some(framed)) = self.answers.front_mut() {
             match framed {
-                Framed::Promised(_) => return,
+                Framed::Promised(..) => return,
                 Framed::Continue => self.output.extend_from_slice(CONTINUE),
-                Framed::Answer(answer, persistence) => answer.write(&mut self.output, *persistence),
+                Framed::Answer(answer, persistence, extent) => answer.write(&mut self.output, *persistence, *extent),
             }
             self.answers.pop_front();
             self.first_place += 1;

@@ -5,6 +5,9 @@ pub const MAX_HEAD: usize = 8 * 1024;
 /// The largest body, in bytes: a value of 64 KiB, each byte percent-encoded.
 pub const MAX_BODY: usize = 192 * 1024;
 
+/// How a client begins that speaks TLS.
+const TLS_HANDSHAKE: &[u8] = &[0x16, 0x03];
+
 /// Why a request cannot be read: nothing behind it on the connection can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -46,6 +49,10 @@ pub struct Head {
     pub vms: Option<String>,
     /// `X-Exosite-CIK`.
     pub cik: Option<String>,
+    /// `Content-Type`, without its parameters, in lower case.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
 }
 
 /// Reads a head from the front of `bytes`: the head and its length. `Ok(None)`: it is not all there yet.
@@ -53,6 +60,10 @@ pub struct Head {
 /// # Errors
 /// It is no head, or too large, or speaks of something that is not done here.
 pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
+    if bytes.starts_with(TLS_HANDSHAKE) {
+        // Its client waits for a hello, and would wait until this looked like half a request for too long.
+        return Err(fault(400, "this is plain HTTP, for this machine only: the URL begins with http://"));
+    }
     let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
     let Some(length) = end(bytes.get(blank..).unwrap_or_default()) else {
         if bytes.len() > MAX_HEAD {
@@ -118,6 +129,8 @@ fn request_line(line: &str) -> Result<Head, Fault> {
         expects_continue: false,
         vms: None,
         cik: None,
+        content_type: None,
+        content_encoding: None,
     })
 }
 
@@ -170,6 +183,11 @@ impl Fields {
             head.vms = Some(value.to_string());
         } else if is("x-exosite-cik") {
             head.cik = Some(value.to_string());
+        } else if is("content-type") {
+            let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            head.content_type = Some(kind).filter(|kind| !kind.is_empty());
+        } else if is("content-encoding") {
+            head.content_encoding = Some(value.to_ascii_lowercase());
         }
         Ok(())
     }
@@ -200,6 +218,8 @@ mod tests {
             expects_continue: true,
             vms: None,
             cik: Some("abc".into()),
+            content_type: None,
+            content_encoding: None,
         };
         assert_eq!(parsed, expected);
 

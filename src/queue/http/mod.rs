@@ -5,5 +5,6 @@
 pub mod answer;
 pub mod chunked;
 pub mod connection;
+mod form_body;
 pub mod head;
 pub mod route;

@@ -1,12 +1,15 @@
 //! What a request asks for (spec: gmq.md, the table of calls).
 
 use super::answer::Answer;
+use super::form_body;
 use super::head::Head;
 use crate::config::Cik;
 use crate::format::form;
 use crate::queue::identity::{Identity, Vms};
 use crate::queue::point::MAX_ALIAS;
 
+/// The first time that no point can have, in unix seconds: the year 2200.
+const MAX_TIME: u64 = 7_258_118_400;
 /// Points in one request, at the most.
 const MAX_POINTS: usize = 5000;
 
@@ -34,7 +37,6 @@ pub enum Call {
 /// The answer that says what is wrong with it.
 pub fn route(head: &Head, body: &[u8]) -> Result<Call, Answer> {
     let path = path(&head.target);
-    let body = String::from_utf8_lossy(body);
     let stack = ["/onep:v1/stack/", "/api:v1/stack/"].into_iter().find_map(|prefix| path.strip_prefix(prefix));
     let call = match (stack, path.as_str()) {
         (Some("alias" | "alias/"), _) => Known::Write,
@@ -49,14 +51,16 @@ pub fn route(head: &Head, body: &[u8]) -> Result<Call, Answer> {
         _ => return Err(unknown(&path)),
     };
     let method = if matches!(call, Known::Status) { "GET" } else { "POST" };
-    if head.method != method {
+    let is_head = method == "GET" && head.method == "HEAD";
+    if head.method != method && !is_head {
         return Err(Answer::error(405, &["only ", method, " is known for ", &path].concat()));
     }
+    let pairs = || form_body::pairs(head, body);
     match call {
-        Known::Write => write(identity(head)?, &body),
-        Known::Record(alias) => record(identity(head)?, form::pairs(&body).map(|(time, value)| (alias, time, value))),
-        Known::RecordMany => record_many(identity(head)?, &body),
-        Known::Activate => activate(&body),
+        Known::Write => write(identity(head)?, pairs()?),
+        Known::Record(alias) => record(identity(head)?, alias, pairs()?),
+        Known::RecordMany => record_many(identity(head)?, pairs()?),
+        Known::Activate => activate(pairs()?),
         Known::Reread => Ok(Call::Reread),
         Known::Status => Ok(Call::Status),
     }
@@ -89,6 +93,9 @@ fn wrong(sentence: &str) -> Answer {
 
 fn identity(head: &Head) -> Result<Identity, Answer> {
     if let Some(vms) = &head.vms {
+        if vms.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(wrong("X-Exosite-VMS is not UTF-8"));
+        }
         let vms = Vms::parse(vms)
             .ok_or_else(|| wrong("X-Exosite-VMS must be three words: vendor, model and serial number"))?;
         return Ok(Identity::Vms(vms));
@@ -100,8 +107,7 @@ fn identity(head: &Head) -> Result<Identity, Answer> {
     Ok(Identity::Cik(cik))
 }
 
-fn write(identity: Identity, body: &str) -> Result<Call, Answer> {
-    let values: Vec<(String, String)> = form::pairs(body).take(MAX_POINTS + 1).collect();
+fn write(identity: Identity, values: Vec<(String, String)>) -> Result<Call, Answer> {
     check_count(values.len(), "the body has no alias=value")?;
     for (alias, _) in &values {
         check_alias(alias)?;
@@ -109,21 +115,21 @@ fn write(identity: Identity, body: &str) -> Result<Call, Answer> {
     Ok(Call::Write(identity, values))
 }
 
-fn record<'a>(identity: Identity, pairs: impl Iterator<Item = (&'a str, String, String)>) -> Result<Call, Answer> {
-    let mut points = Vec::new();
-    for (alias, time, value) in pairs.take(MAX_POINTS + 1) {
-        check_alias(alias)?;
+fn record(identity: Identity, alias: &str, pairs: Vec<(String, String)>) -> Result<Call, Answer> {
+    check_count(pairs.len(), "the body has no timestamp=value")?;
+    check_alias(alias)?;
+    let mut points = Vec::with_capacity(pairs.len());
+    for (time, value) in pairs {
         points.push((alias.to_string(), unix_seconds(&time)?, value));
     }
-    check_count(points.len(), "the body has no timestamp=value")?;
     Ok(Call::Record(identity, points))
 }
 
 /// `alias=a&<ts>=<value>&…&alias=b&<ts>=<value>`: the newer form of record.
-fn record_many(identity: Identity, body: &str) -> Result<Call, Answer> {
+fn record_many(identity: Identity, pairs: Vec<(String, String)>) -> Result<Call, Answer> {
     let mut points = Vec::new();
     let mut alias = None;
-    for (key, value) in form::pairs(body) {
+    for (key, value) in pairs {
         if key == "alias" {
             check_alias(&value)?;
             alias = Some(value);
@@ -139,9 +145,9 @@ fn record_many(identity: Identity, body: &str) -> Result<Call, Answer> {
     Ok(Call::Record(identity, points))
 }
 
-fn activate(body: &str) -> Result<Call, Answer> {
+fn activate(pairs: Vec<(String, String)>) -> Result<Call, Answer> {
     let mut vms = [None, None, None];
-    for (key, value) in form::pairs(body) {
+    for (key, value) in pairs {
         if let Some(place) = ["vendor", "model", "sn"].iter().position(|name| *name == key) {
             if let Some(slot) = vms.get_mut(place) {
                 *slot = Some(value);
@@ -163,6 +169,7 @@ fn check_count(count: usize, none: &str) -> Result<(), Answer> {
 
 fn check_alias(alias: &str) -> Result<(), Answer> {
     match alias.len() {
+        _ if alias.contains(char::REPLACEMENT_CHARACTER) => Err(wrong("an alias is not UTF-8")),
         0 => Err(wrong("an alias is empty")),
         1..=MAX_ALIAS => Ok(()),
         _ => Err(wrong("an alias is longer than 255 bytes")),
@@ -174,10 +181,15 @@ fn unix_seconds(text: &str) -> Result<u64, Answer> {
     let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
     let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
     let seconds = whole.parse::<i64>().ok().filter(|_| is_number(whole) && is_number(fraction));
-    seconds.and_then(|s| u64::try_from(s).ok()).ok_or_else(|| {
-        let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
-        wrong(&["'", &shown, "' is no time in unix seconds"].concat())
-    })
+    let shown = || -> String { text.chars().filter(|c| !c.is_control()).take(40).collect() };
+    match seconds.and_then(|s| u64::try_from(s).ok()) {
+        Some(seconds) if seconds < MAX_TIME => Ok(seconds),
+        // The platform would refuse it later, when nobody is there to be told.
+        Some(_) => Err(wrong(
+            &["'", &shown(), "' is a time centuries away: unix seconds are wanted, not milliseconds"].concat(),
+        )),
+        None => Err(wrong(&["'", &shown(), "' is no time in unix seconds"].concat())),
+    }
 }
 
 #[cfg(test)]
@@ -241,6 +253,14 @@ mod tests {
             ("POST /provision/activate", "", "vendor=p&model=p&sn=1", Call::Activate(Vms::new("p", "p", "1").unwrap())),
             ("POST /reread", "", "", Call::Reread),
             ("GET /status", "", "", Call::Status),
+            ("HEAD /status", "", "", Call::Status),
+            // A form is a form, whatever it is called.
+            (
+                "POST /onep:v1/stack/alias",
+                "X-Exosite-VMS: p p 1\r\nContent-Type: text/plain",
+                "a=1&b={\"c\": 2}",
+                Call::Write(vms(), strings(&[("a", "1"), ("b", "{\"c\": 2}")])),
+            ),
         ] {
             assert_eq!(routed(line, headers, body), Ok(expected), "{line}");
         }
@@ -251,6 +271,9 @@ mod tests {
         let vms = "X-Exosite-VMS: p p 1";
         let long = format!("{}=1", "a".repeat(256));
         let many = "1=2&".repeat(5001);
+        let typed = |what: &str| format!("{vms}\r\nContent-{what}");
+        let (json, plain, gzip) = (typed("Type: application/json"), typed("Type: text/plain"), typed("Encoding: gzip"));
+        let multipart = typed("Type: multipart/form-data; boundary=x");
         for (line, headers, body, status, sentence) in [
             ("POST /onep:v1/stack/alias", "", "a=1", 400, "neither"),
             ("POST /onep:v1/stack/alias", "X-Exosite-VMS: p p", "a=1", 400, "three words"),
@@ -266,6 +289,26 @@ mod tests {
             ("POST /onep:v1/stack/record", vms, "1=2", 400, "begin with alias"),
             ("POST /provision/activate", "", "vendor=p&model=p", 400, "sn="),
             ("POST /provision/activate", "", "vendor=p&model=p&sn=a b", 400, "one word"),
+            // cases/README.md, doubtful: milliseconds.
+            ("POST /onep:v1/stack/alias/a", vms, "1700000000000=1", 400, "centuries away"),
+            // 05: Latin-1, raw and encoded; what is acknowledged is not another value.
+            ("POST /onep:v1/stack/alias", vms, "t=21.5 %B0C", 400, "not UTF-8"),
+            ("POST /onep:v1/stack/alias/%b0", vms, "1=1", 400, "not UTF-8"),
+            // 04: what is no form.
+            ("POST /onep:v1/stack/alias", &json, r#"{"temperature": 21.5}"#, 415, "application/json is not taken"),
+            ("POST /onep:v1/stack/alias", vms, r#"{"temperature": 21.5}"#, 415, "curl -d"),
+            ("POST /onep:v1/stack/alias", vms, r#"{"a": "b=c"}"#, 415, "curl -d"),
+            (
+                "POST /onep:v1/stack/alias",
+                &multipart,
+                "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n",
+                415,
+                "multipart/",
+            ),
+            ("POST /onep:v1/stack/alias", &gzip, "a=1", 415, "Content-Encoding gzip"),
+            ("POST /onep:v1/stack/alias", &plain, "just text", 415, "text/plain is not taken"),
+            ("POST /onep:v1/stack/alias", vms, "a=1 & 2", 400, "%26"),
+            ("POST /provision/activate", &json, "{}", 415, "application/json"),
             ("GET /onep:v1/stack/alias?a", vms, "", 405, "only POST"),
             ("POST /status", "", "", 405, "only GET"),
             ("POST /", "", "", 404, "no /"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Errand, Kind, Moment, Order, Service, Token, ERRAND_LIMIT, MAX_LIVE, MAX_WAITING, PATIENCE};
+use super::{Errand, Kind, Moment, Order, Service, Token, User, ERRAND_LIMIT, MAX_LIVE, MAX_WAITING, PATIENCE};
 use crate::queue::backoff::Retry;
 use crate::queue::forward::wire::{Job, Who};
 use crate::queue::http::answer::Answer;
@@ -33,9 +33,10 @@ impl Service {
         token: Token,
         identity: Identity,
         values: Vec<(String, String)>,
+        user: User<'_>,
         moment: Moment,
     ) -> Option<Answer> {
-        let id = match self.identify(identity) {
+        let id = match self.identify(identity, user) {
             Ok(id) => id,
             Err(answer) => return Some(answer),
         };
@@ -80,12 +81,22 @@ impl Service {
         answer
     }
 
-    pub(super) fn activate(&mut self, token: Token, identity: Identity, moment: Moment) -> Option<Answer> {
-        let id = match self.identify(identity) {
+    pub(super) fn activate(
+        &mut self,
+        token: Token,
+        identity: Identity,
+        user: User<'_>,
+        moment: Moment,
+    ) -> Option<Answer> {
+        let id = match self.identify(identity, user) {
             Ok(id) => id,
             Err(answer) => return Some(answer),
         };
-        if let Some(cik) = self.identities.get(id).and_then(|known| known.cik.as_ref()) {
+        // A device's name is no secret, its CIK is (cases/README.md, A8): who may not have it is told nothing, and need not know that
+        // there is one. The device is activated all the same.
+        let known = self.identities.get(id).filter(|known| known.may_be_told_to(user()));
+        let Some(known) = known else { return Some(Answer::done()) };
+        if let Some(cik) = &known.cik {
             return Some(Answer::text(cik.secret()));
         }
         let is_early = self.link.retry.at().max(self.device_at(id)) > moment.since_boot;

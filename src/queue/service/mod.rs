@@ -55,6 +55,9 @@ pub struct Token {
     pub place: u64,
 }
 
+/// Looks up the local user behind a request; `None`: the kernel does not tell.
+pub type User<'a> = &'a dyn Fn() -> Option<u32>;
+
 /// The time, as the server reads it for each turn of its loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -178,8 +181,8 @@ impl Service {
         &self.settings
     }
 
-    /// Takes a request. Its answer comes from [`Service::take_answers`], now or later.
-    pub fn request(&mut self, token: Token, call: Call, moment: Moment) {
+    /// Takes a request. Its answer comes from [`Service::take_answers`], now or later. `user`: who sent it, for what needs to know.
+    pub fn request(&mut self, token: Token, call: Call, user: User<'_>, moment: Moment) {
         self.clock.look(moment.now);
         let answer = match call {
             Call::Status => Some(Answer::json(self.status(moment).to_json())),
@@ -187,9 +190,9 @@ impl Service {
                 self.reread();
                 Some(Answer::done())
             }
-            Call::Write(identity, values) => self.write(token, identity, values, moment),
-            Call::Record(identity, points) => self.record(token, identity, points, moment),
-            Call::Activate(vms) => self.activate(token, Identity::Vms(vms), moment),
+            Call::Write(identity, values) => self.write(token, identity, values, user, moment),
+            Call::Record(identity, points) => self.record(token, identity, points, user, moment),
+            Call::Activate(vms) => self.activate(token, Identity::Vms(vms), user, moment),
         };
         if let Some(answer) = answer {
             self.answers.push((token, answer));
@@ -312,16 +315,16 @@ impl Service {
     }
 
     /// The id of an identity; a new one is written down first. An app that names one again finds it without a write.
-    fn identify(&mut self, identity: Identity) -> Result<u64, Answer> {
+    fn identify(&mut self, identity: Identity, user: User<'_>) -> Result<u64, Answer> {
         if let Some(known) = self.identities.find(&identity) {
             return Ok(known.id);
         }
-        let (store, waiting) = (&self.store, &self.waiting);
-        let is_idle = |id: u64| {
-            store.as_ref().map_or(true, |s| s.state().cursor(id).is_none()) && waiting.iter().all(|w| w.id != id)
-        };
-        let shown = identity.to_string();
-        match self.identities.add(identity, &is_idle) {
+        let (shown, user) = (identity.to_string(), user());
+        let mut added = self.add(identity.clone(), user);
+        if matches!(added, Err(Refused::TooMany)) && self.make_room(user) {
+            added = self.add(identity, user);
+        }
+        match added {
             Ok(id) => {
                 crate::info!("new device: {shown}");
                 Ok(id)
@@ -334,6 +337,26 @@ impl Service {
                 Err(Answer::error(503, &e.to_string()))
             }
         }
+    }
+
+    fn add(&mut self, identity: Identity, user: Option<u32>) -> Result<u64, Refused> {
+        let (store, waiting) = (&self.store, &self.waiting);
+        let is_idle = |id: u64| {
+            store.as_ref().map_or(true, |s| s.state().cursor(id).is_none()) && waiting.iter().all(|w| w.id != id)
+        };
+        self.identities.add(identity, user, &is_idle)
+    }
+
+    /// Gives up what a user who crowds out all others has queued for one device that the platform never accepted. Not while an errand
+    /// is under way, which may be about that one.
+    fn make_room(&mut self, user: Option<u32>) -> bool {
+        let Some(id) = self.identities.crowding(user).filter(|_| !self.is_busy()) else { return false };
+        let Some(store) = &mut self.store else { return false };
+        match store.give_up(id) {
+            Ok(points) => crate::warning!("{} gives way to a new device, with {points} points", self.name(id)),
+            Err(e) => crate::error!("{e}"),
+        }
+        true
     }
 
     fn device(&mut self, id: u64) -> &mut Device {

@@ -116,6 +116,7 @@ impl Service {
         let waiting = self.waiting.remove(place);
         if let (Want::Write(values, _), Some(store), 204) = (&waiting.want, &mut self.store, answer.status) {
             store.forwarded_at_once(u32::try_from(values.len()).unwrap_or(u32::MAX));
+            self.identities.accept(id);
         }
         self.device(id).line.succeeded();
         self.answers.push((waiting.token, answer));
@@ -127,13 +128,16 @@ impl Service {
         if let Some(store) = &mut self.store {
             store.forwarded(id, through.saturating_add(1), forwarded, aside);
         }
+        if forwarded > 0 {
+            self.identities.accept(id);
+        }
         if aside > 0 {
             crate::warning!("{}: the platform refused {aside} points; see `gmq set-aside list`", self.name(id));
         }
         self.forget_aliases(id);
     }
 
-    fn name(&self, id: u64) -> String {
+    pub(super) fn name(&self, id: u64) -> String {
         self.identities.get(id).map_or_else(|| "an unknown device".to_string(), |known| known.identity.to_string())
     }
 }

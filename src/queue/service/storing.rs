@@ -1,6 +1,6 @@
 //! What goes into the store, and which aliases have something in it.
 
-use super::{Service, Token, LINK_RETRY, OPEN_AGAIN};
+use super::{Service, Token, User, LINK_RETRY, OPEN_AGAIN};
 use crate::queue::http::answer::Answer;
 use crate::queue::http::route::Sent;
 use crate::queue::identity::Identity;
@@ -56,9 +56,10 @@ impl Service {
         token: Token,
         identity: Identity,
         points: Vec<Sent>,
+        user: User<'_>,
         moment: Moment,
     ) -> Option<Answer> {
-        let id = match self.identify(identity) {
+        let id = match self.identify(identity, user) {
             Ok(id) => id,
             Err(answer) => return Some(answer),
         };

@@ -62,7 +62,7 @@ impl Rig {
     fn ask(&mut self, call: Call) -> u64 {
         self.places += 1;
         let token = Token { connection: 1, place: self.places };
-        self.service.request(token, call, self.moment());
+        self.service.request(token, call, &|| Some(0), self.moment());
         self.places
     }
 
@@ -89,7 +89,7 @@ impl Rig {
 
     /// Activates a device as the platform does, so that tests need not.
     fn activated(&mut self, serial: &str) {
-        let id = self.service.identify(identity(serial)).unwrap();
+        let id = self.service.identify(identity(serial), &|| Some(0)).unwrap();
         self.service.identities.set_cik(id, cik("c")).unwrap();
     }
 
