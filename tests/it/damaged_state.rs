@@ -166,7 +166,8 @@ fn a_part_that_is_as_long_as_the_whole_is_not_taken_for_it() {
 fn an_app_whose_record_is_lost_keeps_running_and_is_updated_beside_itself() {
     // The registry is gone, and both folders are there: the one that the app runs from must not be unpacked over.
     let Some(site) = Site::hosted() else { return };
-    site.install("app.v1.tar.gz", &gwe_tests::harness::worker_app("one"));
+    let status = site.install("app.v1.tar.gz", &gwe_tests::harness::worker_app("one"));
+    assert_eq!(status, "install one\n[gwe] installed app v1 in N s\n", "{}", site.ctl_status("app"));
     let root = site.gateway.root();
     let (running, pid) = (root.path("var/lib/gwe/apps/app/a"), site.pid("app"));
     root.write("var/lib/gwe/apps/app/b/left", "over");

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// How long it may take to start; without `.pyc` files it is slow.
-const START: Duration = Duration::from_secs(30);
+/// How long it may take to start; without `.pyc` files it is slow, and on a machine that is starved of processors half a minute was too short.
+const START: Duration = Duration::from_secs(120);
 /// How long a supervisorctl command may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
