@@ -170,6 +170,8 @@ mod tests {
     use super::parse;
 
     type Given = Vec<(&'static str, String)>;
+    /// A command line, and the flags that stand in it.
+    type Row = (&'static [&'static str], &'static [(&'static str, &'static str)]);
 
     fn given(arguments: &[&str]) -> Result<Given, String> {
         parse(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>()).map(|flags| flags.given)
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_command_line_is_read_as_getopt_reads_it() {
-        let good: [(&[&str], &[(&str, &str)]); 6] = [
+        let good: [Row; 6] = [
             (&["-nc", "/x"], &[("nodaemon", ""), ("configuration", "/x")]),
             (&["-c/x", "-n"], &[("configuration", "/x"), ("nodaemon", "")]),
             (&["--conf=/x", "--logfile-maxbytes", "1KB"], &[("configuration", "/x"), ("logfile_maxbytes", "1KB")]),
