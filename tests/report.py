@@ -56,7 +56,7 @@ def longest(logs):
 
 def failed(logs):
     lines = [line for log in logs for line in pathlib.Path(log).read_text(errors="replace").splitlines()]
-    names = sorted({match[1] for line in lines if (match := re.match(r"test (\S+) .*FAILED", line))})
+    names = sorted({match[1] for line in lines if (match := re.match(r"test (\S+::\S+) .*FAILED", line))})
     for name in names:
         print(f"failed: {name}")
 

@@ -17,7 +17,7 @@ const INSTALL: &str = include_str!("../../configs/otau/install.sh");
 /// The version of the image's own agent.
 const FACTORY: &str = env!("CARGO_PKG_VERSION");
 /// Three crashes with their waits, on a busy machine.
-const LONG: Duration = Duration::from_secs(150);
+const LONG: Duration = Duration::from_secs(300);
 
 fn packed(agent: impl Into<Vec<u8>>) -> Tarball {
     Tarball::new().file("gwe", 0o755, agent).file("install.sh", 0o755, INSTALL)
