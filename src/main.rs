@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Some("gmq") => "gmq",
         Some("gdc") => "gdc",
         // The image's own, beside which its core is.
+        Some("supervisorctl") => return ExitCode::from(cli::supervisorctl::run(&called_as, &rest)),
         Some("supervisord") => return ExitCode::from(cli::supervisord::run(&called_as, &rest)),
         _ => "gwe",
     };

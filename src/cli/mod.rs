@@ -10,4 +10,5 @@ pub mod hint;
 pub mod operator;
 pub mod output;
 pub mod status;
+pub mod supervisorctl;
 pub mod supervisord;

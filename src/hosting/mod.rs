@@ -9,6 +9,8 @@ pub mod auto_logs;
 
 pub mod config;
 
+pub mod ctl;
+
 /// The checked configuration in bytes.
 #[allow(missing_docs)]
 pub mod definition;

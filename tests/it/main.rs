@@ -26,6 +26,7 @@ mod gmq_store;
 mod harness;
 mod herd;
 mod hosting;
+mod hosting_ctl;
 mod idle;
 mod killed;
 mod local_users;

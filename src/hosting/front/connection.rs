@@ -111,6 +111,18 @@ pub(super) fn has_gone(stream: &TcpStream) -> bool {
     stream.set_nonblocking(false).is_err() || gone
 }
 
+/// The same of a client who has no more to say: what he sends is thrown away.
+fn has_gone_for_good(mut stream: &TcpStream) -> bool {
+    if stream.set_nonblocking(true).is_err() {
+        return true;
+    }
+    let gone = match stream.read(&mut [0; 512]) {
+        Ok(count) => count == 0,
+        Err(e) => e.kind() != io::ErrorKind::WouldBlock && e.kind() != io::ErrorKind::Interrupted,
+    };
+    stream.set_nonblocking(false).is_err() || gone
+}
+
 /// Serves until the client or its time is gone.
 pub(super) fn serve(core: &mut dyn Core, stream: &TcpStream, login: &Login) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -249,7 +261,8 @@ fn follow(connection: &mut Connection<'_>, head: &Head, path: &str) -> io::Resul
     let more = if is_chunked { "Transfer-Encoding: chunked\r\n" } else { "Connection: close\r\n" };
     let more = ["X-Accel-Buffering: no\r\n", more, "\r\n"].concat();
     connection.send(http::start(head, 200, "text/plain;charset=utf-8", &more).as_bytes())?;
-    while !has_gone(connection.stream) {
+    // What else this client sends is for nobody, and would hide its end.
+    while !has_gone_for_good(connection.stream) {
         let bytes = follower.more()?;
         if bytes.is_empty() {
             clock::sleep(PAUSE);

@@ -19,7 +19,7 @@ mod reload;
 mod rpc;
 
 pub use link::run;
-pub(crate) use now::namespec;
+pub(crate) use now::{namespec, split_namespec};
 
 use crate::hosting::config;
 use crate::hosting::definition::Settings;

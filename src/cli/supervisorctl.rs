@@ -1,0 +1,32 @@
+//! `supervisorctl`: asks a supervisord, ours or the real one. Everything is in `hosting::ctl`.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+
+use crate::hosting::ctl;
+
+const HELP: &str = "\
+supervisorctl: asks supervisord about the programs that it hosts, and has it start and stop them
+
+Usage: supervisorctl [options] [action [arguments]]
+
+  -c, --configuration FILE   the configuration; without it the usual places are searched
+  -i, --interactive          a shell, which is also what comes without an action
+  -s, --serverurl URL        whom to ask: unix:///path or http://host:port
+  -u, --username NAME        as whom
+  -p, --password PASSWORD    and with which password
+  -r, --history_file FILE    accepted, and not used
+  -h, --help                 this text
+
+The action help lists the actions; help ACTION explains one.
+";
+
+/// Runs it; the exit status.
+#[must_use]
+pub fn run(name: &OsStr, arguments: &[OsString]) -> u8 {
+    let texts: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let done = ctl::run(&name.to_string_lossy(), &texts, HELP, &mut out, &mut err);
+    // Who stops reading has seen enough.
+    done.and_then(|status| out.flush().map(|()| status)).unwrap_or(1)
+}
