@@ -7,8 +7,9 @@ FUZZ_TARGETS ?= $(sort $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs))))
 .PHONY: fuzz
 # The sanitizers are flags that a stable compiler has, and takes when it is told so.
 fuzz: export RUSTC_BOOTSTRAP = 1
-# A program without libraries has no place for a sanitizer's.
+# Programs without libraries have no place for a sanitizer's.
 fuzz: export GWE_WITHOUT_SLEEPER = 1
+fuzz: export GWE_WITHOUT_CORE = 1
 fuzz:
 	@if ! cargo fuzz --version >/dev/null 2>&1; then echo "skipped: make fuzz: needs cargo-fuzz (cargo install cargo-fuzz)"; exit 0; fi; \
 	for target in $(FUZZ_TARGETS); do \
