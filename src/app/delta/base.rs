@@ -311,14 +311,11 @@ impl Base {
 
     /// The file of the entry whose header is at hand.
     fn file(&mut self, index: usize) -> io::Result<&File> {
-        let path = self.path(index);
-        match &mut self.file {
-            Some(file) => Ok(file),
-            none => {
-                let file = beneath::open(&self.root, &path).map_err(|e| unreadable(&e))?;
-                Ok(none.insert(file))
-            }
-        }
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => beneath::open(&self.root, &self.path(index)).map_err(|e| unreadable(&e))?,
+        };
+        Ok(self.file.insert(file))
     }
 
     fn path(&self, mut index: usize) -> PathBuf {

@@ -55,8 +55,9 @@ impl Options {
         let cik = parse_cik(cik)?;
         let client = Client::new(self.settings()?)?;
         match client.wait(&cik, aliases, self.timeout.unwrap_or(MAX_WAIT), self.since.as_deref())? {
-            Some(waited) => Ok(of_values(&waited.values, aliases.len() == 1)),
-            None => Ok(Shown { status: 1, ..done(String::new(), "null".to_string()) }),
+            Some(waited) if !waited.values.is_empty() => Ok(of_values(&waited.values, aliases.len() == 1)),
+            // Also where one was emptied.
+            _ => Ok(Shown { status: 1, ..done(String::new(), "null".to_string()) }),
         }
     }
 

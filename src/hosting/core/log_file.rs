@@ -9,7 +9,7 @@ use super::system::{
     EINTR, EINVAL, O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_TRUNC, O_WRONLY,
 };
 
-/// `size` of what is no regular file.
+/// `size` of what is no regular file, or not ours to rotate.
 pub const NOT_REGULAR: u64 = u64::MAX;
 /// How long a pipe or terminal may keep the core waiting before what it does not take is dropped.
 const SLOW_READER_MS: u32 = 500;
@@ -33,6 +33,11 @@ pub enum Outcome {
     TakenAgain(u32),
 }
 
+/// Whether this names an open file of somebody's, as /dev/stdout does: even where that is a regular file, it is not ours to cut.
+fn is_passed_on(path: &[u8]) -> bool {
+    (path.starts_with(b"/dev/") && !path.starts_with(b"/dev/shm/")) || path.starts_with(b"/proc/")
+}
+
 impl Target<'_> {
     pub fn open(&mut self) -> Answer<()> {
         self.open_with(0)
@@ -46,7 +51,7 @@ impl Target<'_> {
         close(*self.fd);
         *self.fd = fd;
         *self.inode = facts.inode;
-        *self.size = if facts.is_regular() { facts.size } else { NOT_REGULAR };
+        *self.size = if facts.is_regular() && !is_passed_on(self.path) { facts.size } else { NOT_REGULAR };
         Ok(())
     }
 
