@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use gwe::cli;
 use gwe::engine::follow::{ended_in_order, follow};
-use gwe::sys::memory;
+use gwe::sys::{memory, process};
 
 fn main() -> ExitCode {
     memory::share_heap();
@@ -21,6 +21,9 @@ fn main() -> ExitCode {
         Some("supervisord") => return ExitCode::from(cli::supervisord::run(&called_as, &rest)),
         _ => "gwe",
     };
+    if name != "gdc" {
+        process::set_umask();
+    }
     // A newer version that arrived over the air goes on here, if there is one.
     follow(name, &rest);
     let status = match name {

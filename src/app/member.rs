@@ -14,6 +14,16 @@ use super::tarball::{MAX_DEPTH, MAX_PATH};
 /// The longest single name, in bytes: what Linux file systems take.
 const MAX_NAME: usize = 255;
 
+/// What an archive brings beside the app: the companion files that macOS writes beside each file (cases/README.md, 06; buf#2504,
+/// vespa#32549), and a label of the archive whose header can be read. (GNU `tar -V` leaves the size out, which the parser refuses before
+/// this is asked: 17 is open.) Whoever unpacks it elsewhere does not see them either.
+#[must_use]
+pub fn is_no_part(raw: &[u8], kind: u8) -> bool {
+    const LABEL: u8 = b'V';
+    let name = raw.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    kind == LABEL || (name.starts_with(b"._") && name.len() > 2)
+}
+
 /// The leading folder that a tarball may have; the first entry decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Top {
@@ -142,6 +152,20 @@ mod tests {
             (very_long.as_bytes(), Reason::PathTooLong),
         ] {
             assert_eq!(path(raw), Err(want));
+        }
+    }
+
+    #[test]
+    fn labels_and_companion_files_of_macos_are_no_part_of_an_app() {
+        for (raw, kind, want) in [
+            (&b"._app.v1"[..], b'0', true),
+            (b"app.v1/._install.sh", b'0', true),
+            (b"any label", b'V', true),
+            (b"._", b'0', false),
+            (b"a._b", b'0', false),
+            (b"._d/file", b'0', false),
+        ] {
+            assert_eq!(is_no_part(raw, kind), want);
         }
     }
 

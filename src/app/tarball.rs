@@ -189,7 +189,7 @@ impl<'a> Pass<'a> {
         if kind == EntryType::XGlobalHeader && self.left > MAX_METADATA {
             return Err(Stop::Fault(Fault::whole(Reason::TooMuchMetadata)));
         }
-        if kind != EntryType::XGlobalHeader {
+        if kind != EntryType::XGlobalHeader && !member::is_no_part(&raw, kind.as_byte()) {
             match self.place(entry, &raw) {
                 Ok(()) => {}
                 Err(Refusal::Entry(reason)) => self.fault(Fault::of(&raw, reason)),

@@ -1,5 +1,6 @@
 //! Running an app's installer: `install.sh`, or `setup.py` where there is only that (spec: gateway-engine.md).
 
+use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -13,6 +14,11 @@ use crate::sys::process::{self, Ended};
 
 /// For installers, where init gave supervisord no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The largest installer that is looked at for a message, in bytes.
+const MAX_SCRIPT: u64 = 1024 * 1024;
+/// So much of its first line is quoted, in characters.
+const MAX_LINE: usize = 120;
 
 /// What an installer did.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,7 +53,10 @@ pub fn run(folder: &Path, installer: Installer, name: &TarballName, root: &Path,
         command.env("PATH", DEFAULT_PATH);
     }
     match process::run(command, limit, MAX_OUTPUT) {
-        Err(e) => Ran { output: String::new(), result: Err(format!("{what} could not be started: {e}")) },
+        Err(e) => Ran {
+            output: String::new(),
+            result: Err(format!("{what} could not be started: {}", cause(&e, folder, what))),
+        },
         Ok(run) => Ran {
             output: String::from_utf8_lossy(&run.output).into_owned(),
             result: match run.ended {
@@ -57,6 +66,24 @@ pub fn run(folder: &Path, installer: Installer, name: &TarballName, root: &Path,
                 Ended::TimedOut => Err(format!("{what} took longer than {} s and was ended", limit.as_secs())),
             },
         },
+    }
+}
+
+/// What the system means: its own words name neither the interpreter nor the mount (cases/README.md, 12; acme.sh#394, netdata#7536).
+fn cause(error: &io::Error, folder: &Path, what: &str) -> String {
+    let is_there = folder.join(what).is_file();
+    match error.kind() {
+        io::ErrorKind::NotFound if what == "setup.py" => "there is no python3 on this gateway".to_string(),
+        io::ErrorKind::NotFound if is_there => {
+            let text = file::read(&folder.join(what), MAX_SCRIPT).ok().flatten().unwrap_or_default();
+            let line = text.split(|b| *b == b'\n').next().unwrap_or_default();
+            let line: String = String::from_utf8_lossy(line).chars().take(MAX_LINE).collect();
+            format!("this gateway does not have what its first line names: {line}")
+        }
+        io::ErrorKind::PermissionDenied if is_there => {
+            format!("{error}; is {} on a file system that is mounted noexec?", folder.display())
+        }
+        _ => error.to_string(),
     }
 }
 

@@ -67,6 +67,13 @@ pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Resu
     Ok(Run { ended: ended?, output: output.into_bytes() })
 }
 
+/// What this process and all that it starts make is for every user to read, whatever the umask of whoever started it: an app's folder
+/// is its own user's to enter (cases/README.md, 03; elastic-agent#5633, rancher/system-agent#244). What is a secret has a mode of its own.
+pub fn set_umask() {
+    // SAFETY: umask cannot fail and touches no memory.
+    unsafe { libc::umask(0o022) };
+}
+
 /// Whether a program could not be started for want of memory, processes or files, which is no fault of the program.
 #[must_use]
 pub fn is_machine_exhausted(error: &io::Error) -> bool {

@@ -238,7 +238,7 @@ fn a_script_that_cannot_be_run() {
         (
             "no.v1.tar.gz",
             script(0o755, "#!/no/such/shell\n"),
-            "install.sh could not be started: No such file or directory (os error 2)",
+            "install.sh could not be started: this gateway does not have what its first line names: #!/no/such/shell",
         ),
     ] {
         let (app, _) = name.split_once(".v").unwrap();

@@ -41,6 +41,7 @@ mod murano_process;
 mod murano_readme;
 mod murano_tls;
 mod otau;
+mod process_state;
 mod push;
 mod report;
 mod resolver;

@@ -227,3 +227,19 @@ fn a_full_disk_is_told_apart() {
         }
     }
 }
+
+/// cases/README.md, 06 (buf#2504, vespa#32549): what macOS brings along, or a label, is no part of the app, and decides nothing.
+#[test]
+fn companion_files_of_macos_and_a_label_are_passed_over() {
+    let scratch = Scratch::new("good-companions");
+    let script = "#!/bin/sh\nexit 0\n";
+    let entries = [
+        file("._a.v1", "\0\x05\x16\x07"),
+        folder("a.v1/"),
+        file("a.v1/._install.sh", "\0\x05\x16\x07"),
+        file("a.v1/install.sh", script).mode(0o755),
+    ];
+    assert_eq!(unpacked(&scratch, &tar_gz(&entries)).1, [SCRIPT]);
+    let labelled = [Entry::new(b'V', "nightly build", b""), install_sh()];
+    assert_eq!(unpacked(&scratch, &tar_gz(&labelled)).1.len(), 1);
+}

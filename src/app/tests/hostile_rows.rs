@@ -169,7 +169,6 @@ fn kinds() -> Vec<Row> {
         with("block device", &[device(b'4')], "dev: a device file"),
         with("named pipe", &[Entry::new(b'6', "pipe", b"")], "pipe: a named pipe"),
         with("unknown kind", &[Entry::new(b'Z', "z", b"")], "z: an entry of an unknown type (0x5a)"),
-        with("volume label", &[Entry::new(b'V', "label", b"").magic(GNU)], "label: an entry of an unknown type (0x56)"),
         with(
             "long name of no known format",
             &[Entry::new(b'L', "l", b"../x\0").magic([0; 8]), file("f", "")],
