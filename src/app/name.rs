@@ -11,6 +11,10 @@ pub const MAX_PART: usize = 64;
 
 const SUFFIX: &str = ".tar.gz";
 
+/// What the image hosts and calls by these names: an app of that name would take its place (cases/README.md, A13). `gwe` is the
+/// agent's own update.
+const RESERVED: [&str; 4] = ["gmq", "gdc", "supervisord", "supervisorctl"];
+
 /// A name that has been checked. `Display` gives it back in full.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TarballName {
@@ -43,6 +47,8 @@ pub enum NameError {
     VersionStart(char),
     /// APP or VERSION is longer than [`MAX_PART`].
     TooLong,
+    /// The image's own programs have that name.
+    Reserved,
 }
 
 impl fmt::Display for NameError {
@@ -65,6 +71,9 @@ impl fmt::Display for NameError {
             }
             NameError::VersionStart(c) => {
                 write!(f, "the version begins with {}; a letter or a digit is needed there", Shown(*c))?;
+            }
+            NameError::Reserved => {
+                return f.write_str("the app name is one of the image's own programs: choose another")
             }
             NameError::TooLong => write!(f, "the app name or the version is longer than {MAX_PART} characters")?,
         }
@@ -120,6 +129,9 @@ impl TarballName {
     pub fn new(app: &str, version: &str) -> Result<TarballName, NameError> {
         check_app(app)?;
         check_version(version)?;
+        if RESERVED.contains(&app) {
+            return Err(NameError::Reserved);
+        }
         Ok(TarballName { app: app.to_string(), version: version.to_string() })
     }
 

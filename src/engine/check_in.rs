@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::cloud::Cloud;
 use super::last::{self, Last};
-use super::{facts, follow, last_known_time, limit, own_executable, NOT_CONFIGURED};
+use super::{facts, follow, last_known_time, limit, NOT_CONFIGURED};
 use crate::config::problem::Problem;
 use crate::config::{options, Config, ConfigError, Identity, Paths, Which};
 use crate::device::{Client, DeviceError, Settings};
@@ -129,7 +129,7 @@ fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError
     let mut gateway = Gateway::load(&in_force, &supervisor);
     let agents = Agents::load(in_force.paths());
     gateway.deadline = begun + limit(&agents, &in_force) / 2;
-    gateway.on_trial = agents.is_on_trial(in_force.paths(), &own_executable());
+    gateway.on_trial = agents.is_on_trial(in_force.paths());
     // What is on disk already needs no network: it is finished also in an outage. A disk that does not take it must not keep
     // the gateway from the cloud.
     if let Err(e) = gateway.take_factory_apps().and_then(|()| gateway.work_off()) {

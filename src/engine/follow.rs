@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::own_executable;
 use crate::config::{Paths, VERSION};
-use crate::install::agent::{self, Agents, Version};
+use crate::install::agent::{self, own_executable, Agents, Version};
 use crate::supervisor::{State, Supervisor};
 use crate::sys::clock;
 use crate::sys::doze;

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Config, Identity, Paths};
+pub use crate::install::agent::own_executable;
 use crate::install::agent::{self, Agents, CheckIn};
 use crate::install::journal;
 use crate::sys::file;
@@ -194,6 +195,8 @@ impl Engine<'_> {
         let check_in = match ended {
             Ended::Completed => CheckIn::Completed,
             Ended::Failed | Ended::Stopped => CheckIn::Failed,
+            // What an app's install did is not the agent's (cases/README.md, A11): the install counts it by itself.
+            Ended::Crashed if journal::is_at_work(&self.paths.state()) => CheckIn::Failed,
             Ended::Crashed => CheckIn::Crashed,
         };
         let after = agents.after(check_in);
@@ -238,12 +241,6 @@ fn limit(agents: &Agents, config: &Config) -> Duration {
     } else {
         config.check_in_limit()
     }
-}
-
-/// The program that this process runs.
-#[must_use]
-pub fn own_executable() -> PathBuf {
-    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/bin/gwe"))
 }
 
 /// The image's own program: this one, unless this one arrived over the air.

@@ -5,6 +5,7 @@
 //! row, or when it fails three check-ins in a row of which the version before completes the next.
 
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use miniserde::{json, Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub const APP: &str = "gwe";
 pub const MAX_CRASHES: u32 = 3;
 /// Failed check-ins of a version on trial after which the version before shows whether the network is to blame.
 const MISSES_TO_COMPARE: u32 = 3;
+/// What runs, whatever has become of its path; and what the kernel adds to that of a file that is gone.
+const OWN: &str = "/proc/self/exe";
+const GONE: &str = " (deleted)";
 /// The state file's bound in bytes.
 const MAX_FILE: u64 = 64 * 1024;
 
@@ -185,10 +189,10 @@ impl Agents {
         after
     }
 
-    /// Whether the program at `own` is the version that still has to complete its first check-in.
+    /// Whether this program is the version that still has to complete its first check-in.
     #[must_use]
-    pub fn is_on_trial(&self, paths: &Paths, own: &Path) -> bool {
-        self.trial && self.current.as_ref().is_some_and(|version| is_same(own, &executable(paths, version)))
+    pub fn is_on_trial(&self, paths: &Paths) -> bool {
+        self.trial && self.current.as_ref().is_some_and(|version| is_own(&executable(paths, version)))
     }
 
     fn is_comparing(&self) -> bool {
@@ -224,6 +228,29 @@ pub fn is_program(path: &Path) -> bool {
     let mut magic = [0; 4];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
     read.is_ok() && (magic == *b"\x7fELF" || magic.starts_with(b"#!"))
+}
+
+/// The program that this process runs, by a path that can be started. One that was replaced on disk is what stands there now, as
+/// after a restart; one that was removed still runs, and can be started by way of /proc (cases/README.md, A3).
+#[must_use]
+pub fn own_executable() -> PathBuf {
+    match std::env::current_exe() {
+        Ok(path) if path.exists() => path,
+        Ok(path) => match path.to_str().and_then(|path| path.strip_suffix(GONE)).map(PathBuf::from) {
+            Some(replaced) if replaced.is_file() => replaced,
+            _ => PathBuf::from(OWN),
+        },
+        Err(_) => PathBuf::from(OWN),
+    }
+}
+
+/// Whether a file is the very program that this process runs: not only its path, which another may have taken meanwhile.
+#[must_use]
+pub fn is_own(path: &Path) -> bool {
+    match (std::fs::metadata(OWN), std::fs::metadata(path)) {
+        (Ok(own), Ok(other)) => (own.dev(), own.ino()) == (other.dev(), other.ino()),
+        _ => false,
+    }
 }
 
 /// Whether two paths are the same file, whatever links lead there: a program's own path has none in it.

@@ -17,6 +17,8 @@ pub enum Outcome {
 pub trait Steps {
     /// Does the work of the job's state. Notes verdict and remarks in the job.
     fn step(&mut self, job: &mut Job) -> Outcome;
+    /// The work of the job's state was cut off as often as it may be: what becomes of it.
+    fn cut_off(&mut self, job: &mut Job) -> Outcome;
     /// Makes the job's new state durable.
     ///
     /// # Errors
@@ -32,14 +34,22 @@ const MAX_STEPS: usize = 16;
 /// # Errors
 /// A state could not be made durable.
 pub fn drive(job: &mut Job, steps: &mut dyn Steps) -> Result<(), FileError> {
+    let mut is_over = is_cut_off(job, steps)?;
     for _ in 0..MAX_STEPS {
         if job.state.is_terminal() {
             return Ok(());
         }
-        let event = match steps.step(job) {
+        let outcome = if is_over { steps.cut_off(job) } else { steps.step(job) };
+        is_over = false;
+        let event = match outcome {
             Outcome::Event(event) => event,
-            Outcome::Later => return steps.save(job),
+            Outcome::Later => {
+                job.tries = None;
+                return steps.save(job);
+            }
         };
+        // The first try of what follows is counted with its state.
+        job.tries = Some(1);
         if let Some(state) = next(job.state, event) {
             crate::debug!("{}: {} → {}", job.name, job.state.name(), state.name());
             job.state = state;
@@ -52,6 +62,15 @@ pub fn drive(job: &mut Job, steps: &mut dyn Steps) -> Result<(), FileError> {
         steps.save(job)?;
     }
     Ok(())
+}
+
+/// Counts that the job's state is entered again, durably and before anything is done in it; `true`: it was cut off too often.
+fn is_cut_off(job: &mut Job, steps: &mut dyn Steps) -> Result<bool, FileError> {
+    let Some(most) = job.state.most_tries() else { return Ok(false) };
+    let tries = job.tries.unwrap_or(0).saturating_add(1);
+    job.tries = Some(tries);
+    steps.save(job)?;
+    Ok(tries > most)
 }
 
 #[cfg(test)]
@@ -91,6 +110,14 @@ mod tests {
                 State::Settling => Event::Settled,
                 State::RollingBack => Event::Restored,
                 State::Done | State::Failed | State::RolledBack => Event::Refused,
+            })
+        }
+
+        fn cut_off(&mut self, job: &mut Job) -> Outcome {
+            Outcome::Event(match job.state {
+                State::Settling => Event::NotSettled,
+                State::RollingBack => Event::Removed,
+                _ => Event::Refused,
             })
         }
 
@@ -160,6 +187,43 @@ mod tests {
             durable.state = after_crash(durable.state);
             drive(&mut durable, &mut fake(None)).unwrap();
             assert_eq!(durable.state, Done, "cut before save {cut}");
+        }
+    }
+
+    /// cases/README.md, A1: what takes the machine down in a state is given up after that state's number of tries.
+    #[test]
+    fn a_state_that_a_reboot_enters_again_is_counted() {
+        for (state, fatal, end) in
+            [(Downloading, 100, Failed), (Verified, 3, Failed), (Settling, 2, RolledBack), (RollingBack, 2, Failed)]
+        {
+            let mut durable = job();
+            durable.state = state;
+            durable.tries = Some(1);
+            let mut cuts = 1;
+            // Each boot: the try is saved, and then the machine goes down.
+            loop {
+                let mut steps = fake(None);
+                let mut booted = durable.clone();
+                if !is_cut_off(&mut booted, &mut steps).unwrap() {
+                    assert_eq!(steps.saves, 1, "before anything is done");
+                    durable = booted;
+                    cuts += 1;
+                    continue;
+                }
+                drive(&mut durable, &mut steps).unwrap();
+                break;
+            }
+            assert_eq!((cuts, durable.state), (fatal, end), "{}", state.name());
+        }
+    }
+
+    #[test]
+    fn one_that_has_to_wait_is_not_counted() {
+        let mut waiting = job();
+        waiting.state = Settling;
+        for _ in 0..5 {
+            drive(&mut waiting, &mut fake(Some((Settling, Outcome::Later)))).unwrap();
+            assert_eq!((waiting.state, waiting.tries), (Settling, None));
         }
     }
 }

@@ -1,37 +1,46 @@
 //! Settling and rolling back an app under supervisord: its fragment, its taking up, and what was there before.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use super::app_log;
 use super::drive::Outcome;
+use super::fetch::{self, Fetched};
+use super::fragment::{self, Fragment};
 use super::journal::Job;
 use super::registry::{App, Registry};
 use super::script;
 use super::state::Event;
 use super::steps::{installer_in, Gateway};
-use crate::app::{self, FragmentDefaults, TarballName, ThisGateway};
-use crate::supervisor::SupervisorError;
+use crate::app::TarballName;
+use crate::supervisor::{Changes, Settled, SupervisorError};
 use crate::sys::file;
 
-/// The largest `supervisor.conf`, in bytes; the tarball's checks have seen it.
-const MAX_CONF: u64 = 64 * 1024;
 /// supervisord may come up so much later than the agent.
 const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(30);
 /// Beyond the settling time, an app may use so long for its own retries of starting.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How supervisord spells no.
+const NO: &[&str] = &["false", "no", "off", "0"];
+/// Times that supervisord may go away while an app settles before that is taken for the app's doing.
+const MAX_LOSSES: u32 = 3;
+
 /// Has supervisord take the new version up, waits until it stays, and records it.
 pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
+    if is_recorded(gateway, job, name) {
+        // It had settled when the power was cut.
+        return Outcome::Event(Event::Settled);
+    }
     let folder = gateway.slot(name.app(), &job.slot);
-    let hosted = match host(gateway, name.app(), &folder) {
+    let log = app_log::Mark::of(&fragment::log_of(gateway, name.app()));
+    let hosted = match prove(gateway, name.app(), &folder) {
         Ok(hosted) => hosted,
-        Err(Unhosted::Down) => {
-            job.remark(format!("[gwe] {} starts with supervisord, which is down", name.app()));
-            true
-        }
-        Err(Unhosted::Bad(reason)) => {
-            job.reason = reason;
-            return Outcome::Event(Event::NotSettled);
+        Err(unhosted) => {
+            if matches!(unhosted, Unhosted::Bad(_)) {
+                job.append_output(&log.since());
+            }
+            return not_hosted(job, unhosted);
         }
     };
     let signed_at = job.signed_at;
@@ -50,9 +59,54 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
     Outcome::Event(Event::Settled)
 }
 
+/// Whether this very install is what the registry knows.
+fn is_recorded(gateway: &Gateway<'_>, job: &Job, name: &TarballName) -> bool {
+    let recorded = gateway.registry.app(name.app());
+    recorded.is_some_and(|app| app.version == name.version() && app.slot == job.slot)
+}
+
+/// Not knowing is not success (cases/README.md, A10): where supervisord is not there to tell, the app settles later. For ever
+/// is no answer, either.
+fn not_hosted(job: &mut Job, unhosted: Unhosted) -> Outcome {
+    let reason = match unhosted {
+        Unhosted::Down => match fetch::miss(job, "supervisord is not there to start it") {
+            Fetched::Refused(reason) => {
+                job.passing = Some(true);
+                reason
+            }
+            Fetched::Whole | Fetched::Later(_) => return Outcome::Later,
+        },
+        Unhosted::Lost(reason) => {
+            let losses = job.losses.unwrap_or(0).saturating_add(1);
+            job.losses = Some(losses);
+            if losses < MAX_LOSSES {
+                crate::warning!("{}: {reason}; it settles at the next check-in", job.name);
+                return Outcome::Later;
+            }
+            format!("supervisord went away {losses} times while it settled: {reason}")
+        }
+        Unhosted::Passing(reason) => {
+            job.passing = Some(true);
+            reason
+        }
+        Unhosted::Bad(reason) => reason,
+    };
+    job.reason = reason;
+    Outcome::Event(Event::NotSettled)
+}
+
+/// The machine went down with it as often as it may.
+pub fn not_settled(job: &mut Job, _name: &TarballName) -> Outcome {
+    job.reason = job.state.cut_off();
+    Outcome::Event(Event::NotSettled)
+}
+
 /// Brings back what was there before: the version in the other slot, or nothing.
 pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
-    gateway.remember_bad(job, &job.reason, Registry::refuse);
+    // What only says how things stood at the moment is not held against the content (cases/README.md, 01).
+    if job.passing != Some(true) {
+        gateway.remember_bad(job, &job.reason, Registry::refuse);
+    }
     let Some(old) = gateway.registry.app(name.app()).cloned() else {
         unhost(gateway, name.app());
         return concluded(gateway, Event::Removed);
@@ -61,6 +115,17 @@ pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -
     restore(gateway, job, name, &old, &folder);
     gateway.registry.record(App { note: Some(format!("rolled back from v{}: {}", name.version(), job.reason)), ..old });
     concluded(gateway, Event::Restored)
+}
+
+/// Putting the version before back took the machine down, too: neither runs, and the cloud is told.
+pub fn give_up(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
+    job.reason = format!("{}; then {}", job.reason, job.state.cut_off());
+    unhost(gateway, name.app());
+    if let Some(old) = gateway.registry.app(name.app()).cloned() {
+        let note = Some(format!("not running: v{} failed: {}", name.version(), job.reason));
+        gateway.registry.record(App { note, ..old });
+    }
+    concluded(gateway, Event::Removed)
 }
 
 fn concluded(gateway: &Gateway<'_>, event: Event) -> Outcome {
@@ -88,8 +153,8 @@ fn restore(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, old: &App, 
         }
     }
     match host(gateway, name.app(), folder) {
-        Ok(_) | Err(Unhosted::Down) => {}
-        Err(Unhosted::Bad(reason)) => {
+        Ok(()) | Err(Unhosted::Down) => {}
+        Err(Unhosted::Bad(reason) | Unhosted::Passing(reason) | Unhosted::Lost(reason)) => {
             job.remark(format!("[gwe] restoring {} v{}: {reason}", name.app(), old.version));
         }
     }
@@ -97,55 +162,108 @@ fn restore(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, old: &App, 
 
 /// Why an app is not up.
 enum Unhosted {
-    /// supervisord is not there; the fragment is, and counts when it starts.
+    /// supervisord is not there.
     Down,
+    /// It was there and went away; what it said, as the end of a sentence.
+    Lost(String),
     /// The app's own fault, as the end of a sentence.
     Bad(String),
+    /// How things stand on this gateway at the moment: a folder that is missing, another app's broken fragment.
+    Passing(String),
 }
 
-/// Puts the fragment of the app in `folder` in place and has it taken up; `Ok(false)` for an app without `supervisor.conf`.
-fn host(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<bool, Unhosted> {
-    let bad = |e: &dyn std::fmt::Display| Unhosted::Bad(e.to_string());
-    file::create_folder(&gateway.config.logs()).map_err(|e| bad(&e))?;
-    let Some(text) = fragment(gateway, app, folder)? else {
+impl Unhosted {
+    fn passing(error: impl std::fmt::Display) -> Unhosted {
+        Unhosted::Passing(error.to_string())
+    }
+}
+
+/// Has a version show that it stays up, by a fragment that no boot starts, and then puts its fragment in place for good;
+/// `Ok(false)` for an app without `supervisor.conf`.
+fn prove(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<bool, Unhosted> {
+    file::create_folder(&gateway.config.logs()).map_err(Unhosted::passing)?;
+    let Some(fragment) = Fragment::of(gateway, app, folder).map_err(Unhosted::Passing)? else {
         unhost(gateway, app);
         return Ok(false);
     };
-    let place = place(gateway, app);
-    file::replace(&place, text.as_bytes(), 0o644).map_err(|e| bad(&e))?;
-    let supervisor = gateway.supervisor;
-    match supervisor.wait_until_up(SUPERVISOR_PATIENCE) {
-        Ok(true) => {}
+    await_supervisor(gateway, app)?;
+    fragment.hold().map_err(Unhosted::passing)?;
+    let settled = take_up(gateway, app, &fragment, &|| fragment.have_read(gateway.supervisor))?;
+    let is = |key: &str, values: &[&str]| fragment.option(key).is_some_and(|value| values.contains(&value.as_str()));
+    match settled {
+        Settled::Stopped if !is("autostart", NO) => {
+            return Err(Unhosted::Passing(format!("{app} was stopped while it settled")));
+        }
+        Settled::Finished if !is("autorestart", NO) => {
+            return Err(Unhosted::Bad(format!(
+                "{app} ended while it settled, or went into the background: keep it in the foreground, or say                  autorestart = false where it is to run once"
+            )));
+        }
+        Settled::Running | Settled::Stopped | Settled::Finished => {}
+    }
+    fragment.put().map_err(Unhosted::passing)?;
+    Ok(true)
+}
+
+/// Puts a proven version's fragment in place, and has it taken up. Where supervisord is not there, it counts when it starts.
+fn host(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<(), Unhosted> {
+    file::create_folder(&gateway.config.logs()).map_err(Unhosted::passing)?;
+    let Some(fragment) = Fragment::of(gateway, app, folder).map_err(Unhosted::Passing)? else {
+        unhost(gateway, app);
+        return Ok(());
+    };
+    fragment.put().map_err(Unhosted::passing)?;
+    await_supervisor(gateway, app)?;
+    take_up(gateway, app, &fragment, &|| gateway.supervisor.reload()).map(drop)
+}
+
+fn await_supervisor(gateway: &Gateway<'_>, app: &str) -> Result<(), Unhosted> {
+    match gateway.supervisor.wait_until_up(SUPERVISOR_PATIENCE) {
+        Ok(true) => Ok(()),
         // supervisord is there and cannot be used (a password, no rpcinterface): that is not the app's fault, either.
         outcome => {
             if let Err(e) = outcome {
                 crate::error!("{e}");
             }
             crate::warning!("supervisord is down; {app} starts when it does");
-            return Err(Unhosted::Down);
+            Err(Unhosted::Down)
         }
     }
+}
+
+fn take_up(
+    gateway: &Gateway<'_>,
+    app: &str,
+    fragment: &Fragment,
+    reload: &dyn Fn() -> Result<Changes, SupervisorError>,
+) -> Result<Settled, Unhosted> {
+    let supervisor = gateway.supervisor;
     let settle = gateway.config.settling_time();
-    match supervisor.take_up(app).and_then(|()| supervisor.await_running(app, settle, settle + START_PATIENCE)) {
-        Ok(_) => Ok(true),
-        Err(e) if e.is_down() => Err(Unhosted::Down),
+    let taken = supervisor.take_up_by(app, reload);
+    match taken.and_then(|()| supervisor.await_running(app, settle, settle + START_PATIENCE)) {
+        Ok(settled) => Ok(settled),
+        Err(e @ SupervisorError::Failing { .. }) => Err(Unhosted::Bad(e.to_string())),
         Err(e @ SupervisorError::Unreadable(_)) => {
             // Out with it at once: one broken file blocks every app (supervisord.md, trap 1).
-            if let Err(e) = file::remove(&place) {
+            if let Err(e) = fragment.remove() {
                 crate::error!("{e}");
             }
             if let Err(e) = supervisor.reload() {
                 crate::warning!("{e}");
             }
-            Err(bad(&e))
+            Err(Unhosted::passing(e))
         }
-        Err(e) => Err(bad(&e)),
+        Err(e @ (SupervisorError::Down { .. } | SupervisorError::Broken { .. } | SupervisorError::Answer { .. })) => {
+            Err(Unhosted::Lost(e.to_string()))
+        }
+        Err(e) if e.is_down() => Err(Unhosted::Lost(e.to_string())),
+        Err(e) => Err(Unhosted::passing(e)),
     }
 }
 
 /// Takes the app's fragment away, and the app down. A supervisord that is not there has nothing to take down.
 fn unhost(gateway: &Gateway<'_>, app: &str) {
-    if let Err(e) = file::remove(&place(gateway, app)) {
+    if let Err(e) = fragment::remove(gateway, app) {
         crate::error!("{e}; {app} would be started again");
     }
     // Also where there was no fragment any more: a crash may have come between its removal and this.
@@ -153,25 +271,4 @@ fn unhost(gateway: &Gateway<'_>, app: &str) {
         Err(e) if !e.is_down() => crate::warning!("{e}"),
         _ => {}
     }
-}
-
-fn fragment(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<Option<String>, Unhosted> {
-    let conf = folder.join("supervisor.conf");
-    let bytes = match file::read(&conf, MAX_CONF) {
-        Ok(None) => return Ok(None),
-        Ok(Some(bytes)) => bytes,
-        Err(e) => return Err(Unhosted::Bad(e.to_string())),
-    };
-    let log_file = gateway.config.logs().join(format!("{app}.log"));
-    let defaults = FragmentDefaults { log_file: &log_file, directory: folder };
-    let host = ThisGateway::new(&gateway.config.logs(), &gateway.config.fragments());
-    let text = app::fragment(app, &String::from_utf8_lossy(&bytes), &defaults, &host);
-    text.map(Some).map_err(|faults| {
-        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        Unhosted::Bad(format!("supervisor.conf: {}", faults.join("; ")))
-    })
-}
-
-fn place(gateway: &Gateway<'_>, app: &str) -> PathBuf {
-    gateway.config.fragments().join(format!("{app}.conf"))
 }

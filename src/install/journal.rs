@@ -46,6 +46,13 @@ pub struct Job {
     pub state: State,
     /// How often `install.sh` was begun.
     pub attempts: u32,
+    /// How often the state's work was begun without coming to an end: a reboot in it leaves it as it is, and the next try counts
+    /// before it begins (cases/README.md, A1). `None`: it ended in order.
+    pub tries: Option<u32>,
+    /// How often supervisord went away while the app settled.
+    pub losses: Option<u32>,
+    /// Whether what it failed for says something about the moment alone, and nothing about its content.
+    pub passing: Option<bool>,
     /// How often the download was tried in a row without getting anywhere.
     pub misses: u32,
     /// Whether the tarball came in more than one part, so that a part may be torn.
@@ -113,6 +120,9 @@ impl Job {
             delta: None,
             state: State::Requested,
             attempts: 0,
+            tries: None,
+            losses: None,
+            passing: None,
             misses: 0,
             resumed: false,
             restarted: false,
@@ -149,6 +159,17 @@ impl Job {
         if self.remarks.len() < MAX_REMARKS && !self.remarks.contains(&line) {
             self.remarks.push(line);
         }
+    }
+
+    /// Adds to what `install.sh` printed, within the bound.
+    pub fn append_output(&mut self, text: &str) {
+        if text.is_empty() || self.output.ends_with(text) {
+            return;
+        }
+        if !self.output.is_empty() && !self.output.ends_with('\n') {
+            self.output.push('\n');
+        }
+        self.output.push_str(text);
     }
 
     /// Whether it asks for the same bytes, as far as it says.
@@ -257,11 +278,10 @@ impl Journal {
         }
     }
 
-    /// Whether there is something to report and nothing left to do first.
+    /// Whether there is something to report. What has come to an end does not wait for what has not.
     #[must_use]
     pub fn is_reportable(&self) -> bool {
-        let told = !self.jobs.is_empty() || !self.remarks.is_empty();
-        told && self.jobs.iter().all(|job| job.state.is_terminal())
+        !self.remarks.is_empty() || self.jobs.iter().any(|job| job.state.is_terminal())
     }
 
     /// Drops what an acknowledged report has told.
@@ -283,13 +303,29 @@ impl Journal {
         }
     }
 
-    /// The first job that can be worked on.
+    /// The first job that can be worked on, none of these apps' and none behind another of the same app.
     #[must_use]
-    pub fn next_job(&self, network: bool) -> Option<usize> {
+    pub fn next_job(&self, network: bool, waiting: &[String]) -> Option<usize> {
         let ready =
             |job: &Job| !job.state.is_terminal() && (network || job.file.is_some() || !job.state.needs_network());
-        self.jobs.iter().position(ready)
+        (0..self.jobs.len()).find(|index| {
+            let job = &self.jobs[*index];
+            let app = app_of(&job.name);
+            let is_first = |old: &Job| old.state.is_terminal() || app_of(&old.name) != app;
+            ready(job) && waiting.iter().all(|other| other != app) && self.jobs[..*index].iter().all(is_first)
+        })
     }
+}
+
+/// Whether an app's own programs were at work when the journal was written last: its installer, or the app as it settles.
+#[must_use]
+pub fn is_at_work(state: &Path) -> bool {
+    let is_its = |job: &Job| match job.state {
+        State::Installing => true,
+        State::Settling | State::RollingBack => app_of(&job.name) != super::agent::APP,
+        _ => false,
+    };
+    Journal::read(&path(state)).jobs.iter().any(is_its)
 }
 
 /// Where the journal is.

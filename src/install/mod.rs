@@ -3,10 +3,12 @@
 //! The same code serves `engine_fetch`, the image's factory apps and `gwe --install-apps`.
 
 pub mod agent;
+mod app_log;
 mod delta;
 mod digest;
 pub mod drive;
 pub mod fetch;
+mod fragment;
 mod hosting;
 pub mod journal;
 pub mod local;
@@ -40,21 +42,28 @@ pub fn lock(paths: &Paths, patience: Duration) -> Result<Option<Lock>, FileError
 }
 
 impl Gateway<'_> {
-    /// Works on the pending jobs in order, until one has to wait: a later one may build on it.
+    /// Works on the pending jobs in order. One that has to wait keeps back only those of the same app (cases/README.md, A5 and
+    /// A14), and no other installs begin while this program is on trial.
     ///
     /// # Errors
     /// The journal could not be written; nothing is lost that was there before.
     pub fn work_off(&mut self) -> Result<(), FileError> {
         self.sweep();
-        while let Some(index) = self.journal.next_job(self.cloud.is_some()) {
+        let mut waiting: Vec<String> = Vec::new();
+        while let Some(index) = self.journal.next_job(self.cloud.is_some(), &waiting) {
             let Some(mut job) = self.journal.jobs.get(index).cloned() else { return Ok(()) };
-            if self.on_trial && journal::app_of(&job.name) != agent::APP {
-                return Ok(());
+            let app = journal::app_of(&job.name).to_string();
+            if self.on_trial && (app != agent::APP || job.state != state::State::Settling) {
+                waiting.push(app);
+                continue;
             }
             self.index = index;
             drive(&mut job, self)?;
-            if !job.state.is_terminal() || clock::since_boot() >= self.deadline {
+            if clock::since_boot() >= self.deadline {
                 return Ok(());
+            }
+            if !job.state.is_terminal() {
+                waiting.push(app);
             }
         }
         Ok(())

@@ -10,16 +10,19 @@ use crate::app::TarballName;
 use crate::sys::file::FileError;
 
 /// The slot that a new version goes to: not that of the version in charge. What was to fall back on from there gives way, and
-/// is forgotten before it is touched.
-pub fn free_slot(gateway: &Gateway<'_>) -> Result<&'static str, FileError> {
+/// is forgotten before it is touched. `Ok(None)`: both are in use, since the newest version is still on trial (cases/README.md, A4).
+pub fn free_slot(gateway: &Gateway<'_>) -> Result<Option<&'static str>, FileError> {
     let paths = gateway.config.paths();
     let agents = Agents::load(paths);
     let Some(in_charge) = agents.resident().or(agents.current.as_ref()) else {
-        return Ok(gateway.free_slot(agent::APP));
+        return Ok(Some(gateway.free_slot(agent::APP)));
     };
     let free = if in_charge.slot == "a" { "b" } else { "a" };
+    if agents.trial && agents.current.as_ref().is_some_and(|version| version.slot == free) {
+        return Ok(None);
+    }
     agents.without(free).map_or(Ok(()), |agents| agents.save(paths))?;
-    Ok(free)
+    Ok(Some(free))
 }
 
 /// Puts the new version on trial; once it runs and has checked in, records it.
@@ -32,7 +35,7 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
     }
     let agents = Agents::load(paths);
     let is_current = agents.current.as_ref().is_some_and(|v| v.version == name.version() && v.slot == job.slot);
-    if is_current && gateway.checked_in && std::env::current_exe().is_ok_and(|own| agent::is_same(&own, &executable)) {
+    if is_current && gateway.checked_in && agent::is_own(&executable) {
         gateway.registry.record(App {
             name: agent::APP.to_string(),
             version: name.version().to_string(),
@@ -48,6 +51,12 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
                 Outcome::Later
             }
         };
+    }
+    // It has completed a check-in and is not what runs: a script in its place, say, that starts another agent. That never
+    // changes (cases/README.md, A5).
+    if is_current && gateway.checked_in && !agents.trial {
+        job.reason = "its gwe is not the program that runs its check-ins: pack the program itself".to_string();
+        return Outcome::Event(Event::NotSettled);
     }
     if !is_current {
         let sha256 = match gateway.content_sha256(job) {
@@ -77,9 +86,9 @@ pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -
     gateway.remember_bad(job, &job.reason, Registry::refuse);
     let paths = gateway.config.paths();
     let agents = Agents::load(paths);
-    let on_trial = agents.trial && agents.current.as_ref().is_some_and(|v| v.version == name.version());
+    let is_current = agents.current.as_ref().is_some_and(|v| v.version == name.version() && v.slot == job.slot);
     let note = Some(agent::note(name.version(), &job.reason));
-    let restored = if on_trial {
+    let restored = if is_current {
         Agents { current: agents.previous, image: agents.image, note, ..Agents::factory() }
     } else {
         Agents { dropped: None, note, ..agents }

@@ -121,6 +121,33 @@ impl State {
         matches!(self, S::Done | S::Failed | S::RolledBack)
     }
 
+    /// How often the state's work may be cut off by a reboot (or by the check-in's end) before it is given up: what takes the
+    /// machine down must not have it again and again. `None`: nothing is done in it, or it has an account of its own
+    /// (`install.sh` in [`super::steps::MAX_ATTEMPTS`], a new agent in [`super::agent::Agents`]).
+    #[must_use]
+    pub fn most_tries(self) -> Option<u32> {
+        match self {
+            // What cuts the power of a gateway while it loads is hardly the download; but for ever is too long.
+            S::Downloading => Some(100),
+            S::Verified => Some(3),
+            S::Settling | S::RollingBack => Some(2),
+            S::Requested | S::Staged | S::Installing | S::Done | S::Failed | S::RolledBack => None,
+        }
+    }
+
+    /// Why it is not entered again, once it was cut off that often.
+    #[must_use]
+    pub fn cut_off(self) -> String {
+        let tries = self.most_tries().unwrap_or_default();
+        let what = match self {
+            S::Downloading => "it was downloaded",
+            S::Settling => "it settled",
+            S::RollingBack => "the version before was put back",
+            _ => "it was unpacked",
+        };
+        format!("the gateway went down {tries} times while {what}")
+    }
+
     /// Whether the next step needs the network.
     #[must_use]
     pub fn needs_network(self) -> bool {

@@ -14,14 +14,14 @@ pub fn room(jobs: usize) -> usize {
     (2 * MAX_STATUS / jobs.max(1)).min(MAX_OUTPUT)
 }
 
-/// The text for a journal whose jobs are all terminal. Where it would be too long, outputs give way, the longest first: every
+/// The text for those of a journal's jobs that are terminal. Where it would be too long, outputs give way, the longest first: every
 /// job's verdict is what the cloud waits for.
 #[must_use]
 pub fn text(journal: &Journal) -> String {
     let headed = journal.jobs.len() > 1;
     let share = share(journal, headed);
     let mut out = String::new();
-    for job in &journal.jobs {
+    for job in told(journal) {
         if headed {
             push_heading(&mut out, job);
         }
@@ -34,10 +34,15 @@ pub fn text(journal: &Journal) -> String {
     cut_middle(out, MAX_STATUS)
 }
 
+/// What there is to tell: one that goes on has its turn later.
+fn told(journal: &Journal) -> impl Iterator<Item = &Job> {
+    journal.jobs.iter().filter(|job| !job.verdict.is_empty())
+}
+
 /// The most that each output may show, so that all of it fits.
 fn share(journal: &Journal, headed: bool) -> usize {
     let mut lines = String::new();
-    for job in &journal.jobs {
+    for job in told(journal) {
         if headed {
             push_heading(&mut lines, job);
         }
@@ -45,7 +50,7 @@ fn share(journal: &Journal, headed: bool) -> usize {
     }
     journal.remarks.iter().for_each(|remark| push_line(&mut lines, remark));
     // A line end may be added to each.
-    let mut outputs: Vec<usize> = journal.jobs.iter().map(|job| job.output.len() + 1).collect();
+    let mut outputs: Vec<usize> = told(journal).map(|job| job.output.len() + 1).collect();
     sort(&mut outputs);
     let mut room = MAX_STATUS.saturating_sub(lines.len());
     for (index, output) in outputs.iter().enumerate() {

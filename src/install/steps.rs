@@ -54,6 +54,19 @@ impl Steps for Gateway<'_> {
         outcome
     }
 
+    fn cut_off(&mut self, job: &mut Job) -> Outcome {
+        let name = TarballName::parse(&job.name);
+        let outcome = match (&name, job.state) {
+            // A new agent's trial has an account of its own.
+            (Ok(name), _) if name.app() == agent::APP => return self.step(job),
+            (Ok(name), State::Settling) => hosting::not_settled(job, name),
+            (Ok(name), State::RollingBack) => hosting::give_up(self, job, name),
+            (_, state) => self.refuse(job, &state.cut_off()),
+        };
+        self.conclude(job, &outcome);
+        outcome
+    }
+
     fn save(&mut self, job: &Job) -> Result<(), FileError> {
         if let Some(place) = self.journal.jobs.get_mut(self.index) {
             *place = job.clone();
@@ -138,10 +151,21 @@ impl Gateway<'_> {
         if job.file.is_none() && !whole.is_file() {
             return self.download(job, name, &whole);
         }
+        if let Err(reason) = self.take_in(job, &whole) {
+            job.passing = Some(true);
+            return self.refuse(job, &reason);
+        }
         match trust::check(self, job, name, &whole) {
             Ok(()) => self.downloaded(job),
             Err(distrust) => self.distrusted(job, distrust, false),
         }
+    }
+
+    /// Copies a file of somebody's into a folder of root's before it is looked at: what was checked must be what is unpacked, also
+    /// after a restart (cases/README.md, A7). What the image brought stays where it is, since nobody can change that.
+    fn take_in(&self, job: &Job, whole: &Path) -> Result<(), String> {
+        let Some(file) = job.file.as_ref().filter(|_| !job.factory) else { return Ok(()) };
+        file::copy(Path::new(file), whole, fetch::MAX_TARBALL).map_err(|e| e.to_string())
     }
 
     fn download(&mut self, job: &mut Job, name: &TarballName, whole: &Path) -> Outcome {
@@ -216,10 +240,14 @@ impl Gateway<'_> {
             return self.refuse(job, &format!("install.sh was cut off {MAX_ATTEMPTS} times"));
         }
         if job.slot.is_empty() {
-            let slot =
-                if name.app() == agent::APP { self_update::free_slot(self) } else { Ok(self.free_slot(name.app())) };
+            let slot = if name.app() == agent::APP {
+                self_update::free_slot(self)
+            } else {
+                Ok(Some(self.free_slot(name.app())))
+            };
             match slot {
-                Ok(slot) => job.slot = slot.to_string(),
+                Ok(Some(slot)) => job.slot = slot.to_string(),
+                Ok(None) => return self.missed(job, "the agent's newest version is still on trial"),
                 Err(e) => return self.refuse(job, &e.to_string()),
             }
         }
@@ -287,7 +315,11 @@ impl Gateway<'_> {
         let ran = script::run(&folder, installer, name, self.config.paths().root(), self.config.install_timeout());
         job.output = status::cut_middle(ran.output, status::room(self.journal.jobs.len()));
         match ran.result {
-            Ok(()) => Outcome::Event(Event::ScriptSucceeded),
+            Ok(()) => {
+                // From here on it is supervisord that may be missed.
+                job.misses = 0;
+                Outcome::Event(Event::ScriptSucceeded)
+            }
             Err(reason) => self.refuse(job, &reason),
         }
     }
@@ -356,11 +388,14 @@ impl Gateway<'_> {
         }
     }
 
-    /// The job's tarball: the file it names, or its place among the downloads.
+    /// The job's tarball: the image's own file, or its place among the downloads. No content can have the name of a file that was
+    /// taken in.
     pub(super) fn tarball(&self, job: &Job) -> PathBuf {
+        let downloads = self.config.paths().downloads();
         match &job.file {
-            Some(file) => PathBuf::from(file),
-            None => self.config.paths().downloads().join(job.content_id()),
+            Some(file) if job.factory => PathBuf::from(file),
+            Some(_) => downloads.join([&job.name, ".disk"].concat()),
+            None => downloads.join(job.content_id()),
         }
     }
 

@@ -86,7 +86,7 @@ impl Gateway<'_> {
     fn sweep_downloads(&self) {
         let folder = self.config.paths().downloads();
         let Ok(entries) = std::fs::read_dir(&folder) else { return };
-        let pending = self.journal.jobs.iter().filter(|job| job.file.is_none() && !job.state.is_terminal());
+        let pending = self.journal.jobs.iter().filter(|job| !job.factory && !job.state.is_terminal());
         let awaited: Vec<PathBuf> =
             pending.map(|job| self.tarball(job)).flat_map(|whole| [part_of(&whole), whole]).collect();
         for entry in entries.flatten().take(MAX_STRAYS) {

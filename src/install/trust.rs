@@ -3,14 +3,15 @@
 
 use std::path::Path;
 
-use super::digest;
 use super::fetch::Area;
 use super::journal::Job;
 use super::registry::Refused;
 use super::steps::Gateway;
+use super::{agent, digest};
 use crate::app::delta::{self, DeltaError};
 use crate::app::signature::SignatureError;
 use crate::app::{TarballName, TrustedKeys};
+use crate::sys::epoch::BUILD_EPOCH;
 use crate::sys::file;
 
 /// The largest signature file, in bytes: minisign's have some 300.
@@ -92,8 +93,12 @@ pub fn refused_before(refused: &Refused) -> String {
 
 fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Path) -> Result<(), Distrust> {
     let keys = TrustedKeys::load(&gateway.config.paths().trusted_keys());
-    // The image vouches for what it brings.
-    if keys.is_open() || job.factory {
+    if job.factory {
+        // The image vouches for what it brings; what comes later must not be older.
+        job.signed_at = Some(time_of_factory(&keys, job, name, path));
+        return Ok(());
+    }
+    if keys.is_open() {
         return Ok(());
     }
     let id = [job.content_id(), ".minisig"].concat();
@@ -105,12 +110,34 @@ fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, pat
         SignatureError::BadSignature => Distrust::Damaged(e.to_string()),
         _ => Distrust::Refused(e.to_string()),
     })?;
-    let installed = gateway.registry.app(name.app()).and_then(|app| app.signed_at);
-    if installed.is_some_and(|installed| signed.timestamp < installed) {
+    if floor(gateway, name).is_some_and(|floor| signed.timestamp < floor) {
         return Err(Distrust::Refused("its signature is older than that of the installed version".to_string()));
     }
     job.signed_at = Some(signed.timestamp);
     Ok(())
+}
+
+/// The time of what the image brought: of its signature, where it has a good one beside it, else of the image's build (cases/README.md,
+/// A6).
+fn time_of_factory(keys: &TrustedKeys, job: &Job, name: &TarballName, path: &Path) -> u64 {
+    let text = file::read(&path.with_file_name(name.signature_id()), MAX_SIGNATURE as u64).ok().flatten();
+    let signature = text.map(|text| String::from_utf8_lossy(&text).into_owned());
+    let signed = signature.and_then(|signature| keys.verify(path, &signature, &job.name).ok());
+    signed.map_or(BUILD_EPOCH, |signed| signed.timestamp)
+}
+
+/// The oldest signature that is taken for the app; `None`: any.
+fn floor(gateway: &Gateway<'_>, name: &TarballName) -> Option<u64> {
+    let installed = gateway.registry.app(name.app());
+    let known = installed.and_then(|app| app.signed_at);
+    if name.app() == agent::APP {
+        // This program itself is what is there.
+        return Some(known.map_or(BUILD_EPOCH, |known| known.max(BUILD_EPOCH)));
+    }
+    // Installed from the image by an agent that did not note its time.
+    let is_factory = installed
+        .is_some_and(|app| gateway.registry.factory.contains(&format!("{}.v{}.tar.gz", app.name, app.version)));
+    known.or(is_factory.then_some(BUILD_EPOCH))
 }
 
 /// The text of the signature: beside a tarball on disk, or in the content area.

@@ -190,7 +190,19 @@ impl Supervisor<'_> {
     /// [`SupervisorError::Unreadable`]: nothing has changed; take the fragment back out, see [`Supervisor::reload`].
     /// [`SupervisorError::NotIncluded`]; [`SupervisorError::StillRunning`]; else what supervisord said.
     pub fn take_up(&self, app: &str) -> Result<(), SupervisorError> {
-        self.take(Goal::Up, app)
+        self.take_up_by(app, &|| self.reload())
+    }
+
+    /// The same where the configuration is read by `reload`, which does more than [`Supervisor::reload`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take_up_by(
+        &self,
+        app: &str,
+        reload: &dyn Fn() -> Result<Changes, SupervisorError>,
+    ) -> Result<(), SupervisorError> {
+        self.take(Goal::Up, app, reload)
     }
 
     /// Stops an app and ends its hosting, once its fragment is gone: remove that first. One that is not hosted is a success;
@@ -200,10 +212,15 @@ impl Supervisor<'_> {
     /// # Errors
     /// [`SupervisorError::StillRunning`]; else what supervisord said.
     pub fn take_down(&self, app: &str) -> Result<(), SupervisorError> {
-        self.take(Goal::Down, app)
+        self.take(Goal::Down, app, &|| self.reload())
     }
 
-    fn take(&self, goal: Goal, app: &str) -> Result<(), SupervisorError> {
+    fn take(
+        &self,
+        goal: Goal,
+        app: &str,
+        reload: &dyn Fn() -> Result<Changes, SupervisorError>,
+    ) -> Result<(), SupervisorError> {
         let begun = self.clock.now();
         let mut pause = FIRST_PAUSE;
         let mut killed = false;
@@ -211,7 +228,7 @@ impl Supervisor<'_> {
         let mut step = Step::Reload;
         loop {
             let happened = match step {
-                Step::Reload => match self.reload() {
+                Step::Reload => match reload() {
                     Ok(changes) => Happened::Reloaded(listed(&changes, app)),
                     Err(e) if e.is_unreadable() => {
                         said = Some(e);

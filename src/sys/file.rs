@@ -133,6 +133,29 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> 
     sync_folder(folder)
 }
 
+/// Copies a plain file of at most `limit` bytes durably, as one that root alone may read: opened once, so that what is copied is one
+/// file, whatever becomes of its name.
+///
+/// # Errors
+/// What the system said, or `InvalidData` for what is no plain file or larger than `limit`.
+pub fn copy(from: &Path, to: &Path, limit: u64) -> Result<(), FileError> {
+    let refused = |what| FileError::new("read", from, io::Error::new(io::ErrorKind::InvalidData, what));
+    // Without O_NONBLOCK, a pipe would be waited for.
+    let source = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(from).context("open", from)?;
+    if !source.metadata().context("read", from)?.is_file() {
+        return Err(refused("no plain file"));
+    }
+    let mut open = OpenOptions::new();
+    open.write(true).create(true).truncate(true).mode(0o600);
+    let mut target = in_folder(parent(to), || open.open(to)).context("create", to)?;
+    let copied = io::copy(&mut source.take(limit + 1), &mut target).context("write", to)?;
+    if copied > limit {
+        return Err(refused("larger than its limit"));
+    }
+    target.sync_all().context("sync", to)?;
+    sync_folder(parent(to))
+}
+
 /// Moves a synced file to its final name durably.
 ///
 /// # Errors

@@ -186,6 +186,7 @@ fn killed_at_random(seed: u64) {
     let Some(site) = Site::hosted() else { return };
     site.install("app.v1.tar.gz", &worker_app("v1"));
     let mut state = seed;
+    let mut runs = 1;
     for version in 2..6 {
         site.deploy(&format!("app.v{version}.tar.gz"), &worker_app(&format!("v{version}")));
         for _ in 0..2 {
@@ -197,8 +198,12 @@ fn killed_at_random(seed: u64) {
         }
         recover(&site);
         let told = verdicts(&site, &format!("[gwe] installed app v{version} in N s"));
-        assert_eq!(told, 1, "seed {seed}, v{version}: {:#?}", site.reports());
-        assert_eq!(site.reported("app")["version"], version.to_string());
+        // Where both kills came while it settled, it is given up (cases/README.md, A1).
+        let back =
+            verdicts(&site, &format!("[gwe] rolled back app v{version} to v{runs}: the gateway went down 2 times"));
+        assert_eq!(told + back, 1, "seed {seed}, v{version}: {:#?}", site.reports());
+        runs = if told == 1 { version } else { runs };
+        assert_eq!(site.reported("app")["version"], runs.to_string());
         is_tidy(&site, "app");
     }
 }

@@ -10,6 +10,7 @@ mod delta;
 mod docs;
 mod download;
 mod endurance;
+mod faults_install;
 mod follow;
 mod full_disk;
 mod gdc;

@@ -381,19 +381,19 @@ fn install_apps_is_the_same_code_and_tells_who_ran_it() {
 }
 
 #[test]
-fn supervisord_that_is_down_does_not_hold_an_install_up() {
+fn an_app_settles_when_supervisord_is_there_and_not_before() {
+    // cases/README.md, A10: not knowing is not success.
     let mut site = Site::new();
     site.set("install", "settle", "1");
     if gwe_tests::harness::Supervisord::find().is_err() {
         skip!("needs supervisord");
     }
-    let status = site.install("my_app.v1.tar.gz", &worker_app("late"));
-    assert_eq!(
-        status,
-        "install late\n[gwe] my_app starts with supervisord, which is down\n[gwe] installed my_app v1 in N s\n"
-    );
-    let report = site.reported("my_app");
-    assert_eq!(report["version"], "1", "{report}");
+    site.deploy("my_app.v1.tar.gz", &worker_app("late"));
+    site.check_in().ok();
+    assert_eq!(site.fetch_status(), "", "nobody knows yet");
     assert!(site.host());
-    site.await_ctl("my_app", "RUNNING");
+    site.check_in().ok();
+    assert_eq!(site.fetch_status(), "install late\n[gwe] installed my_app v1 in N s\n");
+    let report = site.reported("my_app");
+    assert_eq!((&report["version"], &report["status"]), (&"1".into(), &"RUNNING".into()), "{report}");
 }

@@ -38,7 +38,7 @@ fn a_newer_request_for_an_app_replaces_one_that_still_waits() {
     assert!(journal.add(vec![job("a.v2.tar.gz", State::Requested), job("b.v2.tar.gz", State::Requested)]));
     let names: Vec<_> = journal.jobs.iter().map(|j| j.name.as_str()).collect();
     assert_eq!(names, ["b.v1.tar.gz", "c.v1.tar.gz", "a.v2.tar.gz", "b.v2.tar.gz"]);
-    assert_eq!((journal.next_job(false), journal.next_job(true)), (Some(0), Some(0)));
+    assert_eq!((journal.next_job(false, &[]), journal.next_job(true, &[])), (Some(0), Some(0)));
 }
 
 #[test]
@@ -54,12 +54,16 @@ fn the_same_request_again_does_not_start_its_download_over() {
 }
 
 #[test]
-fn a_report_waits_for_every_job_and_is_dropped_only_then() {
+fn a_report_waits_for_no_other_job_and_drops_what_it_told() {
+    // cases/README.md, A14.
     let mut journal = Journal::empty();
     assert!(!journal.is_reportable());
     journal.jobs = vec![job("a.v1.tar.gz", State::Done), job("b.v1.tar.gz", State::Downloading)];
+    assert!(journal.is_reportable());
+    journal.reported();
     assert!(!journal.is_reportable());
-    journal.jobs[1].state = State::Failed;
+    assert_eq!(journal.jobs, [job("b.v1.tar.gz", State::Downloading)]);
+    journal.jobs[0].state = State::Failed;
     assert!(journal.is_reportable());
     journal.reported();
     assert!(journal.is_empty());

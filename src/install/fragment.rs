@@ -1,0 +1,156 @@
+//! An app's fragment in supervisord's folder: what is there while a version settles is not what a boot would start.
+//!
+//! Invariant: until a version has settled, the durable fragment has `autostart = false`, so that a boot starts it only by way of
+//! the journal, which counts the try first (cases/README.md, A1). supervisord itself has read the version's own fragment, so
+//! that nothing differs for it, and `supervisorctl update` restarts nothing, once that is in place for good.
+
+use std::path::{Path, PathBuf};
+
+use super::steps::Gateway;
+use crate::app::{self, FragmentDefaults, ThisGateway};
+use crate::format::ini::Ini;
+use crate::supervisor::{Changes, Supervisor, SupervisorError};
+use crate::sys::file::{self, FileError};
+
+/// The largest `supervisor.conf`, in bytes; the tarball's checks have seen it.
+const MAX_CONF: u64 = 64 * 1024;
+
+/// The fragment of one app.
+pub struct Fragment {
+    place: PathBuf,
+    text: String,
+}
+
+impl Fragment {
+    /// What the version in `folder` wants; `Ok(None)` for an app without `supervisor.conf`.
+    ///
+    /// # Errors
+    /// Why this gateway cannot have it, as the end of a sentence.
+    pub fn of(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<Option<Fragment>, String> {
+        let Some(bytes) = file::read(&folder.join("supervisor.conf"), MAX_CONF).map_err(|e| e.to_string())? else {
+            return Ok(None);
+        };
+        let log_file = log_of(gateway, app);
+        let defaults = FragmentDefaults { log_file: &log_file, directory: folder };
+        let host = ThisGateway::new(&gateway.config.logs(), &gateway.config.fragments());
+        let text = app::fragment(app, &String::from_utf8_lossy(&bytes), &defaults, &host).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            format!("supervisor.conf: {}", faults.join("; "))
+        })?;
+        Ok(Some(Fragment { place: place(gateway, app), text }))
+    }
+
+    /// The value of an option, as supervisord will read it.
+    pub fn option(&self, key: &str) -> Option<String> {
+        let ini = Ini::parse(&self.text).ok()?;
+        ini.sections.first()?.get(key).map(|value| value.trim().to_ascii_lowercase())
+    }
+
+    /// Puts it in place for good.
+    pub fn put(&self) -> Result<(), FileError> {
+        self.clear_asides();
+        file::replace(&self.place, self.text.as_bytes(), 0o644)
+    }
+
+    /// Puts it in place as one that no boot starts, and itself beside it.
+    pub fn hold(&self) -> Result<(), FileError> {
+        let held = self.held();
+        file::replace(&self.place, held.as_bytes(), 0o644)?;
+        file::replace(&self.aside(), held.as_bytes(), 0o644)?;
+        file::replace(&self.ready(), self.text.as_bytes(), 0o644)
+    }
+
+    /// Has supervisord read the fragment itself while the disk goes on to have the held one: two renames of files that are on
+    /// stable storage, and no flush between them.
+    pub fn have_read(&self, supervisor: &Supervisor<'_>) -> Result<Changes, SupervisorError> {
+        if std::fs::rename(self.ready(), &self.place).is_err() {
+            return supervisor.reload();
+        }
+        let read = supervisor.reload();
+        let back = std::fs::rename(self.aside(), &self.place);
+        if back.is_err() {
+            if let Err(e) = file::replace(&self.place, self.held().as_bytes(), 0o644) {
+                crate::error!("{e}; a boot would start a version that has not settled");
+            }
+        }
+        if let Err(e) = self.place.parent().map_or(Ok(()), file::sync_folder) {
+            crate::warning!("{e}");
+        }
+        read
+    }
+
+    /// Takes it away.
+    pub fn remove(&self) -> Result<(), FileError> {
+        self.clear_asides();
+        file::remove(&self.place)
+    }
+
+    /// The same, but for its start.
+    fn held(&self) -> String {
+        let Ok(mut ini) = Ini::parse(&self.text) else { return String::new() };
+        for section in &mut ini.sections {
+            section.set("autostart", "false");
+        }
+        ini.to_string()
+    }
+
+    fn ready(&self) -> PathBuf {
+        self.place.with_extension("ready")
+    }
+
+    fn aside(&self) -> PathBuf {
+        self.place.with_extension("held")
+    }
+
+    fn clear_asides(&self) {
+        for path in [self.ready(), self.aside()] {
+            // Nothing reads them: supervisord takes only *.conf.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Takes an app's fragment away, whatever version it is of.
+pub fn remove(gateway: &Gateway<'_>, app: &str) -> Result<(), FileError> {
+    Fragment { place: place(gateway, app), text: String::new() }.remove()
+}
+
+/// Where an app's output goes, unless its `supervisor.conf` says otherwise.
+pub fn log_of(gateway: &Gateway<'_>, app: &str) -> PathBuf {
+    gateway.config.logs().join(format!("{app}.log"))
+}
+
+fn place(gateway: &Gateway<'_>, app: &str) -> PathBuf {
+    gateway.config.fragments().join(format!("{app}.conf"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// cases/README.md, A1.
+    #[test]
+    fn what_is_held_is_the_same_but_for_its_start() {
+        for (text, held) in [
+            ("[program:a]\ncommand = x\n", "[program:a]\ncommand = x\nautostart = false\n"),
+            (
+                "[program:a]\nautostart = true\ncommand = x\nautorestart = true\n",
+                "[program:a]\nautostart = false\ncommand = x\nautorestart = true\n",
+            ),
+            (
+                "[program:a]\nautostart=1\nenvironment = A=1,\n\tautostart=2\n",
+                "[program:a]\nautostart = false\nenvironment = A=1,\n\tautostart=2\n",
+            ),
+        ] {
+            let fragment = Fragment { place: PathBuf::from("/none/a.conf"), text: text.to_string() };
+            assert_eq!(fragment.held(), held);
+        }
+        let fragment =
+            Fragment { place: PathBuf::new(), text: "[program:a]\ncommand = b = c\nautostart = no\n".into() };
+        assert_eq!(
+            (fragment.option("autostart"), fragment.option("command")),
+            (Some("no".into()), Some("b = c".into()))
+        );
+        assert_eq!(fragment.option("autorestart"), None);
+    }
+}
