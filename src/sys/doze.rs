@@ -51,7 +51,9 @@ pub fn is_asleep(executable: &Path) -> bool {
 /// Becomes the sleeper until `deadline` since boot, then the first program of `wake` that is there, with this process's arguments and
 /// environment; that one calls [`woken`]. Signals are blocked before. Comes back only with an error, and as before.
 pub fn doze(deadline: Duration, kept: &str, wake: [&Path; 2]) -> io::Error {
-    if SLEEPER.is_empty() {
+    // By the name of the process itself the sleeper would find itself, and become itself again for ever: who has no other, since its file
+    // was removed, stays.
+    if SLEEPER.is_empty() || wake.iter().any(|program| program.starts_with("/proc")) {
         return io::ErrorKind::Unsupported.into();
     }
     match prepare(deadline, kept, wake).and_then(|(program, arguments, environment)| {
@@ -163,6 +165,14 @@ fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_is_only_there_as_this_process_is_never_slept_for() {
+        let itself = Path::new("/proc/self/exe");
+        for wake in [[itself, Path::new("/usr/bin/gwe")], [Path::new("/usr/bin/gwe"), itself]] {
+            assert_eq!(doze(Duration::ZERO, "", wake).kind(), io::ErrorKind::Unsupported);
+        }
+    }
 
     #[test]
     fn what_is_kept_is_read_back_and_nothing_else_is_taken_for_it() {

@@ -135,6 +135,29 @@ fn a3_a_gwe_that_was_replaced_on_disk_goes_on_checking_in() {
 }
 
 #[test]
+fn a3_a_gwe_whose_file_is_gone_waits_as_it_is_and_still_checks_in() {
+    let mut site = Site::new();
+    site.set("engine", "update_interval", "3600");
+    site.bring_programs();
+    let root = site.gateway.root();
+    let image = root.path("usr/bin/gwe");
+    let mut command = std::process::Command::new(&image);
+    let mut engine = gwe_tests::harness::Background::start(command.env("GWE_ROOT", root.root()), root, "engine");
+    wait_until("the engine to run", PATIENCE, || engine.log().contains("gwe v"));
+    fs::remove_file(&image).unwrap();
+    wait_until("a check-in", PATIENCE, || site.murano.count(Endpoint::Hybrid) == 1);
+    // It would become the sleeper here, and find nothing to wake up as.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let switches = || gwe_tests::harness::number_of(engine.pid(), "status", "voluntary_ctxt_switches:");
+    let before = switches();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(switches(), before, "{}", engine.log());
+    engine.signal(libc::SIGHUP);
+    wait_until("a check-in by signal", PATIENCE, || site.murano.count(Endpoint::Hybrid) == 2);
+    assert!(engine.stop().success(), "{}", engine.log());
+}
+
+#[test]
 fn a11_an_installer_that_kills_the_check_in_is_no_fault_of_the_agent() {
     let site = Site::new();
     let root = site.gateway.root();
