@@ -19,6 +19,8 @@ pub mod hosting;
 
 pub mod device;
 
+pub mod orders;
+
 pub mod http;
 
 pub mod supervisor;

@@ -16,10 +16,13 @@
 //! ```
 
 mod client;
+mod cloud;
 mod error;
+mod orders;
 mod reply;
 
 pub use crate::http::{usage, Settings, Sink, TransportError};
 pub use client::{Client, Waited, MAX_WAIT};
 pub use error::DeviceError;
+pub use orders::DeviceApi;
 pub use reply::ContentInfo;

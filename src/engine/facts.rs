@@ -6,6 +6,7 @@ use crate::install::agent::{self, Agents};
 use crate::install::steps::Gateway;
 use crate::report::{device_info as device, engine_report as engine, usage_report as usage_text};
 use crate::supervisor::Process;
+use crate::sys::host;
 use crate::sys::process_memory::ProcessTable;
 use engine::{AppFacts, ProcessFacts};
 
@@ -32,6 +33,38 @@ pub fn usage_report(config: &Config) -> String {
 #[must_use]
 pub fn engine_report(gateway: &Gateway<'_>) -> String {
     engine::engine_report(&apps(gateway))
+}
+
+/// The gateway's attributes: what it is and which versions it has, and nothing that changes by itself.
+#[must_use]
+pub fn attributes(gateway: &Gateway<'_>) -> Vec<(String, String)> {
+    let config = gateway.config;
+    let uname = host::uname().unwrap_or_default();
+    let os = host::os_release(&config.paths().below_root("/etc/os-release"));
+    let own = |key: &str, value: &str| (key.to_string(), value.to_string());
+    let mut all = vec![
+        own("gwe", VERSION),
+        own("product", config.vendor()),
+        own("hw_boardname", config.model()),
+        own("os", &os.name),
+        own("sw_version", &os.version),
+        own("kernel", &uname.release),
+        own("arch", &uname.machine),
+    ];
+    for app in gateway.registry.apps.iter().filter(|app| app.name != agent::APP) {
+        all.push((["app.", &app.name].concat(), app.version.clone()));
+        all.extend(app.note.as_ref().map(|note| (["note.", &app.name].concat(), note.clone())));
+    }
+    for (name, refused) in gateway.registry.rolled_back() {
+        if gateway.registry.app(name.app()).is_none() {
+            let why = refused.why.as_deref().unwrap_or_default();
+            all.push((["note.", name.app()].concat(), ["v", name.version(), " failed: ", why].concat()));
+        }
+    }
+    let of_agent = Agents::load(config.paths()).note;
+    all.extend(of_agent.map(|note| ("note.gwe".to_string(), note)));
+    all.retain(|(_, value)| !value.is_empty());
+    all
 }
 
 /// The same as facts, for `gwe --status`.

@@ -5,7 +5,7 @@
 
 pub mod check_in;
 pub mod child;
-pub mod cloud;
+pub mod desk;
 pub mod facts;
 pub mod follow;
 pub mod last;
@@ -13,6 +13,7 @@ pub mod last_known_time;
 pub mod listen;
 pub mod pause;
 pub mod schedule;
+pub mod source;
 
 use std::ffi::OsStr;
 use std::path::PathBuf;

@@ -6,6 +6,7 @@ pub mod base64;
 pub mod form;
 pub mod ini;
 pub mod json_fault;
+pub mod old_hash;
 pub mod pairs;
 pub mod percent;
 pub mod python;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hmac_sha256::Hash;
 
+use crate::format::old_hash::{Md5, OldHash, Sha1};
 use crate::sys::file::{Context, FileError};
 
 /// The file's SHA-256 as 64 lower-case hexadecimal digits.
@@ -13,16 +14,40 @@ use crate::sys::file::{Context, FileError};
 /// # Errors
 /// The file cannot be read.
 pub fn of_file(path: &Path) -> Result<String, FileError> {
-    let mut file = File::open(path).context("open", path)?;
     let mut hash = Hash::new();
+    each_part(path, |bytes| hash.update(bytes))?;
+    Ok(hex(&hash.finalize()))
+}
+
+/// The file's SHA-1, for servers that know nothing better.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn sha1_of_file(path: &Path) -> Result<String, FileError> {
+    let mut hash = OldHash::<Sha1>::new();
+    each_part(path, |bytes| hash.update(bytes))?;
+    Ok(hex(&hash.finish()))
+}
+
+/// The file's MD5, for servers that know nothing better.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn md5_of_file(path: &Path) -> Result<String, FileError> {
+    let mut hash = OldHash::<Md5>::new();
+    each_part(path, |bytes| hash.update(bytes))?;
+    Ok(hex(&hash.finish()))
+}
+
+fn each_part(path: &Path, mut take: impl FnMut(&[u8])) -> Result<(), FileError> {
+    let mut file = File::open(path).context("open", path)?;
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match file.read(&mut buffer).context("read", path)? {
-            0 => break,
-            n => hash.update(&buffer[..n]),
+            0 => return Ok(()),
+            n => take(&buffer[..n]),
         }
     }
-    Ok(hex(&hash.finalize()))
 }
 
 /// As lower-case hexadecimal digits.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::journal::{Content, Job};
-use crate::device::{Client, ContentInfo, DeviceError, Sink};
+use crate::http::Sink;
+use crate::orders::{Backend, Failed, Kind, Piece};
 use crate::sys::file::{self, Context, FileError};
 use crate::sys::{clock, mounts, random};
 
@@ -21,6 +22,8 @@ const SPARE_INODES: u64 = 64;
 const TRIES: u32 = 4;
 /// Check-ins in a row whose tries bring nothing new; then the job has failed.
 const MAX_MISSES: u32 = 20;
+/// Check-ins in a row at which the server refuses the content, where that is not final at once.
+const MAX_REFUSALS: u32 = 3;
 /// A try that brings less than this (and not the rest either) counts as bringing nothing.
 const PROGRESS: u64 = 4 * 1024;
 /// All bytes received for one tarball, as a multiple of its size, and a margin for small ones.
@@ -49,14 +52,10 @@ pub fn part_of(whole: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Whose content area is asked.
+/// Who is asked for content.
 pub struct Area<'a> {
-    /// The Device API.
-    pub client: &'a Client,
-    /// The product id as vendor.
-    pub vendor: &'a str,
-    /// The product id as model.
-    pub model: &'a str,
+    /// The source of orders.
+    pub backend: &'a dyn Backend,
     /// When a download pauses for the next check-in, as time since boot.
     pub deadline: Duration,
 }
@@ -64,8 +63,8 @@ pub struct Area<'a> {
 impl Area<'_> {
     /// Asks what the job's content is now; `Err` where that ends the try.
     pub fn content(&self, job: &mut Job) -> Result<Content, Fetched> {
-        let content = match self.client.content_info(self.vendor, self.model, job.content_id()) {
-            Ok(info) => content_of(&info),
+        let content = match self.backend.content(&piece(job)) {
+            Ok(content) => content,
             Err(e) => return Err(after(job, &e)),
         };
         match unacceptable(job, content) {
@@ -74,17 +73,17 @@ impl Area<'_> {
         }
     }
 
-    /// A small content, such as a signature; `Ok(None)` where there is none, and no bytes where it is larger than `limit`.
+    /// The signature of that name beside a job's content; `Ok(None)` where there is none, and no bytes where it is larger than
+    /// `limit`.
     ///
     /// # Errors
     /// The server was not reached, or refuses.
-    pub fn small(&self, id: &str, limit: usize) -> Result<Option<Vec<u8>>, DeviceError> {
+    pub fn signature(&self, job: &Job, name: &str, limit: usize) -> Result<Option<Vec<u8>>, Failed> {
         let mut sink = Small { bytes: Vec::new(), limit, too_large: false };
-        match self.client.download(self.vendor, self.model, id, 0, &mut sink) {
-            Ok(()) => Ok(Some(sink.bytes)),
+        match self.backend.signature(&piece(job), name, &mut sink) {
+            Ok(is_there) => Ok(is_there.then_some(sink.bytes)),
             // It is there, and nothing that one could want: trying again would not make it smaller.
             Err(_) if sink.too_large => Ok(Some(Vec::new())),
-            Err(e) if e.is_permanent() => Ok(None),
             Err(e) => Err(e),
         }
     }
@@ -103,7 +102,7 @@ impl Area<'_> {
                     if let Some(reason) = no_room(part, content.size - have) {
                         return discard(part, reason);
                     }
-                    let tried = self.client.download(self.vendor, self.model, job.content_id(), have, &mut sink);
+                    let tried = self.backend.download(&piece(job), have, &mut sink);
                     job.received += sink.received;
                     // A power cut costs what came since the last disconnect, not all of it.
                     let _ = sink.file.sync_data();
@@ -113,7 +112,9 @@ impl Area<'_> {
                         Ok(()) => {}
                         Err(_) if sink.full => return discard(part, full(part, content.size - have)),
                         Err(_) if sink.is_late() => return Fetched::Later(paused(&sink)),
-                        Err(e) if e.is_permanent() => return discard(part, e.to_string()),
+                        Err(e) if e.kind == Kind::Permanent => return discard(part, e.to_string()),
+                        // Not at once again: what refuses may do so because the order does not stand any more.
+                        Err(e) if e.kind == Kind::Refused => return refused(job, &e),
                         Err(e) => crate::warning!("{}: {e}; {} of {} bytes are here", job.name, sink.at, content.size),
                     }
                     gained
@@ -140,16 +141,27 @@ impl Area<'_> {
     }
 }
 
-fn content_of(info: &ContentInfo) -> Content {
-    Content { size: info.size, time: info.time }
+/// What a job wants.
+fn piece(job: &Job) -> Piece<'_> {
+    Piece { name: job.content_id(), size: job.size, sha256: job.sha256.as_deref(), link: job.link.as_ref() }
 }
 
 /// What the answer to a question about the content makes of the job.
-fn after(job: &mut Job, error: &DeviceError) -> Fetched {
-    if error.is_permanent() {
+fn after(job: &mut Job, error: &Failed) -> Fetched {
+    match error.kind {
+        Kind::Permanent => Fetched::Refused(error.to_string()),
+        Kind::Refused => refused(job, error),
+        Kind::Passing => miss(job, &error.to_string()),
+    }
+}
+
+/// The server refuses the content: final once it has done so at a few check-ins.
+fn refused(job: &mut Job, error: &Failed) -> Fetched {
+    job.misses += 1;
+    if job.misses >= MAX_REFUSALS {
         return Fetched::Refused(error.to_string());
     }
-    miss(job, &error.to_string())
+    Fetched::Later(error.to_string())
 }
 
 fn paused(sink: &Part) -> String {

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 use miniserde::{json, Deserialize, Serialize};
 
+use super::ordered::Numbered;
 use super::request::{self, Entry};
 use super::state::{after_crash, State};
 use super::state_file;
 use crate::app::name::check_version;
+pub use crate::orders::Content;
+use crate::orders::Link;
 use crate::sys::file::{self, FileError};
 
 /// The journal's bound in bytes: the jobs' kept outputs, six-fold where they are all control characters, and a wide margin.
@@ -77,15 +80,12 @@ pub struct Job {
     pub verdict: String,
     /// Further lines before the verdict.
     pub remarks: Vec<String>,
-}
-
-/// What a content id stood for at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Content {
-    /// Bytes.
-    pub size: u64,
-    /// Upload time, unix seconds.
-    pub time: u64,
+    /// The numbered order that it is a part of; `None`: ordered by text, or from disk.
+    pub order: Option<String>,
+    /// Where a numbered order says that its content is.
+    pub link: Option<Link>,
+    /// Why it failed, as a number for machines: see [`ordered`](super::ordered).
+    pub code: Option<u32>,
 }
 
 /// All that is pending.
@@ -97,6 +97,8 @@ pub struct Journal {
     pub jobs: Vec<Job>,
     /// What the report has to say beside the jobs.
     pub remarks: Vec<String>,
+    /// The numbered orders whose end is not yet known to who ordered. Optional: a journal of a version before has none.
+    pub orders: Option<Vec<Numbered>>,
 }
 
 /// What can be a base.
@@ -135,6 +137,9 @@ impl Job {
             reason: String::new(),
             verdict: String::new(),
             remarks: Vec::new(),
+            order: None,
+            link: None,
+            code: None,
         }
     }
 
@@ -184,7 +189,7 @@ impl Journal {
     /// Nothing is pending.
     #[must_use]
     pub fn empty() -> Journal {
-        Journal { uncleared: None, jobs: Vec::new(), remarks: Vec::new() }
+        Journal { uncleared: None, jobs: Vec::new(), remarks: Vec::new(), orders: None }
     }
 
     /// Reads the journal and takes every job to where a crash leaves it.
@@ -218,7 +223,7 @@ impl Journal {
     /// Whether nothing is pending and nothing is to be told.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && self.remarks.is_empty() && self.uncleared.is_none()
+        self.jobs.is_empty() && self.remarks.is_empty() && self.uncleared.is_none() && self.orders.is_none()
     }
 
     /// Takes up the text of `engine_fetch`; `true` where the journal has changed. The text of a request whose clearing is not
@@ -255,11 +260,16 @@ impl Journal {
     pub fn add(&mut self, mut jobs: Vec<Job>) -> bool {
         for job in &mut jobs {
             let app = app_of(&job.name).to_string();
-            let waits = |old: &Job| old.state.needs_network() && app_of(&old.name) == app;
-            if let Some(same) = self.jobs.iter().find(|old| waits(old) && old.asks_for_the_same(job)) {
+            let held: Vec<bool> = self.jobs.iter().map(|old| self.is_held(old)).collect();
+            let waits = |old: &Job, held: bool| (old.state.needs_network() || held) && app_of(&old.name) == app;
+            let mut olds = self.jobs.iter().zip(&held).filter(|(old, held)| waits(old, **held));
+            if let Some((same, _)) = olds.find(|(old, _)| old.asks_for_the_same(job)) {
+                let (order, link) = (job.order.take(), job.link.take());
                 job.clone_from(same);
+                (job.order, job.link) = (order, link);
             }
-            self.jobs.retain(|old| !waits(old));
+            let mut held = held.into_iter();
+            self.jobs.retain(|old| !waits(old, held.next().unwrap_or(false)));
         }
         if self.jobs.len() + jobs.len() > MAX_JOBS {
             self.remark(
@@ -281,23 +291,32 @@ impl Journal {
     /// Whether there is something to report. What has come to an end does not wait for what has not.
     #[must_use]
     pub fn is_reportable(&self) -> bool {
-        !self.remarks.is_empty() || self.jobs.iter().any(|job| job.state.is_terminal())
+        let mut jobs = self.jobs.iter().filter(|job| job.order.is_none());
+        !self.remarks.is_empty() || jobs.any(|job| job.state.is_terminal())
+    }
+
+    /// What such a report tells: the jobs of no numbered order.
+    #[must_use]
+    pub fn for_report(&self) -> Journal {
+        let jobs = self.jobs.iter().filter(|job| job.order.is_none()).cloned().collect();
+        Journal { jobs, remarks: self.remarks.clone(), ..Journal::empty() }
     }
 
     /// Drops what an acknowledged report has told.
     pub fn reported(&mut self) {
-        self.jobs.retain(|job| !job.state.is_terminal());
+        self.jobs.retain(|job| job.order.is_some() || !job.state.is_terminal());
         self.remarks.clear();
     }
 
     /// Makes a report that the platform refuses smaller, so that it does not stand in the way of every check-in for ever: first
     /// its outputs go, then all of it.
     pub fn shorten_report(&mut self) {
-        if self.jobs.iter().all(|job| job.output.is_empty()) {
+        let shown = |job: &&mut Job| job.order.is_none() && !job.output.is_empty();
+        if self.jobs.iter_mut().filter(shown).count() == 0 {
             crate::error!("dropping a report of {} installs that the platform does not take", self.jobs.len());
             return self.reported();
         }
-        for job in self.jobs.iter_mut().filter(|job| !job.output.is_empty()) {
+        for job in self.jobs.iter_mut().filter(shown) {
             job.output.clear();
             job.remark("[gwe] its output is left out: the platform did not take it".to_string());
         }
@@ -306,8 +325,8 @@ impl Journal {
     /// The first job that can be worked on, none of these apps' and none behind another of the same app.
     #[must_use]
     pub fn next_job(&self, network: bool, waiting: &[String]) -> Option<usize> {
-        let ready =
-            |job: &Job| !job.state.is_terminal() && (network || job.file.is_some() || !job.state.needs_network());
+        let can = |job: &Job| network || job.file.is_some() || !job.state.needs_network();
+        let ready = |job: &Job| !job.state.is_terminal() && can(job) && !self.is_held(job);
         (0..self.jobs.len()).find(|index| {
             let job = &self.jobs[*index];
             let app = app_of(&job.name);

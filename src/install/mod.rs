@@ -12,8 +12,8 @@ mod fragment;
 mod hosting;
 pub mod journal;
 pub mod local;
+pub mod ordered;
 pub mod registry;
-pub mod request;
 pub mod script;
 mod self_update;
 pub mod state;
@@ -26,6 +26,7 @@ mod trust;
 use std::time::Duration;
 
 use crate::config::Paths;
+pub use crate::orders::request;
 use crate::sys::clock;
 use crate::sys::file::FileError;
 use crate::sys::lock::{self, Lock};

@@ -8,10 +8,10 @@ use super::fetch::{self, part_of, Area, Fetched};
 use super::journal::{app_of, Content, Job, Journal};
 use super::registry::{self, Registry};
 use super::state::{Event, State};
-use super::{agent, delta, hosting, script, self_update, status, trust};
+use super::{agent, delta, hosting, ordered, script, self_update, status, trust};
 use crate::app::{self, TarballName, UnpackError};
-use crate::config::{Config, Identity};
-use crate::device::Client;
+use crate::config::Config;
+use crate::orders::{Backend, Progress};
 use crate::supervisor::Supervisor;
 use crate::sys::clock;
 use crate::sys::file::{self, FileError};
@@ -26,8 +26,8 @@ const MAX_REASON: usize = 1000;
 pub struct Gateway<'a> {
     /// Settings and paths.
     pub config: &'a Config,
-    /// The Device API and who asks; `None` while there is no network to use.
-    pub cloud: Option<(&'a Client, &'a Identity)>,
+    /// Who gives the orders; `None` while there is no network to use.
+    pub cloud: Option<&'a dyn Backend>,
     /// Whether this very program has completed its exchange with the server: what a new agent must show.
     pub checked_in: bool,
     /// Where hosted apps are taken up.
@@ -47,6 +47,7 @@ pub struct Gateway<'a> {
 impl Steps for Gateway<'_> {
     fn step(&mut self, job: &mut Job) -> Outcome {
         let begun = clock::since_boot();
+        self.tell_progress(job);
         let outcome = self.work(job);
         let spent = clock::since_boot().saturating_sub(begun).as_millis();
         job.spent_ms = job.spent_ms.saturating_add(u64::try_from(spent).unwrap_or(u64::MAX));
@@ -121,6 +122,8 @@ impl Gateway<'_> {
         match job.state {
             State::Requested => self.admit(job, &name),
             State::Downloading => self.fetch(job, &name),
+            // Who ordered it wants it here, and not yet installed.
+            State::Verified if self.journal.is_held(job) => Outcome::Later,
             State::Verified => self.unpack(job, &name),
             State::Staged => self.begin_script(job),
             State::Installing => self.run_script(job, &name),
@@ -129,6 +132,19 @@ impl Gateway<'_> {
             State::RollingBack if name.app() == agent::APP => self_update::roll_back(self, job, &name),
             State::RollingBack => hosting::roll_back(self, job, &name),
             State::Done | State::Failed | State::RolledBack => Outcome::Event(Event::Refused),
+        }
+    }
+
+    /// Tells who ordered the job, once for each order, that its download or its install begins.
+    fn tell_progress(&mut self, job: &Job) {
+        let (Some(backend), Some(order)) = (self.cloud, &job.order) else { return };
+        let progress = match job.state {
+            State::Requested | State::Downloading => Progress::Downloading,
+            State::Verified if !self.journal.is_held(job) => Progress::Proceeding,
+            _ => return,
+        };
+        if self.journal.tell(order, progress as u32) {
+            backend.progress(order, progress);
         }
     }
 
@@ -169,8 +185,8 @@ impl Gateway<'_> {
     }
 
     fn download(&mut self, job: &mut Job, name: &TarballName, whole: &Path) -> Outcome {
-        let Some((client, identity)) = self.cloud else { return Outcome::Later };
-        let area = Area { client, vendor: &identity.vendor, model: &identity.model, deadline: self.deadline };
+        let Some(backend) = self.cloud else { return Outcome::Later };
+        let area = Area { backend, deadline: self.deadline };
         let part = part_of(whole);
         let filled = match area.content(job) {
             Ok(content) => {
@@ -327,6 +343,7 @@ impl Gateway<'_> {
     /// A permanent end: the reason, and nothing left on disk.
     pub(super) fn refuse(&mut self, job: &mut Job, reason: &str) -> Outcome {
         job.reason = status::cut_end(reason, MAX_REASON);
+        job.code = Some(ordered::code_of(job.state, reason));
         // Not left to the sweep, which comes after the verdict is kept: what was unpacked may fill the disk, and then nothing
         // can be kept. A crash in between unpacks it anew. A slot is noted only while it is this job's own.
         if matches!(job.state, State::Verified | State::Staged | State::Installing) && !job.slot.is_empty() {

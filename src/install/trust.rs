@@ -70,6 +70,7 @@ fn check_delta(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Dist
 }
 
 fn check_hash(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distrust> {
+    check_other_hash(job, path)?;
     if job.sha256.is_none() && !gateway.registry.has_refused(&job.name) {
         return Ok(());
     }
@@ -83,6 +84,21 @@ fn check_hash(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distr
             None => Ok(()),
         },
     }
+}
+
+/// The strongest hash that there is beside SHA-256.
+fn check_other_hash(job: &Job, path: &Path) -> Result<(), Distrust> {
+    let Some(link) = job.link.as_ref().filter(|_| job.sha256.is_none()) else { return Ok(()) };
+    let (kind, wanted, is) = match (&link.sha1, &link.md5) {
+        (Some(wanted), _) => ("SHA-1", wanted, digest::sha1_of_file(path)),
+        (None, Some(wanted)) => ("MD5", wanted, digest::md5_of_file(path)),
+        (None, None) => return Ok(()),
+    };
+    let is = is.map_err(|e| Distrust::Refused(e.to_string()))?;
+    if wanted.eq_ignore_ascii_case(&is) {
+        return Ok(());
+    }
+    Err(Distrust::Damaged(format!("its {kind} is {is}, not that of the order")))
 }
 
 /// What is said of a content that is not taken again.
@@ -148,10 +164,9 @@ fn signature(gateway: &Gateway<'_>, job: &Job, id: &str) -> Result<Option<String
             file::read(&path, MAX_SIGNATURE as u64).map_err(|e| Distrust::Refused(e.to_string()))?
         }
         (None, None) => return Err(Distrust::Later("the network is needed for its signature".to_string())),
-        (None, Some((client, identity))) => {
-            let deadline = gateway.deadline;
-            let area = Area { client, vendor: &identity.vendor, model: &identity.model, deadline };
-            area.small(id, MAX_SIGNATURE).map_err(|e| Distrust::Later(e.to_string()))?
+        (None, Some(backend)) => {
+            let area = Area { backend, deadline: gateway.deadline };
+            area.signature(job, id, MAX_SIGNATURE).map_err(|e| Distrust::Later(e.to_string()))?
         }
     };
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))

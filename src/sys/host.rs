@@ -24,6 +24,27 @@ pub struct Uname {
     pub machine: String,
 }
 
+/// What os-release says of the image; empty where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OsRelease {
+    /// `PRETTY_NAME`
+    pub name: String,
+    /// `VERSION_ID`
+    pub version: String,
+}
+
+/// Reads an os-release file; one that is not there says nothing.
+#[must_use]
+pub fn os_release(path: &std::path::Path) -> OsRelease {
+    let bytes = super::file::read(path, MAX_PROC_FILE).ok().flatten().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let value = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_default().trim().trim_matches(['"', '\'']).to_string()
+    };
+    OsRelease { name: value("PRETTY_NAME"), version: value("VERSION_ID") }
+}
+
 /// What /proc/meminfo says, in units of 1024 bytes; what it does not mention is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {

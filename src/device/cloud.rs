@@ -1,11 +1,11 @@
-//! The cloud as a check-in sees it: activated, re-activated when the CIK is no longer known, and written to at most once a
+//! The platform as a check-in sees it: activated, re-activated when the CIK is no longer known, and written to at most once a
 //! second (spec: device-api.md).
 
 use std::time::Duration;
 
-use super::check_in::CheckInError;
+use super::{Client, DeviceError};
 use crate::config::{Cik, Config, Identity, Which};
-use crate::device::{Client, DeviceError};
+use crate::orders::Failed;
 use crate::sys::{clock, file};
 
 /// The platform takes one write a second per device.
@@ -27,7 +27,7 @@ impl<'a> Cloud<'a> {
     ///
     /// # Errors
     /// The platform did not activate it, or the CIK could not be stored.
-    pub fn new(client: &'a Client, identity: &'a Identity, config: &'a mut Config) -> Result<Cloud<'a>, CheckInError> {
+    pub fn new(client: &'a Client, identity: &'a Identity, config: &'a mut Config) -> Result<Cloud<'a>, Failed> {
         let cik = match config.cik() {
             Some(cik) => cik,
             None => activate(client, identity, config)?,
@@ -39,7 +39,7 @@ impl<'a> Cloud<'a> {
     ///
     /// # Errors
     /// As there.
-    pub fn write(&mut self, values: &[(&str, &str)]) -> Result<(), CheckInError> {
+    pub fn write(&mut self, values: &[(&str, &str)]) -> Result<(), Failed> {
         self.with_key(|client, cik| client.write(cik, values))
     }
 
@@ -47,17 +47,13 @@ impl<'a> Cloud<'a> {
     ///
     /// # Errors
     /// As there.
-    pub fn write_read(
-        &mut self,
-        values: &[(&str, &str)],
-        aliases: &[&str],
-    ) -> Result<Vec<(String, String)>, CheckInError> {
+    pub fn write_read(&mut self, values: &[(&str, &str)], aliases: &[&str]) -> Result<Vec<(String, String)>, Failed> {
         self.with_key(|client, cik| client.write_read(cik, values, aliases))
     }
 
     /// A call with the CIK; where the platform does not know it any more, once more with a new one. The old CIK is kept
     /// until there is a new one: a platform that errs for a day must not cost the gateway its identity.
-    fn with_key<T>(&mut self, call: impl Fn(&Client, &Cik) -> Result<T, DeviceError>) -> Result<T, CheckInError> {
+    fn with_key<T>(&mut self, call: impl Fn(&Client, &Cik) -> Result<T, DeviceError>) -> Result<T, Failed> {
         self.pace();
         match call(self.client, &self.cik) {
             Err(e) if e.unauthorized() && !self.reactivated => {
@@ -80,7 +76,7 @@ impl<'a> Cloud<'a> {
     }
 }
 
-fn activate(client: &Client, identity: &Identity, config: &mut Config) -> Result<Cik, CheckInError> {
+fn activate(client: &Client, identity: &Identity, config: &mut Config) -> Result<Cik, Failed> {
     // The platform gives a CIK once. One that a full disk does not take would be lost, and the gateway with it.
     file::probe(&config.paths().state())?;
     let cik = client.activate(&identity.vendor, &identity.model, &identity.serial)?;

@@ -1,0 +1,153 @@
+//! The Device API as a source of orders: one hybrid request tells the reports and brings `engine_fetch` and `update_interval`; an
+//! alias is cleared once its order is durable (spec: gateway-engine.md, "The loop").
+
+use std::cell::RefCell;
+
+use super::cloud::Cloud;
+use super::{Client, ContentInfo, DeviceError};
+use crate::config::{options, Config, ConfigError, Identity, Which};
+use crate::http::Sink;
+use crate::orders::{Backend, Content, Failed, Kind, Ledger, Piece, Progress};
+
+/// What the cloud asks for.
+pub const ORDERS: [&str; 2] = ["engine_fetch", "update_interval"];
+
+/// The Device API, as this gateway.
+pub struct DeviceApi<'a> {
+    client: &'a Client,
+    identity: &'a Identity,
+    cloud: RefCell<Cloud<'a>>,
+}
+
+impl From<DeviceError> for Failed {
+    fn from(e: DeviceError) -> Failed {
+        let kind = if e.is_permanent() { Kind::Permanent } else { Kind::Passing };
+        Failed { why: e.to_string(), kind }
+    }
+}
+
+impl<'a> DeviceApi<'a> {
+    /// Activates the gateway where it has no CIK yet. A new CIK and a new interval are kept in `config`.
+    ///
+    /// # Errors
+    /// The platform did not activate it, or the CIK could not be stored.
+    pub fn new(client: &'a Client, identity: &'a Identity, config: &'a mut Config) -> Result<DeviceApi<'a>, Failed> {
+        Ok(DeviceApi { client, identity, cloud: RefCell::new(Cloud::new(client, identity, config)?) })
+    }
+
+    /// The hybrid call: reports up, orders down, in one request.
+    fn exchange(&self, ledger: &mut dyn Ledger) -> Result<Answers, Failed> {
+        let mut cloud = self.cloud.borrow_mut();
+        let [device_info, engine_report, usage_report] = ledger.reports();
+        let mut writes =
+            vec![("device_info", &*device_info), ("engine_report", &*engine_report), ("usage_report", &*usage_report)];
+        let report = ledger.report();
+        if let Some(report) = &report {
+            writes.push(("fetch_status", report));
+        }
+        let values = match cloud.write_read(&writes, &ORDERS) {
+            Err(e) if report.is_some() && e.kind == Kind::Permanent => {
+                writes.pop();
+                let values = cloud.write_read(&writes, &ORDERS)?;
+                crate::error!("the platform does not take this report: {e}");
+                ledger.shorten_report()?;
+                values
+            }
+            values => {
+                let values = values?;
+                if report.is_some() {
+                    ledger.reported()?;
+                }
+                values
+            }
+        };
+        let take = |alias: &str| values.iter().find(|(name, _)| name == alias).map(|(_, value)| value.clone());
+        Ok(Answers { engine_fetch: take("engine_fetch"), update_interval: take("update_interval") })
+    }
+
+    /// Makes the orders durable, then clears their aliases: that tells the cloud that they were taken.
+    fn take_orders(&self, ledger: &mut dyn Ledger, answers: &Answers) -> Result<(), Failed> {
+        let mut cloud = self.cloud.borrow_mut();
+        let mut clear = Vec::new();
+        if let Some(text) = answers.update_interval.as_deref().filter(|text| !text.trim().is_empty()) {
+            if let Some(refusal) = take_interval(cloud.config, text)? {
+                ledger.remark(&format!("[gwe] failed: {refusal}"))?;
+            }
+            clear.push(("update_interval", ""));
+        }
+        let fetch = answers.engine_fetch.as_deref().unwrap_or_default();
+        ledger.take_text(fetch)?;
+        if !fetch.is_empty() {
+            clear.push(("engine_fetch", ""));
+        }
+        if clear.is_empty() {
+            return Ok(());
+        }
+        cloud.write(&clear)?;
+        ledger.text_cleared()
+    }
+}
+
+impl Backend for DeviceApi<'_> {
+    fn check_in(&self, ledger: &mut dyn Ledger) -> Result<(), Failed> {
+        let answers = self.exchange(ledger)?;
+        if ledger.takes_orders() {
+            self.take_orders(ledger, &answers)?;
+        }
+        Ok(())
+    }
+
+    // Its report tells the end, and nothing before.
+    fn progress(&self, _order: &str, _progress: Progress) {}
+
+    /// Tells the cloud at once how the installs went; what it does not acknowledge goes with the next check-in.
+    fn tell_ends(&self, ledger: &mut dyn Ledger) -> Result<(), Failed> {
+        let Some(report) = ledger.report() else { return Ok(()) };
+        let [_, engine_report, _] = ledger.reports();
+        self.cloud.borrow_mut().write(&[("fetch_status", &report), ("engine_report", &engine_report)])?;
+        ledger.reported()
+    }
+
+    fn content(&self, piece: &Piece<'_>) -> Result<Content, Failed> {
+        let ContentInfo { size, time, .. } =
+            self.client.content_info(&self.identity.vendor, &self.identity.model, piece.name)?;
+        Ok(Content { size, time })
+    }
+
+    fn download(&self, piece: &Piece<'_>, from: u64, sink: &mut dyn Sink) -> Result<(), Failed> {
+        Ok(self.client.download(&self.identity.vendor, &self.identity.model, piece.name, from, sink)?)
+    }
+
+    fn signature(&self, _piece: &Piece<'_>, name: &str, sink: &mut dyn Sink) -> Result<bool, Failed> {
+        match self.client.download(&self.identity.vendor, &self.identity.model, name, 0, sink) {
+            Ok(()) => Ok(true),
+            Err(e) if e.is_permanent() => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+/// What the cloud had in the two aliases.
+struct Answers {
+    engine_fetch: Option<String>,
+    update_interval: Option<String>,
+}
+
+/// Sets the interval that the cloud asks for. One that cannot be is refused, and who asked for it is told (cases/README.md, 09).
+fn take_interval(config: &mut Config, text: &str) -> Result<Option<ConfigError>, Failed> {
+    let text = text.trim().trim_start_matches('\u{feff}');
+    let seconds = options::parse_interval(text);
+    if seconds == Some(config.update_interval().as_secs()) {
+        return Ok(None);
+    }
+    let text = seconds.map_or_else(|| text.to_string(), |seconds| seconds.to_string());
+    match config.set(Which::Engine, "update_interval", &text) {
+        Ok(()) => crate::info!("checking in every {} s from now on", config.update_interval().as_secs()),
+        Err(refusal @ ConfigError::Value(..)) => {
+            crate::warning!("{refusal}; keeping {} s", config.update_interval().as_secs());
+            return Ok(Some(refusal));
+        }
+        Err(e) => return Err(e.into()),
+    }
+    Ok(None)
+}

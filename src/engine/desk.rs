@@ -1,0 +1,95 @@
+//! The gateway's books as a source of orders sees them ([`Ledger`]): the journal, and the facts for its reports.
+
+use super::facts;
+use crate::install::status;
+use crate::install::steps::Gateway;
+use crate::orders::{Failed, Ledger, Order, Progress, Standing};
+
+/// The books of one backend.
+pub struct Desk<'d, 'g> {
+    /// What they are kept in.
+    pub gateway: &'d mut Gateway<'g>,
+    /// Which backend: its numbered orders are known by this.
+    pub origin: &'static str,
+    /// Whether it may give orders.
+    pub takes_orders: bool,
+}
+
+impl Ledger for Desk<'_, '_> {
+    fn reports(&self) -> [String; 3] {
+        [facts::device_info(), facts::engine_report(self.gateway), facts::usage_report(self.gateway.config)]
+    }
+
+    fn attributes(&self) -> Vec<(String, String)> {
+        facts::attributes(self.gateway)
+    }
+
+    fn takes_orders(&self) -> bool {
+        self.takes_orders
+    }
+
+    fn report(&self) -> Option<String> {
+        let journal = &self.gateway.journal;
+        journal.is_reportable().then(|| status::text(&journal.for_report()))
+    }
+
+    fn reported(&mut self) -> Result<(), Failed> {
+        self.gateway.journal.reported();
+        Ok(self.gateway.save_journal()?)
+    }
+
+    fn shorten_report(&mut self) -> Result<(), Failed> {
+        self.gateway.journal.shorten_report();
+        Ok(self.gateway.save_journal()?)
+    }
+
+    fn take_text(&mut self, text: &str) -> Result<(), Failed> {
+        if self.gateway.journal.take_request(text) {
+            self.gateway.save_journal()?;
+        }
+        Ok(())
+    }
+
+    fn text_cleared(&mut self) -> Result<(), Failed> {
+        if self.gateway.journal.uncleared.take().is_some() {
+            self.gateway.save_journal()?;
+        }
+        Ok(())
+    }
+
+    fn remark(&mut self, line: &str) -> Result<(), Failed> {
+        self.gateway.journal.remark(line);
+        Ok(self.gateway.save_journal()?)
+    }
+
+    fn orders(&self) -> Vec<Standing> {
+        self.gateway.journal.standings(self.origin)
+    }
+
+    fn take(&mut self, order: Order) -> Result<(), Failed> {
+        if self.gateway.journal.take_order(self.origin, order) {
+            self.gateway.save_journal()?;
+        }
+        Ok(())
+    }
+
+    fn cancel(&mut self, id: &str) -> Result<bool, Failed> {
+        let dropped = self.gateway.journal.cancel_order(id);
+        if dropped {
+            self.gateway.save_journal()?;
+        }
+        Ok(dropped)
+    }
+
+    fn told_downloaded(&mut self, id: &str) -> Result<(), Failed> {
+        if self.gateway.journal.tell(id, Progress::Downloaded as u32) {
+            self.gateway.save_journal()?;
+        }
+        Ok(())
+    }
+
+    fn end_is_known(&mut self, id: &str) -> Result<(), Failed> {
+        self.gateway.journal.end_is_known(id);
+        Ok(self.gateway.save_journal()?)
+    }
+}

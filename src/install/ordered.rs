@@ -1,0 +1,224 @@
+//! Numbered orders in the journal: which jobs belong to one, how far it may go, and what its end is.
+//!
+//! The numbers of failures ([`End::code`](crate::orders::End)): 1 the install failed, 2 the order is bad, 3 download or hash, 4 signature,
+//! 5 no room, 6 rolled back.
+
+use miniserde::{Deserialize, Serialize};
+
+use super::journal::{Job, Journal};
+use super::state::State;
+use crate::orders::{End, Order, Part, Stage, Standing, Until};
+
+/// The install failed.
+pub const INSTALL: u32 = 1;
+/// The order cannot be understood.
+pub const ORDER: u32 = 2;
+/// Download or hash.
+pub const DOWNLOAD: u32 = 3;
+/// Signature.
+pub const SIGNATURE: u32 = 4;
+/// No room on the disk.
+pub const SPACE: u32 = 5;
+/// What was there before is back.
+pub const ROLLED_BACK: u32 = 6;
+
+/// Lines of a job's output that its order's end tells.
+const OUTPUT_LINES: usize = 20;
+
+/// An order that is not yet known to have ended by who gave it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbered {
+    /// Which kind of backend gave it.
+    pub origin: String,
+    /// Its number there.
+    pub id: String,
+    /// 0: to its end; 1: downloaded for now; 2: downloaded, and that is all.
+    pub until: u32,
+    /// What was told of its progress: a sum of [`Progress`](crate::orders::Progress).
+    pub told: u32,
+    /// Why it is no order.
+    pub fault: Option<String>,
+}
+
+impl Numbered {
+    fn until(&self) -> Until {
+        match self.until {
+            0 => Until::Installed,
+            1 => Until::DownloadedForNow,
+            _ => Until::Downloaded,
+        }
+    }
+}
+
+fn number_of(until: Until) -> u32 {
+    match until {
+        Until::Installed => 0,
+        Until::DownloadedForNow => 1,
+        Until::Downloaded => 2,
+    }
+}
+
+impl Journal {
+    /// The numbered orders.
+    #[must_use]
+    pub fn numbered(&self) -> &[Numbered] {
+        self.orders.as_deref().unwrap_or_default()
+    }
+
+    fn order_mut(&mut self, id: &str) -> Option<&mut Numbered> {
+        self.orders.iter_mut().flatten().find(|order| order.id == id)
+    }
+
+    /// Whether a job that is downloaded must not be installed now: its order says so, or it is only kept for one to come.
+    #[must_use]
+    pub fn is_held(&self, job: &Job) -> bool {
+        let Some(id) = &job.order else { return false };
+        let order = self.numbered().iter().find(|order| order.id == *id);
+        job.state == State::Verified && order.map_or(true, |order| order.until != 0)
+    }
+
+    /// Notes that so much of an order's progress was told; `true` where it had not been.
+    pub fn tell(&mut self, id: &str, progress: u32) -> bool {
+        match self.order_mut(id) {
+            Some(order) if order.told & progress == 0 => {
+                order.told |= progress;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes an order, or what has changed about it; `true` where the journal has changed.
+    pub fn take_order(&mut self, origin: &str, order: Order) -> bool {
+        let until = number_of(order.until);
+        if let Some(open) = self.order_mut(&order.id) {
+            let changes = open.until != until;
+            open.until = until;
+            return changes;
+        }
+        self.drop_superseded(origin);
+        let parts = order.parts.and_then(|parts| match parts.len() {
+            0 => Err("the order names no app to install".to_string()),
+            n if n > super::request::MAX_ENTRIES => Err("the order names more than 32 apps".to_string()),
+            _ => Ok(parts),
+        });
+        let fault = parts.and_then(|parts| self.add_parts(&order.id, parts)).err();
+        if let Some(fault) = &fault {
+            crate::error!("order {}: {fault}", order.id);
+        }
+        let new = Numbered { origin: origin.to_string(), id: order.id, until, told: 0, fault };
+        self.orders.get_or_insert_with(Vec::new).push(new);
+        true
+    }
+
+    fn add_parts(&mut self, id: &str, parts: Vec<Part>) -> Result<(), String> {
+        let jobs = parts.into_iter().map(|part| {
+            let mut job = Job::new(part.entry);
+            job.order = Some(id.to_string());
+            job.link = Some(part.link);
+            job
+        });
+        let remarks = self.remarks.len();
+        if self.add(jobs.collect()) {
+            return Ok(());
+        }
+        self.remarks.truncate(remarks);
+        Err("too many installs are pending".to_string())
+    }
+
+    /// A server that gives another order has closed the one before: of that, what was not begun is not done.
+    fn drop_superseded(&mut self, origin: &str) {
+        let ids: Vec<String> =
+            self.numbered().iter().filter(|order| order.origin == origin).map(|order| order.id.clone()).collect();
+        for id in ids {
+            self.cancel_order(&id);
+        }
+    }
+
+    /// Drops an order of which nothing was begun; `false` where something was, or where it is not known.
+    pub fn cancel_order(&mut self, id: &str) -> bool {
+        let is_of = |job: &Job| job.order.as_deref() == Some(id);
+        let is_unbegun = |job: &Job| job.state.needs_network() || (job.state == State::Verified && job.attempts == 0);
+        if !self.jobs.iter().filter(|job| is_of(job)).all(is_unbegun) {
+            return false;
+        }
+        self.jobs.retain(|job| !is_of(job));
+        self.forget_order(id);
+        true
+    }
+
+    /// Drops what has ended, since its end is known. What was only to be downloaded stays for an order to come.
+    pub fn end_is_known(&mut self, id: &str) {
+        self.jobs.retain(|job| job.order.as_deref() != Some(id) || !job.state.is_terminal());
+        self.forget_order(id);
+    }
+
+    fn forget_order(&mut self, id: &str) {
+        if let Some(orders) = &mut self.orders {
+            orders.retain(|order| order.id != id);
+            if orders.is_empty() {
+                self.orders = None;
+            }
+        }
+    }
+
+    /// Where the numbered orders of a backend stand.
+    #[must_use]
+    pub fn standings(&self, origin: &str) -> Vec<Standing> {
+        let mine = self.numbered().iter().filter(|order| order.origin == origin);
+        mine.map(|order| Standing { id: order.id.clone(), until: order.until(), stage: self.stage(order) }).collect()
+    }
+
+    fn stage(&self, order: &Numbered) -> Stage {
+        let jobs: Vec<&Job> = self.jobs.iter().filter(|job| job.order.as_deref() == Some(&order.id)).collect();
+        if !jobs.iter().all(|job| job.state.is_terminal() || self.is_held(job)) {
+            return Stage::Open;
+        }
+        let failed = jobs.iter().any(|job| job.state.is_terminal() && job.state != State::Done);
+        let held = jobs.iter().any(|job| !job.state.is_terminal());
+        if held && !(failed && order.until() == Until::Downloaded) {
+            let bit = crate::orders::Progress::Downloaded as u32;
+            return Stage::Downloaded(order.told & bit != 0);
+        }
+        Stage::Ended(end(order, &jobs))
+    }
+}
+
+/// What is told of an order that has ended: the verdicts first, for they are what counts where only the first lines are kept.
+fn end(order: &Numbered, jobs: &[&Job]) -> End {
+    let mut lines: Vec<String> = order.fault.iter().map(|fault| ["[gwe] failed: ", fault].concat()).collect();
+    // Superseded before anything was begun: nobody waits for this end, but it must not be a success.
+    if jobs.is_empty() && order.fault.is_none() {
+        lines.push("[gwe] failed: another order came in its place".to_string());
+    }
+    lines.extend(jobs.iter().map(|job| job.verdict.clone()).filter(|verdict| !verdict.is_empty()));
+    for job in jobs {
+        lines.extend(job.remarks.iter().cloned());
+        let output: Vec<&str> = job.output.lines().collect();
+        lines.extend(output.iter().skip(output.len().saturating_sub(OUTPUT_LINES)).map(|line| line.to_string()));
+    }
+    let success = !jobs.is_empty() && jobs.iter().all(|job| job.state == State::Done);
+    let first = jobs.iter().find(|job| job.state != State::Done && job.state.is_terminal());
+    let code = match first {
+        _ if success => 0,
+        Some(job) if job.state == State::RolledBack => ROLLED_BACK,
+        Some(job) => job.code.unwrap_or(INSTALL),
+        None => ORDER,
+    };
+    End { success, code, lines }
+}
+
+/// The number of a failure, by where it happened and what was said.
+#[must_use]
+pub fn code_of(state: State, reason: &str) -> u32 {
+    match state {
+        _ if reason.contains("disk is full") || reason.contains("no free inodes") => SPACE,
+        State::Requested => ORDER,
+        State::Downloading if reason.contains("sign") => SIGNATURE,
+        State::Downloading => DOWNLOAD,
+        _ => INSTALL,
+    }
+}
+
+#[cfg(test)]
+mod tests;

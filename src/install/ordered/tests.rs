@@ -1,0 +1,129 @@
+use super::*;
+use crate::install::request::Entry;
+use crate::orders::{Link, Progress};
+
+fn part(name: &str) -> Part {
+    let entry = Entry { name: name.into(), sha256: None, size: Some(7) };
+    Part { entry, link: Link { href: ["/", name].concat(), signature: None, sha1: None, md5: None } }
+}
+
+fn order(id: &str, names: &[&str], until: Until) -> Order {
+    Order { id: id.into(), parts: Ok(names.iter().map(|name| part(name)).collect()), until }
+}
+
+fn stage(journal: &Journal) -> Stage {
+    journal.standings("x")[0].stage.clone()
+}
+
+#[test]
+fn the_same_number_is_the_same_order_until_its_end_is_known() {
+    // hawkbit#381, zephyr#71750.
+    let mut journal = Journal::empty();
+    assert!(journal.take_order("x", order("7", &["a.v1.tar.gz", "b.v1.tar.gz"], Until::Installed)));
+    assert!(!journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed)));
+    assert_eq!((journal.jobs.len(), stage(&journal)), (2, Stage::Open));
+    journal.jobs[0].state = State::Done;
+    journal.jobs[1].state = State::Done;
+    assert!(matches!(stage(&journal), Stage::Ended(End { success: true, code: 0, .. })));
+    assert!(!journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed)), "its end is only told again");
+    journal.end_is_known("7");
+    assert!(journal.is_empty());
+    assert!(journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed)), "goosebit: by force, again");
+}
+
+#[test]
+fn a_window_that_opens_lets_what_is_downloaded_be_installed() {
+    // rauc-hawkbit-updater#111, hawkbit#2026.
+    let mut journal = Journal::empty();
+    journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::DownloadedForNow));
+    assert_eq!(journal.next_job(true), Some(0));
+    journal.jobs[0].state = State::Verified;
+    assert_eq!((journal.next_job(true), stage(&journal)), (None, Stage::Downloaded(false)));
+    assert!(journal.tell("7", Progress::Downloaded as u32) && !journal.tell("7", Progress::Downloaded as u32));
+    assert_eq!(stage(&journal), Stage::Downloaded(true));
+    assert!(journal.take_order("x", order("7", &[], Until::Installed)));
+    assert_eq!((journal.next_job(true), stage(&journal)), (Some(0), Stage::Open));
+}
+
+#[test]
+fn what_was_only_to_be_downloaded_serves_the_order_that_installs_it() {
+    let mut journal = Journal::empty();
+    journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Downloaded));
+    journal.jobs[0].state = State::Verified;
+    journal.end_is_known("7");
+    assert_eq!((journal.jobs.len(), journal.next_job(true), journal.orders.is_none()), (1, None, true));
+    journal.take_order("x", order("8", &["a.v1.tar.gz"], Until::Installed));
+    let job = &journal.jobs[0];
+    assert_eq!((journal.jobs.len(), job.state, job.order.as_deref()), (1, State::Verified, Some("8")));
+    assert_eq!(journal.next_job(true), Some(0));
+}
+
+#[test]
+fn a_cancel_counts_until_a_script_has_begun() {
+    // hawkbit#952, zephyr#89530.
+    let mut journal = Journal::empty();
+    for (state, attempts, is_dropped) in [
+        (State::Requested, 0, true),
+        (State::Downloading, 0, true),
+        (State::Verified, 0, true),
+        (State::Verified, 1, false),
+        (State::Staged, 0, false),
+        (State::Installing, 1, false),
+        (State::Settling, 1, false),
+        (State::RollingBack, 1, false),
+        (State::Done, 1, false),
+    ] {
+        journal = Journal::empty();
+        journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed));
+        (journal.jobs[0].state, journal.jobs[0].attempts) = (state, attempts);
+        assert_eq!((journal.cancel_order("7"), journal.is_empty()), (is_dropped, is_dropped), "{state:?} {attempts}");
+    }
+    assert!(
+        journal.take_order("x", order("8", &["a.v2.tar.gz"], Until::Installed)),
+        "closed by the server: another comes"
+    );
+    assert_eq!(journal.numbered().len(), 2, "what was done is still told");
+}
+
+#[test]
+fn orders_that_cannot_be_done_end_at_once() {
+    let many: Vec<String> = (0..33).map(|n| format!("a{n}.v1.tar.gz")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for bad in [
+        order("7", &[], Until::Installed),
+        order("7", &many, Until::Installed),
+        Order { parts: Err("no link".into()), ..order("7", &[], Until::Installed) },
+    ] {
+        let mut journal = Journal::empty();
+        journal.take_order("x", bad);
+        assert!(matches!(stage(&journal), Stage::Ended(End { success: false, code: ORDER, .. })));
+        assert!(!journal.is_reportable() && journal.remarks.is_empty());
+    }
+}
+
+#[test]
+fn the_number_of_a_failure_says_where_it_was() {
+    for (state, reason, code) in [
+        (State::Requested, "no name", ORDER),
+        (State::Downloading, "its SHA-256 is another", DOWNLOAD),
+        (State::Downloading, "it is not signed", SIGNATURE),
+        (State::Downloading, "the disk is full: 1 more", SPACE),
+        (State::Verified, "no install.sh", INSTALL),
+        (State::Installing, "exit status 3", INSTALL),
+    ] {
+        assert_eq!(code_of(state, reason), code, "{reason}");
+    }
+}
+
+#[test]
+fn a_text_s_report_and_a_number_s_end_do_not_mix() {
+    let mut journal = Journal::empty();
+    journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed));
+    journal.take_request(r#"{"install":[{"name":"b.v1.tar.gz"}]}"#);
+    journal.jobs[1].state = State::Done;
+    assert!(journal.is_reportable() && journal.for_report().jobs.len() == 1);
+    journal.reported();
+    assert_eq!(journal.jobs.len(), 1);
+    journal.jobs[0].state = State::Failed;
+    assert!(!journal.is_reportable());
+}
