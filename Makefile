@@ -31,3 +31,4 @@ include mk/bench-push.mk
 include mk/fuzz.mk
 include mk/power-loss.mk
 include mk/image-test.mk
+include mk/hawkbit.mk

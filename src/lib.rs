@@ -19,6 +19,9 @@ pub mod hosting;
 
 pub mod device;
 
+#[cfg(feature = "ddi")]
+pub mod ddi;
+
 pub mod orders;
 
 pub mod http;

@@ -171,6 +171,32 @@ pub static TABLE: &[(&str, &[Row])] = &[
                 option("-a", &["--set-user-agent"], "TEXT", "the User-Agent; '' is GatewayEngine-v<VERSION>"),
                 Does::Set(Which::Engine, &["user_agent"]),
             ),
+            row(
+                option("", &["--set-backend"], "NAME", "who gives the orders: device-api or ddi (hawkBit)"),
+                Does::Set(Which::Engine, &["backend"]),
+            ),
+            row(option("", &["--set-ddi-url"], "URL", "hawkBit's server"), Does::Set(Which::Gateway, &["url"])),
+            row(option("", &["--set-ddi-tenant"], "NAME", "its tenant"), Does::Set(Which::Gateway, &["tenant"])),
+            row(
+                option("", &["--set-ddi-id"], "ID", "the controller id; <uuid> and <product> stand for this gateway's"),
+                Does::Set(Which::Gateway, &["id"]),
+            ),
+            row(
+                option("", &["--set-ddi-token"], "TOKEN", "the key that hawkBit knows this gateway by"),
+                Does::Set(Which::Gateway, &["token"]),
+            ),
+            row(
+                option("", &["--set-ddi-token-kind"], "KIND", "whose it is: target or gateway"),
+                Does::Set(Which::Gateway, &["token_kind"]),
+            ),
+            row(
+                option("", &["--set-ddi-interval"], "SECONDS", "from one poll to the next; '' is what the server says"),
+                Does::Set(Which::Gateway, &["interval"]),
+            ),
+            row(
+                option("", &["--set-ddi-confirm"], "WORD", "consent where hawkBit asks for it: no or auto"),
+                Does::Set(Which::Gateway, &["confirm"]),
+            ),
             row(LEVEL, Does::Always),
         ],
     ),

@@ -4,9 +4,9 @@ use miniserde::{json, Serialize};
 
 use super::operator;
 use crate::app::TrustedKeys;
-use crate::config::{Config, Identity, VERSION};
-use crate::engine::facts;
+use crate::config::{Config, VERSION};
 use crate::engine::last::{self, Last};
+use crate::engine::{facts, source};
 use crate::format::utc;
 use crate::install::agent::Agents;
 use crate::install::journal::{self, Journal};
@@ -27,6 +27,8 @@ struct Status {
     problem: Option<String>,
     settings: Vec<String>,
     server: String,
+    backend: String,
+    controller_id: Option<String>,
     activated: bool,
     cik: Option<String>,
     update_interval: u64,
@@ -66,7 +68,7 @@ pub fn print(config: &Config, as_json: bool) -> u8 {
 fn gather(config: &Config) -> Status {
     let supervisor = Supervisor::new(config.supervisor_socket());
     let gateway = Gateway::load(config, &supervisor);
-    let identity = Identity::of(config);
+    let identity = source::identity(config);
     let keys = TrustedKeys::load(&config.paths().trusted_keys());
     let agents = Agents::load(config.paths());
     let journal = Journal::read(&journal::path(&config.paths().state()));
@@ -86,11 +88,13 @@ fn gather(config: &Config) -> Status {
         serial: identity.as_ref().map_or_else(|_| config.uuid().to_string(), |identity| identity.serial.clone()),
         problem: identity.err().map(|missing| missing.to_string()),
         settings: operator::problems(config),
-        server: config.server(),
+        server: source::server(config),
+        backend: if config.is_ddi() { "ddi" } else { "device-api" }.to_string(),
+        controller_id: config.ddi().ok().filter(|_| config.is_ddi()).map(|ddi| ddi.id),
         activated: config.cik().is_some(),
         // Masked: the status is what people paste into tickets.
         cik: config.cik().map(|cik| cik.to_string()),
-        update_interval: config.update_interval().as_secs(),
+        update_interval: config.check_in_interval().as_secs(),
         last_check_in: last::load(config.paths()),
         signatures: keys.summary(),
         trusted_keys: keys.names(),
@@ -124,6 +128,9 @@ fn text(status: &Status) -> String {
     }
     line("serial number", &or_not_set(&status.serial));
     line("server", &or_not_set(&status.server));
+    if let Some(id) = &status.controller_id {
+        line("orders from", &format!("hawkBit, as {id}"));
+    }
     line("activated", &status.cik.as_ref().map_or("no".to_string(), |cik| format!("yes, as {cik}")));
     if let Some(problem) = &status.problem {
         line("to do", problem);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::ddi::DdiMissing;
 use super::{Config, ConfigError, Which};
 use crate::sys::net;
 
@@ -25,6 +26,8 @@ pub enum Missing {
     Serial,
     /// `iface` is set, but has no MAC.
     Mac(String),
+    /// hawkBit is to give the orders, and one of its settings is missing.
+    Ddi(DdiMissing),
 }
 
 impl fmt::Display for Missing {
@@ -34,6 +37,7 @@ impl fmt::Display for Missing {
             Missing::Serial => f.write_str(
                 "this gateway has no serial number; set one with: gwe --set-uuid <SERIAL>, or take a MAC with: gwe --set-iface <INTERFACE>",
             ),
+            Missing::Ddi(missing) => write!(f, "{missing}"),
             Missing::Mac(iface) => write!(
                 f,
                 "interface {iface} has no MAC to serve as serial number; choose another with: gwe --set-iface <INTERFACE>, or set one with: gwe --set-uuid <SERIAL>"
@@ -43,6 +47,19 @@ impl fmt::Display for Missing {
 }
 
 impl std::error::Error for Missing {}
+
+/// The serial number, where there is one.
+pub(super) fn serial(config: &Config) -> Option<String> {
+    serial_with(config, net::mac_address).ok()
+}
+
+fn serial_with(config: &Config, mac_of: impl Fn(&str) -> Option<String>) -> Result<String, Missing> {
+    Ok(match (config.uuid(), config.iface()) {
+        ("", "") => return Err(Missing::Serial),
+        ("", iface) => mac_of(iface).ok_or_else(|| Missing::Mac(iface.to_string()))?,
+        (uuid, _) => uuid.to_string(),
+    })
+}
 
 impl Identity {
     /// The identity in force.
@@ -58,12 +75,17 @@ impl Identity {
         if vendor.is_empty() || model.is_empty() {
             return Err(Missing::Product);
         }
-        let serial = match (config.uuid(), config.iface()) {
-            ("", "") => return Err(Missing::Serial),
-            ("", iface) => mac_of(iface).ok_or_else(|| Missing::Mac(iface.to_string()))?,
-            (uuid, _) => uuid.to_string(),
-        };
-        Ok(Identity { vendor, model, serial })
+        Ok(Identity { vendor, model, serial: serial_with(config, mac_of)? })
+    }
+
+    /// The identity where orders come from hawkBit: it needs no product, and a serial number only where its id has one in it.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn of_ddi(config: &Config) -> Result<Identity, Missing> {
+        config.ddi().map_err(Missing::Ddi)?;
+        let (vendor, model) = (config.vendor().to_string(), config.model().to_string());
+        Ok(Identity { vendor, model, serial: serial(config).unwrap_or_default() })
     }
 
     /// Stores a serial number that came from a MAC as uuid, so that a swapped network card does not change who this is.

@@ -2,6 +2,7 @@
 //! "Identity and configuration").
 
 pub mod cik;
+pub mod ddi;
 pub mod identity;
 pub mod layered;
 pub mod options;
@@ -69,6 +70,8 @@ impl fmt::Display for ConfigError {
         match self {
             ConfigError::Value(key, value, must) => {
                 let shown: String = value.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
+                // A token is a secret also where it does not fit.
+                let shown = if *key == "token" { "*".repeat(12) } else { shown };
                 write!(f, "{key} cannot be '{shown}': it must be {must}")
             }
             ConfigError::File(e) => write!(f, "{e}"),
@@ -225,7 +228,31 @@ impl Config {
         }
     }
 
-    /// From one check-in to the next.
+    /// Whether orders come from hawkBit's DDI, and not from the Device API.
+    #[must_use]
+    pub fn is_ddi(&self) -> bool {
+        cfg!(feature = "ddi") && self.engine.get("backend") == "ddi"
+    }
+
+    /// The settings of hawkBit's DDI.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn ddi(&self) -> Result<ddi::Ddi, ddi::DdiMissing> {
+        ddi::Ddi::of(self)
+    }
+
+    /// From one check-in to the next, whoever gives the orders.
+    #[must_use]
+    pub fn check_in_interval(&self) -> Duration {
+        if self.is_ddi() {
+            ddi::interval(self)
+        } else {
+            self.update_interval()
+        }
+    }
+
+    /// From one check-in with the Device API to the next.
     #[must_use]
     pub fn update_interval(&self) -> Duration {
         self.seconds("update_interval")

@@ -39,7 +39,17 @@ pub static GATEWAY: &[Opt] = &[
     opt("device", "vendor", "", product),
     opt("device", "uuid", "", word),
     opt("device", "iface", "", word),
+    opt(DDI, "url", "", ddi_url),
+    opt(DDI, "tenant", "DEFAULT", segment),
+    opt(DDI, "id", "<uuid>", word),
+    opt(DDI, "token", "", word),
+    opt(DDI, "token_kind", "target", token_kind),
+    opt(DDI, "interval", "", optional_interval),
+    opt(DDI, "confirm", "no", confirm),
 ];
+
+/// The section of hawkBit's settings, which is shown once one of them is set.
+pub const DDI: &str = "ddi";
 
 /// Engine.config, in the order in which it is shown.
 pub static ENGINE: &[Opt] = &[
@@ -52,6 +62,7 @@ pub static ENGINE: &[Opt] = &[
     opt("engine", "keep_clock", "yes", yes_no),
     opt("engine", "push", "no", yes_no),
     opt("engine", "check_in_limit", "21600", interval),
+    opt("engine", "backend", "device-api", backend),
     opt("supervisor", "socket", "/var/run/supervisor.sock", path),
     opt("supervisor", "fragments", "/var/lib/gwe/supervisor.d", path),
     opt("supervisor", "logs", "/var/log", path),
@@ -119,6 +130,51 @@ fn yes_no(value: &str) -> Result<(), &'static str> {
         Ok(())
     } else {
         Err("yes or no")
+    }
+}
+
+fn backend(value: &str) -> Result<(), &'static str> {
+    match value {
+        "device-api" => Ok(()),
+        "ddi" if cfg!(feature = "ddi") => Ok(()),
+        _ if cfg!(feature = "ddi") => Err("device-api or ddi"),
+        _ => Err("device-api: this program was built without ddi"),
+    }
+}
+
+fn ddi_url(value: &str) -> Result<(), &'static str> {
+    server(value).map_err(|_| "a URL such as https://hawkbit.example.com, or '' to clear it")
+}
+
+fn segment(value: &str) -> Result<(), &'static str> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if !value.is_empty() && value.len() <= 64 && value.bytes().all(is_plain) {
+        Ok(())
+    } else {
+        Err("letters, digits and . _ -, at most 64 of them")
+    }
+}
+
+fn token_kind(value: &str) -> Result<(), &'static str> {
+    if matches!(value, "target" | "gateway") {
+        Ok(())
+    } else {
+        Err("target or gateway")
+    }
+}
+
+fn optional_interval(value: &str) -> Result<(), &'static str> {
+    if value.is_empty() {
+        return Ok(());
+    }
+    interval(value)
+}
+
+fn confirm(value: &str) -> Result<(), &'static str> {
+    if matches!(value, "no" | "auto") {
+        Ok(())
+    } else {
+        Err("no or auto")
     }
 }
 

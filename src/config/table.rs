@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ddi::Token;
 use super::layered::{unquote, Layer, Layered, MAX_FILE};
-use super::options::Opt;
+use super::options::{self, Opt};
 use super::problem::{Fault, Problem};
 use super::ConfigError;
 use crate::format::ini;
@@ -127,8 +128,14 @@ impl Table {
     #[must_use]
     pub fn section(&self, section: &str) -> String {
         let mut out = String::new();
-        for option in self.options.iter().filter(|option| option.section == section) {
+        let is_there = |option: &&'static Opt| {
+            option.section == section && !(option.is_rare() && self.value(option) == option.default)
+        };
+        for option in self.options.iter().filter(is_there) {
             let value = self.value(option);
+            // What people paste into tickets.
+            let masked = Token::new(value).to_string();
+            let value = if option.key == "token" && !value.is_empty() { &masked } else { value };
             for part in [option.key, " = ", if value.is_empty() { "''" } else { value }, "\n"] {
                 out.push_str(part);
             }
@@ -140,7 +147,8 @@ impl Table {
     #[must_use]
     pub fn text(&self) -> String {
         let sections = self.sections();
-        let text = sections.iter().map(|name| ["[", name, "]\n", &self.section(name)].concat());
+        let sections = sections.iter().map(|name| (name, self.section(name))).filter(|(_, text)| !text.is_empty());
+        let text = sections.map(|(name, text)| ["[", name, "]\n", &text].concat());
         text.collect::<Vec<_>>().join("\n")
     }
 }
@@ -153,6 +161,11 @@ fn problem(layer: &Layer, option: &'static Opt, fault: Fault) -> Problem {
 }
 
 impl Opt {
+    /// Whether it is shown only where it was set: what most gateways have no use for.
+    fn is_rare(&self) -> bool {
+        self.section == options::DDI || self.key == "backend"
+    }
+
     /// Whether a value may be set.
     ///
     /// # Errors

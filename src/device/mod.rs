@@ -24,5 +24,5 @@ mod reply;
 pub use crate::http::{usage, Settings, Sink, TransportError};
 pub use client::{Client, Waited, MAX_WAIT};
 pub use error::DeviceError;
-pub use orders::DeviceApi;
+pub use orders::{DeviceApi, ORDERS};
 pub use reply::ContentInfo;

@@ -133,7 +133,13 @@ fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError
         gateway.reload();
     }
 
+    if let Err(e) = gateway.forget_local() {
+        crate::warning!("{e}");
+    }
     let charge = Charge::of(&in_force, &gateway.journal);
+    if charge.has_orphans(&mut gateway.journal) {
+        gateway.save_journal()?;
+    }
     source::with(charge, config, identity, |backend| exchange(backend, charge, gateway))
 }
 

@@ -7,10 +7,10 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::check_in::ORDERS;
 use super::{own_executable, schedule};
 use crate::config::paths::ROOT_VARIABLE;
 use crate::config::Config;
+use crate::device::ORDERS;
 use crate::device::{Client, DeviceError, Settings, Waited, MAX_WAIT};
 use crate::sys::{clock, process, random, signal};
 

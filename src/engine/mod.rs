@@ -19,7 +19,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::{Config, Identity, Paths};
+use crate::config::{Config, Paths};
 pub use crate::install::agent::own_executable;
 use crate::install::agent::{self, Agents, CheckIn};
 use crate::install::journal;
@@ -47,11 +47,11 @@ pub fn run(mut config: Config) -> u8 {
     if woken.is_none() {
         config.problems().iter().for_each(|problem| crate::error!("{problem}"));
     }
-    match Identity::of(&config) {
+    match source::identity(&config) {
         // No failure of a check-in ends the loop: one that was configured at its start goes on.
         _ if woken.is_some() => {}
         Ok(identity) => {
-            crate::info!("gwe v{} for {} at {}", crate::config::VERSION, identity.serial, config.server());
+            crate::info!("gwe v{} for {} at {}", crate::config::VERSION, identity.serial, source::server(&config));
             // A serial number that was given and does not fit is not replaced by another: see `Config::obstacle`.
             if config.obstacle().is_some() {
                 crate::error!("nothing is sent before that is put right");
@@ -114,17 +114,21 @@ impl Engine<'_> {
             crate::debug!("{e}");
         }
         let pending = journal::path(&self.paths.state()).exists();
-        if restarted || pending || self.config.cik().is_none() {
+        if restarted || pending || source::is_unknown(&self.config) {
             return Duration::ZERO;
         }
-        schedule::after_boot(self.config.update_interval(), random::bits())
+        schedule::after_boot(self.config.check_in_interval(), random::bits())
     }
 
     /// The wait for the next check-in. What the disk did not take is in this process alone, which then has to stay.
     fn pause(&mut self, delay: Duration) -> Option<Signal> {
         let kept = self.unsaved.is_none().then_some(self.kept);
         // After a failure the schedule alone counts: whoever cannot check in cannot be called either.
-        let listens = self.config.push() && self.kept.completed && self.kept.failures == 0 && delay >= pause::LONG;
+        let listens = self.config.push()
+            && !self.config.is_ddi()
+            && self.kept.completed
+            && self.kept.failures == 0
+            && delay >= pause::LONG;
         if listens {
             listen::start(&self.config);
         }
@@ -165,9 +169,9 @@ impl Engine<'_> {
         let config = &self.config;
         match ended {
             Ended::Completed if agents.trial => TRIAL_DELAY,
-            Ended::Completed => config.update_interval(),
-            _ if config.cik().is_none() => config.activation_retry_interval(),
-            _ => schedule::after_failure(self.kept.failures, config.update_interval(), random::bits()),
+            Ended::Completed => config.check_in_interval(),
+            _ if source::is_unknown(config) => config.activation_retry_interval(),
+            _ => schedule::after_failure(self.kept.failures, config.check_in_interval(), random::bits()),
         }
     }
 

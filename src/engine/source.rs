@@ -14,6 +14,9 @@ use crate::orders::{Backend, Failed};
 pub enum Source {
     /// Exosite's Device API.
     DeviceApi,
+    /// hawkBit's Direct Device Integration.
+    #[cfg(feature = "ddi")]
+    Ddi,
 }
 
 /// Who is in charge of a check-in.
@@ -26,8 +29,18 @@ pub struct Charge {
 impl Charge {
     /// By the settings and by what is pending.
     #[must_use]
-    pub fn of(_config: &Config, _journal: &Journal) -> Charge {
-        Charge { source: Source::DeviceApi, takes_orders: true }
+    pub fn of(config: &Config, journal: &Journal) -> Charge {
+        let chosen = Source::chosen(config);
+        match chosen.other().filter(|other| other.is_owed(journal) && other.is_configured(config)) {
+            // What was ordered is finished, and told to who ordered it, before another gives orders.
+            Some(other) => Charge { source: other, takes_orders: false },
+            None => Charge { source: chosen, takes_orders: true },
+        }
+    }
+
+    /// Drops what a source has ordered that cannot be told any more; `true` where there was something.
+    pub fn has_orphans(self, journal: &mut Journal) -> bool {
+        self.takes_orders && journal.drop_orphans(self.source.origin())
     }
 
     /// The gateway's books, as this source may see them.
@@ -37,10 +50,45 @@ impl Charge {
 }
 
 impl Source {
+    fn chosen(config: &Config) -> Source {
+        #[cfg(feature = "ddi")]
+        if config.is_ddi() {
+            return Source::Ddi;
+        }
+        let _ = config;
+        Source::DeviceApi
+    }
+
+    fn other(self) -> Option<Source> {
+        #[cfg(feature = "ddi")]
+        return Some(if self == Source::Ddi { Source::DeviceApi } else { Source::Ddi });
+        #[cfg(not(feature = "ddi"))]
+        None
+    }
+
+    /// Whether something is pending that this source has ordered.
+    fn is_owed(self, journal: &Journal) -> bool {
+        match self {
+            Source::DeviceApi => journal.jobs.iter().any(|job| job.order.is_none() && job.file.is_none()),
+            #[cfg(feature = "ddi")]
+            Source::Ddi => !journal.standings(self.origin()).is_empty(),
+        }
+    }
+
+    fn is_configured(self, config: &Config) -> bool {
+        match self {
+            Source::DeviceApi => config.cik().is_some() && Identity::of(config).is_ok(),
+            #[cfg(feature = "ddi")]
+            Source::Ddi => config.ddi().is_ok(),
+        }
+    }
+
     /// By which the journal knows whose an order is.
     fn origin(self) -> &'static str {
         match self {
             Source::DeviceApi => "device-api",
+            #[cfg(feature = "ddi")]
+            Source::Ddi => "ddi",
         }
     }
 }
@@ -50,7 +98,25 @@ impl Source {
 /// # Errors
 /// What is missing.
 pub fn identity(config: &Config) -> Result<Identity, Missing> {
+    if config.is_ddi() {
+        return Identity::of_ddi(config);
+    }
     Identity::of(config)
+}
+
+/// Where the orders come from, for people.
+#[must_use]
+pub fn server(config: &Config) -> String {
+    match config.ddi() {
+        Ok(ddi) if config.is_ddi() => ddi.url,
+        _ => config.server(),
+    }
+}
+
+/// Whether nobody has made this gateway known to its server yet: then somebody may stand beside it.
+#[must_use]
+pub fn is_unknown(config: &Config) -> bool {
+    !config.is_ddi() && config.cik().is_none()
 }
 
 /// Does something with the source in charge.
@@ -69,5 +135,7 @@ pub fn with(
             let backend = DeviceApi::new(&client, identity, config)?;
             work(&backend)
         }
+        #[cfg(feature = "ddi")]
+        Source::Ddi => work(&crate::ddi::Ddi::new(config)?),
     }
 }

@@ -72,24 +72,46 @@ impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use TransportError::*;
         match self {
-            Server(url, why) => write!(f, "the server URL '{url}' has {why}; set one such as https://PRODUCT_ID.m2.exosite.io"),
-            NoTls(host) => write!(f, "cannot reach {host}: this program was built without TLS; use an http:// server or a build with TLS"),
-            Roots { path, source } => write!(f, "cannot read the CA bundle {}: {source}; check the setting `cacert`", path.display()),
+            Server(url, why) => {
+                write!(f, "the server URL '{url}' has {why}; set one such as https://PRODUCT_ID.m2.exosite.io")
+            }
+            NoTls(host) => write!(
+                f,
+                "cannot reach {host}: this program was built without TLS; use an http:// server or a build with TLS"
+            ),
+            Roots { path, source } => {
+                write!(f, "cannot read the CA bundle {}: {source}; check the setting `cacert`", path.display())
+            }
             Request(part) => write!(f, "will not send a request whose {part} would break the protocol"),
-            Resolve(host, why) => write!(f, "cannot resolve {host}: {why}; check the network, the name and /etc/resolv.conf"),
+            Resolve(host, why) => {
+                write!(f, "cannot resolve {host}: {why}; check the network, the name and /etc/resolv.conf")
+            }
             Connect(host, e) => write!(f, "cannot connect to {host}: {e}; check the network and the server"),
             Proxy(proxy, why) => write!(f, "the proxy {proxy} {why}"),
-            Tls { host, why, is_clock: false } => write!(f, "no TLS with {host}: {why}; check the server and the setting `cacert`"),
-            Tls { host, why, is_clock: true } => write!(f, "no TLS with {host}: {why}; check the system clock and the server's certificate"),
+            Tls { host, why, is_clock: false } => {
+                write!(f, "no TLS with {host}: {why}; check the server and the setting `cacert`")
+            }
+            Tls { host, why, is_clock: true } => {
+                write!(f, "no TLS with {host}: {why}; check the system clock and the server's certificate")
+            }
             Stalled(host, time) => write!(f, "{host} was silent for {} s; will have to try again", time.as_secs()),
             TooSlow(host) => write!(f, "{host} sends next to nothing; will have to try again"),
-            TimedOut(host, time) => write!(f, "{host} gave no whole answer within {} s; will have to try again", time.as_secs()),
+            TimedOut(host, time) => {
+                write!(f, "{host} gave no whole answer within {} s; will have to try again", time.as_secs())
+            }
             Truncated(host, what) => write!(f, "the answer of {host} was cut short: {what}; will have to try again"),
             TooLarge(host, part, limit) => write!(f, "the {part} of {host}'s answer is longer than {limit} bytes"),
-            Redirect(host, status, to) => write!(f, "{host} answered {status}, to go to '{to}': redirections are not followed; check the server's URL and the network's login page"),
+            Redirect(host, status, to) => {
+                let to: String = to.chars().take(200).collect();
+                write!(f, "{host} answered {status}, to go to '{to}': redirections are not followed; check the server's URL and the network's login page")
+            }
             Malformed(host, how) => write!(f, "the answer of {host} makes no sense: {how}"),
-            LoginPage(host) => write!(f, "a web page answered in place of {host}: log in to this network, or check the server's URL"),
-            Local(why) => write!(f, "cannot relay a request on this machine: {why}; check that the loopback interface is up"),
+            LoginPage(host) => {
+                write!(f, "a web page answered in place of {host}: log in to this network, or check the server's URL")
+            }
+            Local(why) => {
+                write!(f, "cannot relay a request on this machine: {why}; check that the loopback interface is up")
+            }
             Sink(e) => write!(f, "cannot store what was downloaded: {e}"),
         }
     }

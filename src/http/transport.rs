@@ -22,6 +22,8 @@ use super::Settings;
 
 /// Bytes read from minreq at a time; above its own buffer, so that they are not copied twice.
 const PART: usize = 32 * 1024;
+/// The longest target of a redirection that is told, in characters: signed ones are long.
+const MAX_TARGET: usize = 4096;
 /// The longest request body, in bytes.
 pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
 
@@ -40,7 +42,7 @@ pub(crate) struct Request<'a> {
 pub(crate) enum Method {
     Get,
     Post,
-    #[allow(dead_code)] // until the second source of orders is there
+    #[cfg_attr(not(feature = "ddi"), allow(dead_code))]
     Put,
 }
 
@@ -266,7 +268,7 @@ impl Transport {
             204 | 304 => Ok(false),
             200..=299 | 400..=599 => Ok(true),
             status @ 300..=399 => {
-                let target = head.header("location").unwrap_or("nowhere").chars().take(200).collect();
+                let target = head.header("location").unwrap_or("nowhere").chars().take(MAX_TARGET).collect();
                 Err(TransportError::Redirect(self.host(), status, target))
             }
             status => Err(TransportError::Malformed(self.host(), format!("its status is {status}"))),

@@ -171,7 +171,8 @@ fn paused(sink: &Part) -> String {
 /// Another check-in that brought nothing; too many of them are final.
 pub fn miss(job: &mut Job, reason: &str) -> Fetched {
     job.misses += 1;
-    if job.misses >= MAX_MISSES {
+    // Who gave a numbered order can take it back; a network that is away for a day ends none.
+    if job.misses >= MAX_MISSES && job.link.is_none() {
         return Fetched::Refused(format!("gave up after {MAX_MISSES} check-ins: {reason}"));
     }
     Fetched::Later(reason.to_string())

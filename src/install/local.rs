@@ -102,6 +102,20 @@ impl Gateway<'_> {
         self.save_journal()
     }
 
+    /// Where orders have numbers, nobody waits to be told of what came from this gateway's own disk: the log has it, and the
+    /// attributes tell what is installed.
+    ///
+    /// # Errors
+    /// The journal could not be written.
+    pub fn forget_local(&mut self) -> Result<(), FileError> {
+        let is_told = |job: &Job| job.file.is_some() && job.state.is_terminal();
+        if !self.config.is_ddi() || !self.journal.jobs.iter().any(is_told) {
+            return Ok(());
+        }
+        self.journal.jobs.retain(|job| !is_told(job));
+        self.save_journal()
+    }
+
     /// Whether there is a registry file, and nothing could be read of it: one that is written has something in it.
     fn has_lost_its_registry(&self) -> bool {
         self.registry == Registry::empty() && registry::path(&self.config.paths().state()).exists()

@@ -162,6 +162,21 @@ impl Journal {
         }
     }
 
+    /// Drops what other backends have ordered, as far as nothing of it is under way: they are not configured any more, and nobody is
+    /// told. `true` where the journal has changed.
+    pub fn drop_orphans(&mut self, origin: &str) -> bool {
+        let others = self.numbered().iter().filter(|order| order.origin != origin);
+        let ids: Vec<String> = others.map(|order| order.id.clone()).collect();
+        let before = (self.jobs.len(), ids.len());
+        for id in &ids {
+            let is_of = |job: &Job| job.order.as_deref() == Some(id);
+            if !self.cancel_order(id) && self.jobs.iter().filter(|job| is_of(job)).all(|job| job.state.is_terminal()) {
+                self.end_is_known(id);
+            }
+        }
+        before != (self.jobs.len(), self.numbered().iter().filter(|order| order.origin != origin).count())
+    }
+
     /// Where the numbered orders of a backend stand.
     #[must_use]
     pub fn standings(&self, origin: &str) -> Vec<Standing> {

@@ -17,13 +17,14 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// The documents whose commands are run here, as functions below say. tidy.rs looks for their names.
 const APPS: &str = include_str!("../../docs/apps.md");
 const OPERATORS: &str = include_str!("../../docs/operators.md");
+const HAWKBIT: &str = include_str!("../../docs/hawkbit.md");
 const README: &str = include_str!("../../README.md");
 
 /// The lines of the fenced blocks that are marked ```sh, as one script.
 fn script(document: &str) -> String {
     let blocks = document.split("```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
     let script = blocks.collect::<Vec<_>>().join("\n");
-    assert!(script.lines().count() >= 5, "no commands found");
+    assert!(script.lines().count() >= 3, "no commands found");
     script
 }
 
@@ -51,6 +52,17 @@ fn run_script(site: &Site, folder: &Scratch, script: &str) -> Ran {
     }
     shell.env("PATH", path).env("MURANO_URL", site.murano.url()).env("SERIAL", SN);
     run(&mut shell, LIMIT)
+}
+
+#[test]
+fn the_commands_for_hawkbit_run_in_order() {
+    let Some(site) = Site::hosted() else { return };
+    let folder = Scratch::new();
+    let said = run_script(&site, &folder, &script(HAWKBIT)).ok().stdout;
+    assert!(
+        said.contains("orders from     hawkBit, as 00:11:22:33:44:55") && !said.contains("0123456789abcdef"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cli_developer;
 mod cli_engine;
 mod clock;
 mod damaged_state;
+mod ddi;
 mod delta;
 mod docs;
 mod download;

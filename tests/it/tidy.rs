@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The rooms from the top; a room uses only those below it.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 15] = [
     "cli",
     "engine",
     "report",
@@ -18,6 +18,8 @@ const ROOMS: [&str; 13] = [
     "app",
     "hosting",
     "device",
+    "ddi",
+    "orders",
     "http",
     "supervisor",
     "config",

@@ -1,9 +1,11 @@
+//! Numbered orders from their first sight to their end.
+
 use super::*;
 use crate::install::request::Entry;
 use crate::orders::{Link, Progress};
 
 fn part(name: &str) -> Part {
-    let entry = Entry { name: name.into(), sha256: None, size: Some(7) };
+    let entry = Entry { name: name.into(), sha256: None, size: Some(7), delta_from: None };
     Part { entry, link: Link { href: ["/", name].concat(), signature: None, sha1: None, md5: None } }
 }
 
@@ -126,4 +128,15 @@ fn a_text_s_report_and_a_number_s_end_do_not_mix() {
     assert_eq!(journal.jobs.len(), 1);
     journal.jobs[0].state = State::Failed;
     assert!(!journal.is_reportable());
+}
+
+#[test]
+fn what_a_source_ordered_that_is_not_configured_any_more_is_dropped() {
+    let mut journal = Journal::empty();
+    journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed));
+    assert!(!journal.drop_orphans("x"));
+    journal.jobs[0].state = State::Installing;
+    assert!(!journal.drop_orphans("y"), "what is under way is finished");
+    journal.jobs[0].state = State::Done;
+    assert!(journal.drop_orphans("y") && journal.is_empty());
 }

@@ -4,6 +4,7 @@
 
 mod background;
 mod command;
+mod ddi;
 mod dns;
 mod faults;
 mod gateway;
@@ -29,6 +30,7 @@ mod wrong_clock;
 
 pub use background::Background;
 pub use command::{has_program, run, run_fed, Ran};
+pub use ddi::{answer, sha256, Hawkbit, DDI_ID, DDI_TOKEN};
 pub use dns::Dns;
 pub use faults::{Chance, FAULTS};
 pub use gateway::{agent_binary, Gateway};

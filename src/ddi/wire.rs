@@ -1,0 +1,232 @@
+//! What the server says, read; what it is told, written. Unknown fields are skipped; what is not whole is no answer.
+
+use std::collections::BTreeMap;
+
+use miniserde::{json, Deserialize};
+
+use super::clean;
+use crate::orders::request::Entry;
+use crate::orders::{End, Link, Order, Part, Until};
+
+/// A link.
+#[derive(Deserialize)]
+pub struct Href {
+    /// Where.
+    pub href: String,
+}
+
+type Links = BTreeMap<String, Href>;
+
+/// The answer to a poll.
+#[derive(Deserialize)]
+pub struct Poll {
+    config: PollConfig,
+    #[serde(rename = "_links")]
+    links: Option<Links>,
+}
+
+#[derive(Deserialize)]
+struct PollConfig {
+    polling: Polling,
+}
+
+#[derive(Deserialize)]
+struct Polling {
+    sleep: Option<String>,
+}
+
+impl Poll {
+    /// How long the server wants to be left alone, as it says it.
+    pub fn sleep(&self) -> &str {
+        self.config.polling.sleep.as_deref().unwrap_or_default()
+    }
+
+    /// The link of that name.
+    pub fn link(&self, name: &str) -> Option<&str> {
+        self.links.as_ref()?.get(name).map(|link| link.href.as_str())
+    }
+}
+
+/// The answer to a question about a cancel.
+#[derive(Deserialize)]
+pub struct Cancel {
+    /// The number of the cancel itself, under which it is answered.
+    pub id: String,
+    #[serde(rename = "cancelAction")]
+    action: Stop,
+}
+
+#[derive(Deserialize)]
+struct Stop {
+    #[serde(rename = "stopId")]
+    stop_id: String,
+}
+
+impl Cancel {
+    /// Which order is to be stopped.
+    pub fn stops(&self) -> &str {
+        &self.action.stop_id
+    }
+}
+
+/// A deployment.
+#[derive(Deserialize)]
+pub struct Deployment {
+    id: String,
+    deployment: Chosen,
+}
+
+#[derive(Deserialize)]
+struct Chosen {
+    download: String,
+    update: String,
+    #[serde(rename = "maintenanceWindow")]
+    window: Option<String>,
+    chunks: Vec<Chunk>,
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    artifacts: Option<Vec<Artifact>>,
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    filename: String,
+    hashes: Option<Hashes>,
+    size: Option<u64>,
+    #[serde(rename = "_links")]
+    links: Option<Links>,
+}
+
+#[derive(Deserialize)]
+struct Hashes {
+    sha256: Option<String>,
+    sha1: Option<String>,
+    md5: Option<String>,
+}
+
+/// The longest name of a file, in bytes.
+const MAX_NAME: usize = 200;
+/// Files beside an app that are no apps.
+const BESIDE: [&str; 2] = [".minisig", ".MD5SUM"];
+
+impl Deployment {
+    /// The order that it is; `None` where nothing is to be done now. The server's number goes into paths: only plain ones are taken.
+    pub fn order(self) -> Option<Order> {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if self.id.is_empty() || self.id.len() > 64 || !self.id.bytes().all(is_plain) {
+            return None;
+        }
+        let chosen = &self.deployment;
+        let until = until(&chosen.download, &chosen.update, chosen.window.as_deref())?;
+        let parts = chosen.chunks.iter().map(Chunk::parts).collect::<Result<Vec<_>, _>>();
+        Some(Order { id: self.id, parts: parts.map(|parts| parts.into_iter().flatten().collect()), until })
+    }
+}
+
+/// How far an order may go; `None`: not even to its download (rauc-hawkbit-updater#111, hawkbit#2026).
+fn until(download: &str, update: &str, window: Option<&str>) -> Option<Until> {
+    let goes = |word: &str| matches!(word, "forced" | "attempt");
+    match (goes(download), goes(update), window) {
+        (false, _, _) => None,
+        (true, _, Some("unavailable")) => Some(Until::DownloadedForNow),
+        (true, false, Some(_)) => Some(Until::DownloadedForNow),
+        (true, false, None) => Some(Until::Downloaded),
+        (true, true, _) => Some(Until::Installed),
+    }
+}
+
+impl Chunk {
+    fn parts(&self) -> Result<Vec<Part>, String> {
+        let artifacts = self.artifacts.as_deref().unwrap_or_default();
+        let is_app = |artifact: &&Artifact| !BESIDE.iter().any(|ending| artifact.filename.ends_with(ending));
+        artifacts.iter().filter(is_app).map(|artifact| artifact.part(artifacts)).collect()
+    }
+}
+
+impl Artifact {
+    fn part(&self, beside: &[Artifact]) -> Result<Part, String> {
+        let quoted: String = self.filename.chars().filter(|c| !c.is_control()).take(100).collect();
+        // Whether it is an app's is judged where every name is.
+        if self.filename.len() > MAX_NAME {
+            return Err(format!("{quoted}...: its name is too long"));
+        }
+        let href = self.href().ok_or_else(|| format!("{quoted}: it has no link to be downloaded by"))?;
+        let size = self.size.ok_or_else(|| format!("{quoted}: it has no size"))?;
+        let hash = |of: fn(&Hashes) -> &Option<String>, length: usize| {
+            let hash = self.hashes.as_ref().and_then(|hashes| of(hashes).as_ref());
+            hash.filter(|hash| hash.len() == length && hash.bytes().all(|b| b.is_ascii_hexdigit())).cloned()
+        };
+        let (sha256, sha1, md5) = (hash(|h| &h.sha256, 64), hash(|h| &h.sha1, 40), hash(|h| &h.md5, 32));
+        if sha256.is_none() && sha1.is_none() && md5.is_none() {
+            return Err(format!("{quoted}: it has no hash to be checked by"));
+        }
+        let signature = beside.iter().find(|other| other.filename.strip_suffix(BESIDE[0]) == Some(&self.filename));
+        let signature = signature.and_then(Artifact::href).map(str::to_string);
+        let entry = Entry { name: self.filename.clone(), sha256, size: Some(size), delta_from: None };
+        Ok(Part { entry, link: Link { href: href.to_string(), signature, sha1, md5 } })
+    }
+
+    /// `download`, else `download-http`, else the one that there is (hawkbit#1843).
+    fn href(&self) -> Option<&str> {
+        let links = self.links.as_ref()?;
+        let named = links.get("download").or_else(|| links.get("download-http"));
+        let mut others = links.iter().filter(|(rel, _)| !rel.starts_with("md5sum")).map(|(_, link)| link);
+        let only = || others.next().filter(|_| others.next().is_none());
+        named.or_else(only).map(|link| link.href.as_str())
+    }
+}
+
+/// Reads an answer; `None` for anything else than what it should be.
+pub fn parse<T: Deserialize>(body: &[u8]) -> Option<T> {
+    json::from_str(std::str::from_utf8(body).ok()?).ok()
+}
+
+/// A feedback. No `id`, no `time`, no `progress`: some servers refuse them.
+pub fn feedback(execution: &str, finished: &str, now_ms: u64, end: Option<&End>) -> String {
+    let mut body =
+        format!(r#"{{"timestamp":{now_ms},"status":{{"execution":"{execution}","result":{{"finished":"{finished}"}}"#);
+    if let Some(end) = end {
+        body.push_str(&format!(r#","code":{},"details":["#, end.code));
+        push_list(&mut body, clean::messages(&end.lines).iter());
+        body.push(']');
+    }
+    body.push_str("}}");
+    body
+}
+
+/// A feedback with one message.
+pub fn remark(execution: &str, finished: &str, now_ms: u64, line: &str) -> String {
+    let message = json::to_string(&clean::messages(&[line.to_string()]));
+    format!(
+        r#"{{"timestamp":{now_ms},"status":{{"execution":"{execution}","result":{{"finished":"{finished}"}},"details":{message}}}}}"#
+    )
+}
+
+/// All attributes, in place of those that the server has.
+pub fn config_data(attributes: &[(String, String)]) -> String {
+    let mut body = r#"{"mode":"replace","data":{"#.to_string();
+    for (index, (key, value)) in attributes.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        body.push_str(&json::to_string(key));
+        body.push(':');
+        body.push_str(&json::to_string(value));
+    }
+    body.push_str("}}");
+    body
+}
+
+fn push_list<'a>(body: &mut String, items: impl Iterator<Item = &'a String>) {
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        body.push_str(&json::to_string(item));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,539 @@
+//! hawkBit's DDI as a source of orders, against a strict server: one test for each field failure, which cites its thread, and what
+//! a crash and a change of the source do with it.
+
+use gwe_tests::harness::{answer, wait_until, Gateway, Hawkbit, Ran, Scripted, Tarball, DDI_ID, DDI_TOKEN, PATIENCE};
+use serde_json::{json, Value};
+
+/// A gateway whose orders come from `server`, with an empty root.
+struct Unit {
+    hawkbit: Hawkbit,
+    gateway: Gateway,
+}
+
+fn unit() -> Unit {
+    let hawkbit = Hawkbit::start();
+    let gateway = Gateway::new();
+    let set =
+        ["--set-backend", "ddi", "--set-ddi-url", &hawkbit.url(), "--set-ddi-id", DDI_ID, "--set-ddi-token", DDI_TOKEN];
+    gateway.gwe(&set).ok();
+    gateway.gwe(&["--set-product-id", "p", "--set-uuid", "00:11"]).ok();
+    Unit { hawkbit, gateway }
+}
+
+impl Unit {
+    fn check_in(&self) -> Ran {
+        self.gateway.gwe(&["--once"])
+    }
+
+    /// A check-in that has told the attributes, so that the next one is as quiet as can be.
+    fn settle(&self) {
+        self.check_in().ok();
+        self.hawkbit.take_log();
+    }
+
+    fn app(&self, name: &str, script: &str) -> Value {
+        self.hawkbit.artifact(name, &Tarball::app(script).bytes())
+    }
+
+    fn marks(&self) -> String {
+        std::fs::read_to_string(self.gateway.root().path("marks")).unwrap_or_default()
+    }
+}
+
+const MARK: &str = "echo $GWE_APP_NAME $GWE_APP_VERSION >> $GWE_ROOT/marks";
+
+#[test]
+fn r1_attributes_are_told_when_asked_for_and_when_they_changed_and_a_quiet_poll_is_one_request() {
+    // hawkbit#389, goosebit#415.
+    let unit = unit();
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.take_log(), ["GET  200", "PUT /configData 200"]);
+    assert_eq!(unit.hawkbit.attributes()["product"], "p");
+    let before = unit.gateway.root().tree("var/lib/gwe");
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.take_log(), ["GET  200"]);
+    assert_eq!(unit.gateway.root().tree("var/lib/gwe"), before);
+    unit.hawkbit.ask_for_attributes();
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.take_log(), ["GET  200", "PUT /configData 200"]);
+    unit.gateway.gwe(&["--set-product-id", "q\u{e4}"]).ok();
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.attributes()["product"], "q_", "hawkbit#1083: what a server refuses is not sent");
+}
+
+#[test]
+fn r2_several_modules_are_one_order_in_order() {
+    // rauc-hawkbit-updater#222, #103.
+    let unit = unit();
+    let apps = ["one.v1.tar.gz", "two.v2.tar.gz"].map(|name| unit.app(name, MARK));
+    unit.hawkbit.order("8", &apps);
+    unit.check_in().ok();
+    assert_eq!(unit.marks(), "one 1\ntwo 2\n");
+    assert_eq!(
+        unit.hawkbit.told("8"),
+        ["download none", "proceeding none", "closed success 0"],
+        "rhu: R12, few feedbacks"
+    );
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.attributes()["app.two"], "2");
+}
+
+#[test]
+fn r3_success_is_told_only_of_what_stands_and_a_failure_has_its_reason() {
+    // rauc-hawkbit-updater#161, hawkbit#3185.
+    let unit = unit();
+    let apps = [unit.app("good.v1.tar.gz", MARK), unit.app("bad.v1.tar.gz", "echo '<b>why</b>'; exit 3")];
+    unit.hawkbit.order("8", &apps);
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.told("8").last().unwrap(), "closed failure 1");
+    let details = unit.hawkbit.details("8");
+    assert!(
+        details[0].starts_with("[gwe] installed good") && details[1].contains("install.sh exited with 3"),
+        "{details:?}"
+    );
+    assert!(details.contains(&"(b>why(/b>".to_string()) || details.contains(&"(b)why(/b)".to_string()), "{details:?}");
+}
+
+#[test]
+fn r4_an_end_is_told_until_it_is_acknowledged_and_nothing_is_installed_twice() {
+    // hawkbit#381, zephyr#71750.
+    let unit = unit();
+    let app = unit.app("one.v1.tar.gz", MARK);
+    unit.hawkbit.order("8", &[app]);
+    unit.hawkbit.answer_with("/feedback", 4, 503, "");
+    unit.check_in();
+    unit.check_in();
+    assert_eq!((unit.marks().as_str(), unit.hawkbit.is_closed("8")), ("one 1\n", false));
+    unit.check_in().ok();
+    assert_eq!((unit.marks().as_str(), unit.hawkbit.told("8")), ("one 1\n", vec!["closed success 0".to_string()]));
+    unit.check_in().ok();
+    assert_eq!(unit.marks(), "one 1\n");
+}
+
+#[test]
+fn r5_a_cancel_is_answered_by_the_words_that_end_it() {
+    // hawkbit#952, #950, zephyr#89530, zephyr#71691.
+    let unit = unit();
+    let app = unit.app("one.v1.tar.gz", MARK);
+    unit.hawkbit.order("8", std::slice::from_ref(&app));
+    unit.hawkbit.answer_with("GET /softwaremodules", 9, 503, "");
+    unit.check_in();
+    unit.hawkbit.cancel("8");
+    unit.check_in().ok();
+    assert_eq!((unit.hawkbit.told("cancel 8"), unit.marks().as_str()), (vec!["closed success".to_string()], ""));
+    assert!(!unit.gateway.root().has("var/lib/gwe/install/journal.json"));
+    // Too late: it was installed, and its end did not arrive.
+    let unit = self::unit();
+    let app = unit.app("one.v1.tar.gz", MARK);
+    unit.hawkbit.order("9", &[app]);
+    unit.hawkbit.answer_with("POST /deploymentBase/9/feedback", 99, 503, "");
+    unit.check_in();
+    unit.hawkbit.cancel("9");
+    unit.check_in();
+    assert!(!unit.hawkbit.is_closed("9"), "the end comes first, and does not arrive");
+    assert_eq!(unit.marks(), "one 1\n");
+}
+
+#[test]
+fn r6_windows_and_download_only() {
+    // rauc-hawkbit-updater#111, #159, #160, hawkbit#2026.
+    let unit = unit();
+    let app = unit.app("one.v1.tar.gz", MARK);
+    unit.hawkbit.order_as("8", std::slice::from_ref(&app), "forced", "skip", Some("unavailable"));
+    for _ in 0..3 {
+        unit.check_in().ok();
+    }
+    assert_eq!(
+        (unit.hawkbit.told("8"), unit.marks().as_str()),
+        (vec!["download none".into(), "downloaded none".to_string()], "")
+    );
+    let loads = |log: Vec<String>| log.iter().filter(|line| line.contains("/artifacts/")).count();
+    let log = unit.hawkbit.take_log();
+    let looks = log.iter().filter(|line| line.contains("GET /deploymentBase")).count();
+    assert_eq!((loads(log), looks), (1, 1), "a look at what has not changed costs a status entry");
+    unit.hawkbit.set_window("8", "forced", "available");
+    unit.check_in().ok();
+    assert_eq!(
+        (unit.hawkbit.told("8").last().unwrap().as_str(), unit.marks().as_str()),
+        ("closed success 0", "one 1\n")
+    );
+    // Download only: that is its end; the order that installs it finds it there.
+    let two = unit.app("two.v1.tar.gz", MARK);
+    unit.hawkbit.order_as("9", std::slice::from_ref(&two), "forced", "skip", None);
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.told("9"), ["download none", "downloaded none"]);
+    assert!(unit.hawkbit.is_closed("9"));
+    unit.check_in().ok();
+    unit.hawkbit.take_log();
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.take_log(), ["GET  200"], "what is kept makes no noise");
+    unit.hawkbit.order("10", &[two]);
+    unit.check_in().ok();
+    assert_eq!(loads(unit.hawkbit.take_log()), 0);
+    assert_eq!(unit.marks(), "one 1\ntwo 1\n");
+    // The API allows it, and no server was seen to say it.
+    let skipped = unit.app("three.v1.tar.gz", MARK);
+    unit.hawkbit.order_as("11", &[skipped], "skip", "skip", None);
+    unit.check_in().ok();
+    assert!(unit.hawkbit.told("11").is_empty());
+}
+
+/// A tarball that does not shrink.
+fn large() -> Vec<u8> {
+    let noise: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    Tarball::app(MARK).file("noise", 0o644, noise).bytes()
+}
+
+#[test]
+fn r7_a_download_goes_on_over_restarts_and_copes_with_servers_that_cannot() {
+    // rauc-hawkbit-updater#101, #223, rauc#1517.
+    let unit = unit();
+    let bytes = large();
+    let app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
+    unit.hawkbit.order("8", &[app]);
+    let whole = answer(200, &bytes, &[]);
+    unit.hawkbit.answer_exactly("/artifacts/", 1, whole[..whole.len() / 2].to_vec());
+    unit.hawkbit.answer_with("/artifacts/", 4, 503, "");
+    unit.check_in();
+    unit.hawkbit.take_log();
+    unit.check_in().ok();
+    assert_eq!(unit.marks(), "one 1\n");
+    let log = unit.hawkbit.take_log();
+    assert!(log.iter().any(|line| line.contains("/artifacts/") && line.ends_with(" 206")), "{log:?}");
+    // A server that answers a range with the whole, and with another range.
+    for bad in [answer(200, &bytes, &[]), answer(206, &bytes[5..], &["Content-Range: bytes 5-9/10"])] {
+        let unit = self::unit();
+        let app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
+        unit.hawkbit.order("8", &[app]);
+        unit.hawkbit.answer_exactly("/artifacts/", 1, whole[..whole.len() / 2].to_vec());
+        unit.hawkbit.answer_exactly("/artifacts/", 1, bad);
+        unit.check_in().ok();
+        assert_eq!(unit.marks(), "one 1\n");
+    }
+}
+
+#[test]
+fn r8_the_strongest_hash_and_the_size_count_before_anything_is_unpacked() {
+    // zephyr#37272; goosebit gives SHA-1 alone.
+    for (hashes, size, is_good) in [
+        (json!({"sha256": "0".repeat(64), "sha1": "a"}), None, false),
+        (json!({"sha1": "0".repeat(40)}), None, false),
+        (json!({"md5": "0".repeat(32)}), None, false),
+        (json!({}), None, false),
+        (json!({"sha1": "SHA1"}), None, true),
+        (json!({"md5": "MD5"}), None, true),
+        (json!({"sha1": "SHA1"}), Some(17), false),
+    ] {
+        let unit = unit();
+        let mut app = unit.app("one.v1.tar.gz", MARK);
+        let bytes = Tarball::app(MARK).bytes();
+        app["hashes"] = hashes;
+        for (word, hash) in [("sha1", sha1(&bytes)), ("md5", md5(&bytes))] {
+            if app["hashes"][word] == word.to_uppercase() {
+                app["hashes"][word] = hash.into();
+            }
+        }
+        if let Some(size) = size {
+            app["size"] = size.into();
+        }
+        unit.hawkbit.order("8", &[app]);
+        unit.check_in();
+        unit.check_in();
+        let end = unit.hawkbit.told("8").last().cloned().unwrap_or_default();
+        assert_eq!((end.starts_with("closed success"), unit.marks().is_empty()), (is_good, !is_good), "{end}");
+    }
+}
+
+fn sha1(bytes: &[u8]) -> String {
+    hex(&{
+        let mut hash = gwe::format::old_hash::OldHash::<gwe::format::old_hash::Sha1>::new();
+        hash.update(bytes);
+        hash.finish()
+    })
+}
+
+fn md5(bytes: &[u8]) -> String {
+    hex(&{
+        let mut hash = gwe::format::old_hash::OldHash::<gwe::format::old_hash::Md5>::new();
+        hash.update(bytes);
+        hash.finish()
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[test]
+fn r9_a_missing_artifact_is_an_end_after_a_few_check_ins_and_a_sick_server_is_none() {
+    // rauc-hawkbit-updater#158.
+    let unit = unit();
+    let app = unit.app("one.v1.tar.gz", MARK);
+    unit.hawkbit.order("8", std::slice::from_ref(&app));
+    unit.hawkbit.answer_with("/artifacts/", 99, 404, "");
+    unit.check_in();
+    unit.check_in();
+    assert!(!unit.hawkbit.is_closed("8"));
+    unit.check_in();
+    assert_eq!(unit.hawkbit.told("8").last().unwrap(), "closed failure 3");
+    let polls = unit.hawkbit.take_log().iter().filter(|line| line.as_str() == "GET  200").count();
+    assert!(polls >= 3, "between its tries it asks whether the order still stands");
+    // What the operator takes back without asking is not done.
+    let unit = self::unit();
+    let app = unit.app("one.v1.tar.gz", MARK);
+    unit.hawkbit.order("8", &[app]);
+    unit.hawkbit.answer_with("/artifacts/", 1, 404, "");
+    unit.check_in();
+    unit.hawkbit.force_quit("8");
+    unit.check_in().ok();
+    assert!(!unit.gateway.root().has("var/lib/gwe/install/journal.json"));
+}
+
+#[test]
+fn r10_a_server_that_says_wait_is_asked_again() {
+    // rauc-hawkbit-updater#102, hawkbit#2834.
+    let unit = unit();
+    unit.settle();
+    for status in [409, 429] {
+        unit.hawkbit.answer_with("GET ", 1, status, "");
+        unit.check_in().ok();
+    }
+    unit.hawkbit.answer_with("GET ", 3, 429, "");
+    assert_ne!(unit.check_in().code, Some(0));
+    let log = unit.hawkbit.take_log();
+    assert_eq!(log.iter().filter(|line| line.ends_with(" 429")).count(), 4, "{log:?}");
+}
+
+#[test]
+fn r11_an_end_that_is_refused_is_told_bare() {
+    // hawkbit#1321.
+    for status in [400, 403, 413, 422, 429] {
+        let unit = unit();
+        let app = unit.app("bad.v1.tar.gz", "for i in $(seq 99); do echo \"<new $i>\"; done; exit 1");
+        unit.hawkbit.order("8", &[app]);
+        // Two of its progress, then the end: a 429 is first repeated as it is.
+        unit.hawkbit.answer_with("POST /deploymentBase/8/feedback", 2, 200, "");
+        unit.hawkbit.answer_with("POST /deploymentBase/8/feedback", if status == 429 { 3 } else { 1 }, status, "<x>");
+        unit.check_in().ok();
+        assert_eq!(unit.hawkbit.told("8"), ["closed failure"], "{status}");
+    }
+}
+
+#[test]
+fn r12_an_action_has_few_feedbacks_whatever_happens() {
+    // hawkbit#1249, #1190.
+    let unit = unit();
+    let bytes = large();
+    let app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
+    unit.hawkbit.order("8", &[app]);
+    let whole = answer(200, &bytes, &[]);
+    unit.hawkbit.answer_exactly("/artifacts/", 3, whole[..whole.len() / 2].to_vec());
+    for _ in 0..3 {
+        unit.check_in();
+    }
+    assert!(unit.hawkbit.told("8").len() <= 6, "{:?}", unit.hawkbit.told("8"));
+    assert_eq!(unit.marks(), "one 1\n");
+}
+
+#[test]
+fn r13_what_is_no_answer_is_a_failed_check_in_and_no_order() {
+    // zephyr#48863, rauc-hawkbit-updater#85.
+    let unit = unit();
+    unit.settle();
+    for body in
+        ["", "null", "{}", "[", "<html>log in</html>", "{\"config\":{\"polling\":{\"sleep\":\"00:0", "\u{0}\u{1}"]
+    {
+        unit.hawkbit.answer_with("GET ", 1, 200, body);
+        let ran = unit.check_in();
+        assert_eq!(ran.code, Some(1), "{body:?}: {}", ran.stderr);
+    }
+    let app = unit.app("one.v1.tar.gz", MARK);
+    unit.hawkbit.order("8", &[app]);
+    for body in ["null", "{}", "{\"id\":8}", "{\"id\":\"8/..\",\"deployment\":{}}"] {
+        unit.hawkbit.answer_with("GET /deploymentBase", 1, 200, body);
+        unit.check_in();
+        assert_eq!(unit.marks(), "", "{body:?}");
+    }
+    unit.check_in().ok();
+    assert_eq!(unit.marks(), "one 1\n");
+}
+
+#[test]
+fn r14_links_of_a_server_behind_a_proxy_lead_to_the_configured_origin() {
+    // hawkbit#1696, #879, #1724: the strict server links to http://inner:8080, which nobody can reach.
+    let unit = unit();
+    let mut app = unit.app("one.v1.tar.gz", MARK);
+    app["_links"]["download-http"]["href"] =
+        format!("/DEFAULT/controller/v1/{DDI_ID}/softwaremodules/1/artifacts/one.v1.tar.gz").into();
+    unit.hawkbit.order("8", &[app]);
+    unit.check_in().ok();
+    assert_eq!(unit.marks(), "one 1\n");
+    // hawkbit#618: a redirection of the API is not followed.
+    unit.hawkbit.answer_exactly("GET ", 1, answer(301, b"", &["Location: http://127.0.0.1:1/"]));
+    assert_eq!(unit.check_in().code, Some(1));
+}
+
+#[test]
+fn r15_the_token_goes_to_the_configured_origin_alone() {
+    // hawkbit#941, rauc-hawkbit-updater#174, #199.
+    let unit = unit();
+    let bytes = Tarball::app(MARK).bytes();
+    let store = Scripted::answering(answer(200, &bytes, &[]));
+    let far =
+        Scripted::answering(answer(302, b"", &[&format!("Location: {}/far?sig={}", store.url(), "s".repeat(600))]));
+    let mut app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
+    app["_links"]["download-http"]["href"] = format!("{}/cdn/one", far.url()).into();
+    unit.hawkbit.order("8", &[app]);
+    unit.check_in().ok();
+    assert_eq!(unit.marks(), "one 1\n");
+    let asked = [far.requests(), store.requests()].concat();
+    assert!(asked.len() == 2 && asked[1].contains(&"s".repeat(600)), "a signed address arrives whole");
+    assert!(asked.iter().all(|request| !request.to_lowercase().contains("authorization")), "{asked:?}");
+    // More than three redirections lead nowhere.
+    let unit = self::unit();
+    let circle = Scripted::answering(answer(302, b"", &["Location: /again"]));
+    let mut app = unit.app("one.v1.tar.gz", MARK);
+    app["_links"]["download-http"]["href"] = format!("{}/x", circle.url()).into();
+    unit.hawkbit.order("8", &[app]);
+    unit.check_in();
+    assert_eq!((unit.marks().as_str(), circle.requests().len() % 4), ("", 0));
+}
+
+#[test]
+fn r16_the_polling_time_is_kept_in_every_form() {
+    // hawkbit#2533, zephyr#71026.
+    let unit = unit();
+    let told = || {
+        let status: Value =
+            serde_json::from_str(&unit.gateway.gwe(&["--status", "--json"]).ok().stdout).expect("it is JSON");
+        status["update_interval"].as_u64()
+    };
+    for (text, want) in
+        [("00:01:00", 60), ("P1D", 86_400), ("1:00:00:10", 86_410), ("00:00:00", 86_410), ("soon", 86_410)]
+    {
+        unit.hawkbit.set_sleep(text);
+        unit.check_in().ok();
+        assert_eq!(told(), Some(want), "{text}");
+    }
+    unit.gateway.gwe(&["--set-ddi-interval", "7"]).ok();
+    assert_eq!(told(), Some(7), "a setting of the gateway's own counts for more");
+}
+
+#[test]
+fn r17_a_number_that_comes_again_after_its_end_is_a_new_order() {
+    // goosebit: the action's id is the software's.
+    let unit = unit();
+    let app = unit.app("one.v1.tar.gz", MARK);
+    unit.hawkbit.order("8", std::slice::from_ref(&app));
+    unit.check_in().ok();
+    unit.hawkbit.order("8", std::slice::from_ref(&app));
+    unit.check_in().ok();
+    assert_eq!(unit.marks(), "one 1\none 1\n");
+}
+
+#[test]
+fn r18_what_cannot_be_done_is_refused_with_its_reason() {
+    // rauc-hawkbit-updater#149, hawkbit#1843.
+    for (name, word) in [("image.raucb", "image.raucb"), ("../x.v1.tar.gz", "failed"), ("my app.v1.tar.gz", "failed")] {
+        let unit = unit();
+        let mut app = unit.app("one.v1.tar.gz", MARK);
+        app["filename"] = name.into();
+        unit.hawkbit.order("8", &[app]);
+        unit.check_in().ok();
+        assert_eq!(unit.hawkbit.told("8").last().unwrap(), "closed failure 2", "{name}");
+        assert!(unit.hawkbit.details("8")[0].contains(word), "{:?}", unit.hawkbit.details("8"));
+    }
+    let unit = unit();
+    unit.hawkbit.order("8", &[]);
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.told("8"), ["closed failure 2"]);
+}
+
+#[test]
+fn r19_attributes_tell_what_is_there_and_a_refused_content_is_refused_again() {
+    // hawkbit#446, #3185.
+    let unit = unit();
+    let app = unit.app("one.v1.tar.gz", MARK);
+    unit.hawkbit.order("8", &[app]);
+    unit.check_in().ok();
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.attributes()["app.one"], "1");
+    let bad = unit.hawkbit.artifact("one.v2.tar.gz", b"no tarball");
+    unit.hawkbit.order("9", &[bad]);
+    unit.check_in().ok();
+    unit.check_in().ok();
+    assert!(unit.hawkbit.told("9").last().unwrap().starts_with("closed failure"));
+    assert_eq!(unit.hawkbit.attributes()["app.one"], "1");
+}
+
+#[test]
+fn r20_a_network_that_was_late_is_found_and_an_order_without_consent_is_not_begun() {
+    // rauc-hawkbit-updater#117, #208, hawkbit#1667.
+    let unit = unit();
+    unit.hawkbit.answer_with("GET ", 1, 503, "");
+    let app = unit.app("one.v1.tar.gz", MARK);
+    unit.hawkbit.order("8", &[app]);
+    unit.hawkbit.wait_for_consent("8");
+    unit.gateway.gwe(&["--set-ddi-interval", "1"]).ok();
+    let engine = unit.gateway.start("gwe", &[]);
+    wait_until("a poll after the failed one", PATIENCE, || unit.hawkbit.take_log().contains(&"GET  200".to_string()));
+    drop(engine);
+    assert_eq!(unit.marks(), "", "no consent yet");
+    unit.gateway.gwe(&["--set-ddi-confirm", "auto"]).ok();
+    unit.check_in().ok();
+    assert_eq!(unit.marks(), "one 1\n");
+}
+
+#[test]
+fn a_wrong_token_costs_nothing_but_the_check_in() {
+    let unit = unit();
+    unit.gateway.gwe(&["--set-ddi-token", "another"]).ok();
+    let ran = unit.check_in();
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("401") && ran.stderr.contains("--set-ddi-token"), "{}", ran.stderr);
+    assert_eq!(unit.hawkbit.take_log().len(), 1, "no hammering");
+}
+
+#[test]
+fn the_token_is_shown_nowhere_and_kept_where_only_root_reads() {
+    use std::os::unix::fs::PermissionsExt;
+    let unit = unit();
+    let shown = [["--gateway-cfg"].as_slice(), &["--status"], &["--status", "--json"], &["--set-ddi-tenant", "T"]];
+    for arguments in shown {
+        let ran = unit.gateway.gwe(arguments);
+        assert!(!ran.stdout.contains(DDI_TOKEN) && !ran.stderr.contains(DDI_TOKEN), "{arguments:?}: {}", ran.stdout);
+    }
+    let mode = std::fs::metadata(unit.gateway.root().path("var/lib/gwe/Gateway.cfg")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let plain = Gateway::configured("http://127.0.0.1:1", "sn");
+    assert!(!plain.gwe(&["--gateway-cfg"]).ok().stdout.contains("ddi"), "who does not use it does not see it");
+}
+
+#[test]
+fn a_kill_in_any_state_neither_loses_an_order_nor_installs_it_twice() {
+    // Killed at each request and in the script: what comes next is the same check-in again.
+    for at in ["GET /deploymentBase", "/artifacts/", "POST /deploymentBase", "script"] {
+        let unit = unit();
+        let pause = "[ -e $GWE_ROOT/once ] || { touch $GWE_ROOT/once; kill -9 $PPID; sleep 1; }";
+        let script = if at == "script" { format!("{pause}; {MARK}") } else { MARK.to_string() };
+        let app = unit.app("one.v1.tar.gz", &script);
+        unit.hawkbit.order("8", &[app]);
+        if at != "script" {
+            let mut stuck = b"HTTP/1.1 200 X\r\nContent-Length: 100000\r\n\r\n".to_vec();
+            stuck.push(b'{');
+            unit.hawkbit.answer_exactly(at, 1, stuck);
+        }
+        let mut first = unit.gateway.start("gwe", &["--once"]);
+        wait_until("its moment", PATIENCE, || {
+            unit.gateway.root().has("once") || unit.hawkbit.take_log().iter().any(|line| line.contains(at))
+        });
+        first.kill();
+        for _ in 0..3 {
+            unit.check_in();
+        }
+        assert_eq!(unit.marks().lines().last(), Some("one 1"), "{at}");
+        assert!(unit.marks().lines().count() == 1, "{at}: {}", unit.marks());
+        assert!(unit.hawkbit.is_closed("8"), "{at}");
+        assert_eq!(unit.hawkbit.told("8").iter().filter(|told| told.starts_with("closed")).count(), 1, "{at}");
+    }
+}
