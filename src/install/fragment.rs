@@ -104,7 +104,10 @@ impl Fragment {
 
     fn clear_asides(&self) {
         for path in [self.ready(), self.aside()] {
-            // Nothing reads them: supervisord takes only *.conf.
+            // Nothing reads them: supervisord takes only *.conf. A power cut may have left the temporary of either.
+            let mut temporary = path.clone().into_os_string();
+            temporary.push(".new");
+            let _ = std::fs::remove_file(temporary);
             let _ = std::fs::remove_file(path);
         }
     }
@@ -152,5 +155,20 @@ mod tests {
             (Some("no".into()), Some("b = c".into()))
         );
         assert_eq!(fragment.option("autorestart"), None);
+    }
+
+    #[test]
+    fn what_a_cut_left_beside_it_goes_with_the_next_that_is_put() {
+        let folder = std::env::temp_dir().join(format!("gwe-fragment-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for left in ["a.held", "a.ready", "a.held.new", "a.ready.new", "b.held"] {
+            std::fs::write(folder.join(left), "").unwrap();
+        }
+        let fragment = Fragment { place: folder.join("a.conf"), text: "[program:a]\n".into() };
+        fragment.put().unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["a.conf", "b.held"]);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }
