@@ -18,13 +18,13 @@ pub fn serve(args: Args) -> Result<(), Failure> {
     let signals = Signals::block();
     let server = Server::start(options)?;
     println!("listening on {}", server.url());
-    match page::is_built_in() {
-        true => println!("page: {}/", server.url()),
-        false => println!("page: not built in; with Node.js: make page"),
-    }
     if let Some(url) = server.tls_url() {
         println!("listening on {url}");
         println!("CA certificate: {}", server.ca_certificate().display());
+    }
+    match page::is_built_in() {
+        true => println!("page: {}/", server.url()),
+        false => println!("page: not built in; with Node.js: make page"),
     }
     io::stdout().flush()?;
     signals.wait(Duration::from_secs(seconds));
