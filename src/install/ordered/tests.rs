@@ -38,13 +38,13 @@ fn a_window_that_opens_lets_what_is_downloaded_be_installed() {
     // rauc-hawkbit-updater#111, hawkbit#2026.
     let mut journal = Journal::empty();
     journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::DownloadedForNow));
-    assert_eq!(journal.next_job(true), Some(0));
+    assert_eq!(journal.next_job(true, &[]), Some(0));
     journal.jobs[0].state = State::Verified;
-    assert_eq!((journal.next_job(true), stage(&journal)), (None, Stage::Downloaded(false)));
+    assert_eq!((journal.next_job(true, &[]), stage(&journal)), (None, Stage::Downloaded(false)));
     assert!(journal.tell("7", Progress::Downloaded as u32) && !journal.tell("7", Progress::Downloaded as u32));
     assert_eq!(stage(&journal), Stage::Downloaded(true));
     assert!(journal.take_order("x", order("7", &[], Until::Installed)));
-    assert_eq!((journal.next_job(true), stage(&journal)), (Some(0), Stage::Open));
+    assert_eq!((journal.next_job(true, &[]), stage(&journal)), (Some(0), Stage::Open));
 }
 
 #[test]
@@ -53,11 +53,11 @@ fn what_was_only_to_be_downloaded_serves_the_order_that_installs_it() {
     journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Downloaded));
     journal.jobs[0].state = State::Verified;
     journal.end_is_known("7");
-    assert_eq!((journal.jobs.len(), journal.next_job(true), journal.orders.is_none()), (1, None, true));
+    assert_eq!((journal.jobs.len(), journal.next_job(true, &[]), journal.orders.is_none()), (1, None, true));
     journal.take_order("x", order("8", &["a.v1.tar.gz"], Until::Installed));
     let job = &journal.jobs[0];
     assert_eq!((journal.jobs.len(), job.state, job.order.as_deref()), (1, State::Verified, Some("8")));
-    assert_eq!(journal.next_job(true), Some(0));
+    assert_eq!(journal.next_job(true, &[]), Some(0));
 }
 
 #[test]
