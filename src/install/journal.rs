@@ -330,7 +330,8 @@ impl Journal {
         (0..self.jobs.len()).find(|index| {
             let job = &self.jobs[*index];
             let app = app_of(&job.name);
-            let is_first = |old: &Job| old.state.is_terminal() || app_of(&old.name) != app;
+            // What cannot be worked on here at all, as a download without a network, keeps nobody back: who installs by hand does it now.
+            let is_first = |old: &Job| old.state.is_terminal() || app_of(&old.name) != app || !can(old);
             ready(job) && waiting.iter().all(|other| other != app) && self.jobs[..*index].iter().all(is_first)
         })
     }
