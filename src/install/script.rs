@@ -5,7 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::status::MAX_OUTPUT;
+use super::drive::Outcome;
+use super::journal::Job;
+use super::state::Event;
+use super::status::{self, MAX_OUTPUT};
+use super::steps::Gateway;
 use crate::app::{Installer, TarballName};
 use crate::config::paths::ROOT_VARIABLE;
 use crate::http;
@@ -91,4 +95,31 @@ fn cause(error: &io::Error, folder: &Path, what: &str) -> String {
 /// rolled back to. Not sync(2): it would wait for every file system, a network one whose server is gone among them.
 fn sync(folder: &Path, root: &Path) -> Result<(), FileError> {
     file::sync_filesystem(folder).and_then(|()| file::sync_filesystem(root))
+}
+
+impl Gateway<'_> {
+    /// The step: its output and, where it failed, why, are the job's.
+    pub(super) fn run_script(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
+        let folder = self.slot(name.app(), &job.slot);
+        let installer = installer_in(&folder);
+        let ran = self::run(&folder, installer, name, self.config.paths().root(), self.config.install_timeout());
+        job.output = status::cut_middle(ran.output, status::room(self.journal.jobs.len()));
+        match ran.result {
+            Ok(()) => {
+                // From here on it is supervisord that may be missed.
+                job.misses = 0;
+                Outcome::Event(Event::ScriptSucceeded)
+            }
+            Err(reason) => self.refuse(job, &reason),
+        }
+    }
+}
+
+/// Which installer an unpacked app has; its checks have seen one of them.
+pub(super) fn installer_in(folder: &Path) -> Installer {
+    if folder.join("install.sh").exists() {
+        Installer::InstallSh
+    } else {
+        Installer::SetupPy
+    }
 }

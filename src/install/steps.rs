@@ -8,8 +8,8 @@ use super::fetch::{self, part_of, Area, Fetched};
 use super::journal::{app_of, Content, Job, Journal};
 use super::registry::{self, Registry};
 use super::state::{Event, State};
-use super::{agent, delta, hosting, ordered, script, self_update, status, trust};
-use crate::app::{self, TarballName, UnpackError};
+use super::{agent, delta, hosting, ordered, self_update, status, trust};
+use crate::app::{TarballName, UnpackError};
 use crate::config::Config;
 use crate::orders::{Backend, Progress};
 use crate::supervisor::Supervisor;
@@ -325,21 +325,6 @@ impl Gateway<'_> {
         Outcome::Event(Event::ScriptBegins)
     }
 
-    fn run_script(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
-        let folder = self.slot(name.app(), &job.slot);
-        let installer = installer_in(&folder);
-        let ran = script::run(&folder, installer, name, self.config.paths().root(), self.config.install_timeout());
-        job.output = status::cut_middle(ran.output, status::room(self.journal.jobs.len()));
-        match ran.result {
-            Ok(()) => {
-                // From here on it is supervisord that may be missed.
-                job.misses = 0;
-                Outcome::Event(Event::ScriptSucceeded)
-            }
-            Err(reason) => self.refuse(job, &reason),
-        }
-    }
-
     /// A permanent end: the reason, and nothing left on disk.
     pub(super) fn refuse(&mut self, job: &mut Job, reason: &str) -> Outcome {
         job.reason = status::cut_end(reason, MAX_REASON);
@@ -450,13 +435,4 @@ fn later(job: &Job, reason: &str) -> Outcome {
 
 fn may_be_torn(job: &Job) -> bool {
     job.file.is_none() && job.resumed && !job.restarted
-}
-
-/// Which installer an unpacked app has; its checks have seen one of them.
-pub(super) fn installer_in(folder: &Path) -> app::Installer {
-    if folder.join("install.sh").exists() {
-        app::Installer::InstallSh
-    } else {
-        app::Installer::SetupPy
-    }
 }
