@@ -39,9 +39,12 @@ fn recover(site: &Site) {
     panic!("it never comes to an end: {}", site.gateway.root().read("var/lib/gwe/install/journal.json"));
 }
 
-/// How often a verdict stands in all reports together.
+/// How often a verdict stands in all reports together. A kill between a report's acknowledgement and the note of it sends the very same
+/// report again (hawkbit#381: sent until it is acknowledged); on a busy machine the kill that was meant for just before comes then.
 fn verdicts(site: &Site, verdict: &str) -> usize {
-    site.reports().iter().map(|report| report.matches(verdict).count()).sum()
+    let mut reports = site.reports();
+    reports.dedup();
+    reports.iter().map(|report| report.matches(verdict).count()).sum()
 }
 
 /// Nothing but what an installed app needs.
