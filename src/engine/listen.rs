@@ -10,8 +10,7 @@ use std::time::Duration;
 use super::{own_executable, schedule};
 use crate::config::paths::ROOT_VARIABLE;
 use crate::config::Config;
-use crate::device::ORDERS;
-use crate::device::{Client, DeviceError, Settings, Waited, MAX_WAIT};
+use crate::device::{Client, DeviceError, Settings, Waited, MAX_WAIT, ORDERS};
 use crate::sys::{clock, process, random, signal};
 
 /// The engine's process, for the child that listens for it.

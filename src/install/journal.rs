@@ -179,9 +179,8 @@ impl Job {
 
     /// Whether it asks for the same bytes, as far as it says.
     fn asks_for_the_same(&self, other: &Job) -> bool {
-        let asked =
-            |job: &Job| (job.name.clone(), job.sha256.clone(), job.size, job.file.clone(), job.was_offered_delta);
-        asked(self) == asked(other)
+        (&self.name, &self.sha256, self.size, &self.file, self.was_offered_delta)
+            == (&other.name, &other.sha256, other.size, &other.file, other.was_offered_delta)
     }
 }
 

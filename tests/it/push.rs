@@ -1,7 +1,9 @@
 //! A gateway that listens between check-ins (docs/operators.md): an order is seen at once, with no check-in more than needed, and the
 //! engine sleeps as it does without.
 
-use gwe_tests::harness::{children_of, is_asleep, number_of, wait_until, Background, Site, Tarball, PATIENCE};
+use gwe_tests::harness::{
+    child_pids, children_of, is_asleep, number_of, wait_until, Background, Site, Tarball, PATIENCE,
+};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
 use std::thread;
@@ -34,12 +36,11 @@ fn await_listening(site: &Site, engine: &Background, check_ins: u64) {
 
 /// The engine's child that listens.
 fn listener(engine: &Background) -> Option<u32> {
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", engine.pid())).ok()?;
     let listens = |pid: &u32| {
         let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&words).contains("--listen")
     };
-    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).find(listens)
+    child_pids(engine.pid()).into_iter().find(listens)
 }
 
 #[test]

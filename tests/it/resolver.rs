@@ -1,7 +1,9 @@
 //! A resolver that is dead for a day, and comes back (spec: failures.md, row 2; minreq#52). The real engine, hurried from one check-in to
 //! the next: none of them waits without end, nothing piles up, and the first one after the resolver's return succeeds.
 
-use gwe_tests::harness::{number_of, wait_for, wait_until, with_files, Background, Dns, Scratch, Site, PATIENCE};
+use gwe_tests::harness::{
+    child_pids, number_of, wait_for, wait_until, with_files, Background, Dns, Scratch, Site, PATIENCE,
+};
 use gwe_tests::murano::endpoint::Endpoint;
 use gwe_tests::skip;
 use std::fs;
@@ -36,7 +38,7 @@ impl Held {
         let mut before = Held::now(engine);
         wait_for("a pause", PATIENCE, || {
             thread::sleep(Duration::from_millis(100));
-            let (was, is) = (std::mem::replace(&mut before, Held::now(engine)), children_of(engine.pid()));
+            let (was, is) = (std::mem::replace(&mut before, Held::now(engine)), child_pids(engine.pid()));
             (is.is_empty() && was == before).then_some(was)
         })
     }
@@ -47,12 +49,6 @@ impl Held {
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("the engine is alive").count();
         Held { anonymous_kb: number("RssAnon:"), threads: number("Threads:"), descriptors }
     }
-}
-
-/// The engine's check-ins that run now, zombies too.
-fn children_of(pid: u32) -> Vec<u32> {
-    let tasks = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    tasks.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
 /// When the last check-in ended.
@@ -68,7 +64,7 @@ fn hurry(engine: &mut Background, site: &Site, limit: Duration) -> Duration {
         assert!(begun.elapsed() < limit && engine.is_running(), "no end after {limit:?}\n{}", engine.log());
         // One that comes while a check-in runs is not heard.
         engine.signal(libc::SIGHUP);
-        let children = children_of(engine.pid());
+        let children = child_pids(engine.pid());
         assert!(children.len() <= 1, "check-ins beside each other: {children:?}");
         for child in children {
             // What does the work, and one lookup.

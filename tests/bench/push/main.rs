@@ -1,7 +1,7 @@
 //! `make bench-push`: a gateway that listens between check-ins four hours apart: from an order's writing to the beginning of its
 //! `install.sh`, what the one who listens has in memory, and what a poll weighs on the wire; over plain HTTP and over TLS.
 
-use gwe_tests::harness::{is_asleep, number_of, wait_until, Background, Chance, Murano, Site, Tarball, SN};
+use gwe_tests::harness::{child_pids, is_asleep, number_of, wait_until, Background, Chance, Murano, Site, Tarball, SN};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
@@ -55,8 +55,7 @@ fn measure(tls: bool, orders: usize) -> Result<String, String> {
 
 /// The engine's child that listens.
 fn listener(engine: &Background) -> Option<u32> {
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", engine.pid())).ok()?;
-    children.split_ascii_whitespace().next()?.parse().ok()
+    child_pids(engine.pid()).first().copied()
 }
 
 /// The engine sleeps, and what its child has done last is to wait.

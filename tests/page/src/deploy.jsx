@@ -4,7 +4,6 @@ import { get, post, send } from './api.js';
 import { Orders } from './fleet.jsx';
 import { bytes } from './words.js';
 
-// What follows is open where somebody has chosen gateways, or came here to bring a tarball.
 export function Deploy({ gateways }) {
   const [tarballs, setTarballs] = useState([]);
   const [install, setInstall] = useState(new Set());

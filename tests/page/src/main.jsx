@@ -1,10 +1,9 @@
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { login } from './api.js';
+import { get, login } from './api.js';
 import { Fleet } from './fleet.jsx';
 import { Gateway } from './gateway.jsx';
 import { useLive } from './live.js';
-import { get } from './api.js';
 import 'uplot/dist/uPlot.min.css';
 import './page.css';
 
@@ -47,7 +46,7 @@ function Login({ done }) {
   );
 }
 
-export function Trouble({ error }) {
+function Trouble({ error }) {
   if (!error) return null;
   return (
     <p class="trouble" role="alert">

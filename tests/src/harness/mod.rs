@@ -39,7 +39,7 @@ pub use murano::Murano;
 pub use murano_child::{murano_binary, MuranoChild};
 pub use other_agent::agent_of;
 pub use own_files::{with_files, NOT_IN_PLACE};
-pub use proc::{children_of, exe, is_asleep, number_of};
+pub use proc::{child_pids, children_of, exe, is_asleep, number_of};
 pub use raw::{raw, End, RawReply};
 pub use refusing::refusing;
 pub use scratch::Scratch;

@@ -20,6 +20,12 @@ pub fn number_of(pid: u32, file: &str, key: &str) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
+/// The process numbers of its children, zombies too; of its first thread alone.
+pub fn child_pids(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+}
+
 /// The states of its children, zombies too.
 pub fn children_of(pid: u32) -> Vec<String> {
     let processes = fs::read_dir("/proc").expect("/proc is there").flatten();

@@ -110,9 +110,8 @@ fn verdict<'a>(tarball: &str, told: &'a str) -> Option<(&'static str, &'a str)> 
     let is_about = |rest: &str| rest.strip_prefix(&words).is_some_and(|rest| rest.starts_with([' ', ':']));
     told.lines().rev().find_map(|line| {
         let said = line.strip_prefix("[gwe] ")?;
-        let states = ["installed", "failed", "rolled back"].into_iter();
+        let mut states = ["installed", "failed", "rolled back"].into_iter();
         let state = states
-            .into_iter()
             .find(|state| said.strip_prefix(state).and_then(|rest| rest.strip_prefix(' ')).is_some_and(is_about))?;
         Some((state, line))
     })
