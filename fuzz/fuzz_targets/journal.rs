@@ -8,5 +8,5 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let Some(journal) = journal::parse(bytes) else { return };
     assert!(status::text(&journal).len() <= status::MAX_STATUS);
-    let _ = (journal.is_reportable(), journal.next_job(true), journal.next_job(false));
+    let _ = (journal.is_reportable(), journal.next_job(true, &[]), journal.next_job(false, &[]));
 });

@@ -158,7 +158,12 @@ fn every_setter_prints_the_new_configuration_in_every_spelling() {
     for (spellings, value, file, line) in SETTERS {
         for spelling in *spellings {
             let gateway = Gateway::new();
-            let set = gateway.gwe(&[spelling, value]).ok();
+            let set = gateway.gwe(&[spelling, value]);
+            if *value == "ddi" && set.stderr.contains("this program was built without ddi") {
+                set.exited(2);
+                continue;
+            }
+            let set = set.ok();
             let (head, is_own_file) = (format!("{file}\n"), *file != "[ddi]");
             assert!(
                 if is_own_file { set.stdout.starts_with(&head) } else { set.stdout.contains(&head) },

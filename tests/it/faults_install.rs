@@ -141,12 +141,13 @@ fn a3_a_gwe_whose_file_is_gone_waits_as_it_is_and_still_checks_in() {
     site.bring_programs();
     let root = site.gateway.root();
     let image = root.path("usr/bin/gwe");
+    // The first check-in lasts until the file is gone: an engine that sleeps already would end, to be started anew.
+    site.murano.faults(&["hybrid:delay=3000*1"]);
     let mut command = std::process::Command::new(&image);
     let mut engine = gwe_tests::harness::Background::start(command.env("GWE_ROOT", root.root()), root, "engine");
-    wait_until("the engine to run", PATIENCE, || engine.log().contains("gwe v"));
+    wait_until("the first check-in to be under way", PATIENCE, || site.murano.count(Endpoint::Activate) == 1);
     fs::remove_file(&image).unwrap();
-    // Where the file went in the very moment of a start, the next try comes within a minute.
-    wait_until("a check-in", 3 * PATIENCE, || site.murano.count(Endpoint::Hybrid) == 1);
+    wait_until("a check-in", PATIENCE, || site.murano.count(Endpoint::Hybrid) == 1);
     // It would become the sleeper here, and find nothing to wake up as.
     std::thread::sleep(std::time::Duration::from_secs(2));
     let switches = || gwe_tests::harness::number_of(engine.pid(), "status", "voluntary_ctxt_switches:");

@@ -2,7 +2,8 @@
 //!
 //! On the disk as it is found, before anything runs: the registry is there and tells of version 1 or 2; the fragment is wholly
 //! that of one of them, and the folder that it points to is wholly that version's, since at boot supervisord starts it before
-//! the agent can mend anything; what the server was told is true. Then the gateway boots: supervisord starts the app, whole.
+//! the agent can mend anything; a fragment that is held is that of version 2, which has not settled; what the server was told is
+//! true. Then the gateway boots: supervisord starts the app, whole, or leaves a held one to the agent, which counts its tries.
 //! Then the agent checks in: the version that has to be there in the end is, whole and running; that is reported, and nothing
 //! else is; no installer ran for a version that was installed already.
 
@@ -23,6 +24,8 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
 /// Where the two versions are: they alternate, and version 1 came first.
 const SLOTS: [&str; 2] = ["a", "b"];
+/// What the fragment of a version that has not settled ends with.
+const HELD: &[u8] = b"autostart = false\n";
 
 /// Checks one state after the other, with a supervisord that stays.
 pub struct OtauChecker {
@@ -43,6 +46,8 @@ struct Found {
     version: usize,
     /// The version that the fragment has started.
     hosted: usize,
+    /// Whether a boot leaves its start to the agent.
+    is_held: bool,
     /// Whether the registry says that version 2 was tried.
     was_rolled_back: bool,
     /// How often installers had begun.
@@ -87,14 +92,19 @@ impl OtauChecker {
         whole(self.app(version).differs(&slot(&app.slot)))?;
 
         let found = read(&fragment(root))?;
-        let place = self.fragments.iter().position(|fragment| *fragment == found);
+        let started = found.strip_suffix(HELD);
+        let is_held = started.is_some();
+        let place = self.fragments.iter().position(|fragment| fragment == started.unwrap_or(&found));
         let hosted = 1 + place.ok_or(Finding::Third(format!("fragment: {}", String::from_utf8_lossy(&found))))?;
         whole(self.app(hosted).differs(&slot(SLOTS[hosted - 1])))?;
         if version > hosted {
             return Err(Finding::Third("the registry has v2, and the fragment starts v1".to_string()));
         }
+        if is_held && hosted == 1 {
+            return Err(Finding::Lost("v1 has settled long ago, and would not be started by a boot".to_string()));
+        }
         let was_rolled_back = app.note.as_deref().is_some_and(|note| note.contains("rolled back from v2"));
-        let found = Found { version, hosted, was_rolled_back, installs: SampleApp::installs(root) };
+        let found = Found { version, hosted, is_held, was_rolled_back, installs: SampleApp::installs(root) };
         self.promises(root, told, &found)?;
         Ok(found)
     }
@@ -119,15 +129,11 @@ impl OtauChecker {
     /// Whether all is as it has to be in the end.
     fn is_at_its_end(&self, found: &Found) -> bool {
         let end = self.otau.ends_with();
-        found.version == end && found.hosted == end && found.was_rolled_back == (end == 1)
+        found.version == end && found.hosted == end && !found.is_held && found.was_rolled_back == (end == 1)
     }
 
     /// supervisord has started this version, whole.
     fn await_start(&self, root: &Path, version: usize) -> Step<()> {
-        if version > self.otau.ends_with() {
-            // It was about to show that it does not stay up.
-            return Ok(());
-        }
         let line = self.app(version).start_line();
         let until = Instant::now() + START_LIMIT;
         while SampleApp::log(root).lines().last() != Some(line.as_str()) {
@@ -183,8 +189,11 @@ impl OtauChecker {
             if let Err(error) = hosting.boot() {
                 return Ok(Err(Finding::DoesNotStart(error.to_string())));
             }
-            if let Err(finding) = self.await_start(state.root, found.hosted) {
-                return Ok(Err(finding));
+            // A version that was about to show that it does not stay up need not come up; a held one is started by the agent.
+            if found.hosted <= self.otau.ends_with() && !found.is_held {
+                if let Err(finding) = self.await_start(state.root, found.hosted) {
+                    return Ok(Err(finding));
+                }
             }
             if let Err(finding) = self.update(state.root, &server)? {
                 return Ok(Err(finding));
