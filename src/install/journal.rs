@@ -290,34 +290,35 @@ impl Journal {
     /// Whether there is something to report. What has come to an end does not wait for what has not.
     #[must_use]
     pub fn is_reportable(&self) -> bool {
-        let mut jobs = self.jobs.iter().filter(|job| job.order.is_none());
-        !self.remarks.is_empty() || jobs.any(|job| job.state.is_terminal())
+        !self.remarks.is_empty() || self.jobs.iter().any(is_told)
     }
 
-    /// What such a report tells: the jobs of no numbered order.
+    /// What such a report tells: the jobs of no numbered order that have ended.
     #[must_use]
     pub fn for_report(&self) -> Journal {
-        let jobs = self.jobs.iter().filter(|job| job.order.is_none()).cloned().collect();
+        let jobs = self.jobs.iter().filter(|job| is_told(job)).cloned().collect();
         Journal { jobs, remarks: self.remarks.clone(), ..Journal::empty() }
     }
 
     /// Drops what an acknowledged report has told.
     pub fn reported(&mut self) {
-        self.jobs.retain(|job| job.order.is_some() || !job.state.is_terminal());
+        self.jobs.retain(|job| !is_told(job));
         self.remarks.clear();
     }
 
     /// Makes a report that the platform refuses smaller, so that it does not stand in the way of every check-in for ever: first
     /// its outputs go, then all of it.
     pub fn shorten_report(&mut self) {
-        let shown = |job: &&mut Job| job.order.is_none() && !job.output.is_empty();
-        if self.jobs.iter_mut().filter(shown).count() == 0 {
-            crate::error!("dropping a report of {} installs that the platform does not take", self.jobs.len());
-            return self.reported();
-        }
-        for job in self.jobs.iter_mut().filter(shown) {
+        let mut shown: Vec<&mut Job> =
+            self.jobs.iter_mut().filter(|job| is_told(job) && !job.output.is_empty()).collect();
+        for job in &mut shown {
             job.output.clear();
             job.remark("[gwe] its output is left out: the platform did not take it".to_string());
+        }
+        if shown.is_empty() {
+            let told = self.jobs.iter().filter(|job| is_told(job)).count();
+            crate::error!("dropping a report of {told} installs that the platform does not take");
+            self.reported();
         }
     }
 
@@ -329,11 +330,18 @@ impl Journal {
         (0..self.jobs.len()).find(|index| {
             let job = &self.jobs[*index];
             let app = app_of(&job.name);
-            // What cannot be worked on here at all, as a download without a network, keeps nobody back: who installs by hand does it now.
-            let is_first = |old: &Job| old.state.is_terminal() || app_of(&old.name) != app || !can(old);
+            // What cannot be worked on here at all, as a download without a network, keeps nobody back: who installs by hand does it
+            // now. Nor does what is kept for an order to come, unless it was cut off in a slot, which the other would be given.
+            let rests = |old: &Job| !can(old) || (self.is_held(old) && old.slot.is_empty());
+            let is_first = |old: &Job| old.state.is_terminal() || app_of(&old.name) != app || rests(old);
             ready(job) && waiting.iter().all(|other| other != app) && self.jobs[..*index].iter().all(is_first)
         })
     }
+}
+
+/// Whether a report tells a job: it has ended, and no numbered order tells its end.
+fn is_told(job: &Job) -> bool {
+    job.order.is_none() && job.state.is_terminal()
 }
 
 /// Whether an app's own programs were at work when the journal was written last: its installer, or the app as it settles.

@@ -80,6 +80,33 @@ fn a_report_that_is_refused_gets_smaller_and_goes() {
 }
 
 #[test]
+fn a_report_is_about_what_has_ended_alone() {
+    // cases/README.md, A14: what goes on is neither told, nor counted for the headings, nor made smaller.
+    let told = |name: &str, state: State| Job { output: name.into(), verdict: name.into(), ..job(name, state) };
+    let mut journal = Journal::empty();
+    journal.jobs = vec![told("a.v1.tar.gz", State::Failed), told("b.v1.tar.gz", State::Settling)];
+    journal.jobs[1].verdict.clear();
+    assert_eq!(journal.for_report().jobs, [journal.jobs[0].clone()]);
+    assert!(!crate::install::status::text(&journal.for_report()).contains("=="), "one app has no heading");
+    let goes_on = journal.jobs[1].clone();
+    journal.shorten_report();
+    assert_eq!((journal.jobs[0].output.as_str(), &journal.jobs[1]), ("", &goes_on));
+    journal.shorten_report();
+    assert_eq!(journal.jobs, [goes_on], "the output of what goes on does not keep a refused report");
+}
+
+#[test]
+fn what_is_held_for_an_order_to_come_keeps_no_install_by_hand_back() {
+    let held = Job { order: Some("7".into()), ..job("a.v1.tar.gz", State::Verified) };
+    let by_hand = Job::from_file(Path::new("/tmp/a.v2.tar.gz"), false);
+    let mut journal = Journal { jobs: vec![held, by_hand], ..Journal::empty() };
+    assert_eq!(journal.next_job(false, &[]), Some(1));
+    // One that was cut off in its slot has to end first: the other would be given the same slot.
+    journal.jobs[0].slot = "b".into();
+    assert_eq!(journal.next_job(false, &[]), None);
+}
+
+#[test]
 fn what_waits_is_bounded() {
     let mut journal = Journal::empty();
     for n in 0..MAX_JOBS {
