@@ -19,31 +19,31 @@ const FACTORY: &str = env!("CARGO_PKG_VERSION");
 /// Three crashes with their waits, on a busy machine.
 const LONG: Duration = Duration::from_secs(300);
 
-fn packed(agent: impl Into<Vec<u8>>) -> Tarball {
+pub fn packed(agent: impl Into<Vec<u8>>) -> Tarball {
     Tarball::new().file("gwe", 0o755, agent).file("install.sh", 0o755, INSTALL)
 }
 
-fn good(version: &str) -> Tarball {
+pub fn good(version: &str) -> Tarball {
     packed(agent_of(version))
 }
 
 /// A version that knows what it is called, and does this instead of a check-in.
-fn bad(version: &str, once: &str) -> Tarball {
+pub fn bad(version: &str, once: &str) -> Tarball {
     packed(format!("#!/bin/sh\ncase $1 in\n--version) echo {version} ;;\n--once) {once} ;;\nesac\n"))
 }
 
 /// A gateway with a read-only image, whose supervisord hosts the image's own agent.
-struct Field {
-    site: Site,
+pub struct Field {
+    pub site: Site,
     image: Vec<(String, u64, i64, Vec<u8>)>,
 }
 
 impl Field {
-    fn new() -> Option<Field> {
+    pub fn new() -> Option<Field> {
         Field::with(&[])
     }
 
-    fn with(settings: &[(&'static str, &'static str, &str)]) -> Option<Field> {
+    pub fn with(settings: &[(&'static str, &'static str, &str)]) -> Option<Field> {
         let mut site = Site::new();
         for (section, key, value) in settings {
             site.set(section, key, value);
@@ -67,26 +67,26 @@ impl Field {
     }
 
     /// A command of the image by its path.
-    fn image(&self, name: &str, arguments: &[&str]) -> Ran {
+    pub fn image(&self, name: &str, arguments: &[&str]) -> Ran {
         let program = self.site.gateway.root().path("usr/bin").join(name);
         run(Command::new(program).args(arguments).env("GWE_ROOT", self.site.gateway.root().root()), PATIENCE)
     }
 
-    fn slot(&self, slot: &str) -> PathBuf {
+    pub fn slot(&self, slot: &str) -> PathBuf {
         self.site.gateway.root().path("var/lib/gwe/apps/gwe").join(slot).join("gwe")
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         self.site.gateway.root().read("var/log/gwe.log")
     }
 
     /// What is known of the agent's versions.
-    fn agents(&self) -> Value {
+    pub fn agents(&self) -> Value {
         let path = self.site.gateway.root().path("var/lib/gwe/agent/state.json");
         fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
-    fn await_trial(&self, version: &str) {
+    pub fn await_trial(&self, version: &str) {
         wait_until("the trial", PATIENCE, || {
             let agents = self.agents();
             agents["trial"] == true && agents["current"]["version"] == version
@@ -94,7 +94,7 @@ impl Field {
     }
 
     #[track_caller]
-    fn await_status(&self, wanted: &str) -> String {
+    pub fn await_status(&self, wanted: &str) -> String {
         let begun = std::time::Instant::now();
         loop {
             let status = self.site.fetch_status();
@@ -107,14 +107,14 @@ impl Field {
     }
 
     #[track_caller]
-    fn update(&self, version: &str) {
+    pub fn update(&self, version: &str) {
         self.site.deploy(&format!("gwe.v{version}.tar.gz"), &good(version));
         self.await_status(&format!("gwe v{version} runs on this machine\n[gwe] installed gwe v{version} in N s\n"));
     }
 
     /// The resident engine, the reports, and every name of the image's agent are of this version.
     #[track_caller]
-    fn runs(&self, version: &str, program: &Path) {
+    pub fn runs(&self, version: &str, program: &Path) {
         let engine = self.site.pid("gwe");
         wait_until(&format!("{} to be resident", program.display()), PATIENCE, || exe(engine) == program);
         wait_until("the report", PATIENCE, || {
