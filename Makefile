@@ -9,7 +9,7 @@ export AWS_LC_SYS_NO_JITTER_ENTROPY := 1
 .PHONY: build
 build:
 	tools/cargo.sh build --release
-	for name in gmq gdc supervisord; do ln -sf gwe "target/release/$$name"; done
+	for name in gmq gdc supervisord supervisorctl; do ln -sf gwe "target/release/$$name"; done
 
 include mk/install.mk
 include mk/check-images.mk

@@ -11,5 +11,6 @@ image-test: murano
 	tools/cargo.sh build --release --locked --no-default-features --features tls-openssl --target-dir target/footprint/tls-openssl
 	mkdir -p target/image
 	strip -o target/image/gwe target/footprint/tls-openssl/release/gwe
+	cp target/footprint/tls-openssl/release/hosting-core target/image/hosting-core
 	python3 tests/image/main.py --binary target/image/gwe --murano tests/target/debug/murano --folder target/image \
 		--kills $(KILLS) --within $(WITHIN) $(if $(SEED),--seed $(SEED))

@@ -6,8 +6,10 @@
 # PREFIX                 /usr. Whatever it is, the agent reads /etc/gwe, /var/lib/gwe, /run/gwe and /usr/share/gwe/apps_to_install
 # INIT                   none installs no init script; start $(LIBEXECDIR)/gwe/supervise, or supervisord -n -c /etc/gwe/supervisord.conf
 # BINARY                 a gwe that was built already; without it cargo builds one
+# HOSTING                own: supervisord and supervisorctl of our own, which need nothing. python: supervisor's, which the image has
+# CORE                   own hosting's resident core, as the build left it beside BINARY
 # SYSV_NAME              the init script's name in /etc/init.d (BusyBox wants S99gwe)
-# SUPERVISORD            where the image has supervisord
+# SUPERVISORD            where the image has supervisord; with HOSTING=own that is a link to gwe
 # GMQ                    no leaves the queue out of what is started
 # DOCS                   no leaves docs and man pages out
 # SBOM                   none, tls-openssl or tls-rustls, as BINARY was built: installs its bill of materials (CycloneDX)
@@ -19,6 +21,8 @@
 # SERVER                 base URL; empty is https://$(PRODUCT_ID).m2.exosite.io
 # UPDATE_INTERVAL, ACTIVATION_RETRY_INTERVAL   seconds
 # PUSH                   yes: listen for orders between check-ins
+# BACKEND                who gives the orders: device-api, or ddi (hawkBit); the settings of that:
+# DDI_URL, DDI_TENANT, DDI_ID, DDI_TOKEN, DDI_TOKEN_KIND, DDI_INTERVAL, DDI_CONFIRM   docs/hawkbit.md; none is written where all are empty
 # LOG_LEVEL              DEBUG INFO WARNING ERROR CRITICAL
 # CACERT                 a PEM file of this machine: the only roots that the agent then trusts
 # TRUSTED_KEYS           minisign public keys of this machine (*.pub): only signed tarballs are then installed
@@ -38,7 +42,8 @@ MANDIR = $(DATADIR)/man
 UNITDIR = /usr/lib/systemd/system
 INIT = none
 SYSV_NAME = gwe
-SUPERVISORD = /usr/bin/supervisord
+HOSTING = own
+SUPERVISORD = $(if $(filter own,$(HOSTING)),$(BINDIR),/usr/bin)/supervisord
 GMQ = yes
 DOCS = yes
 SBOM =
@@ -50,6 +55,14 @@ SERVER =
 UPDATE_INTERVAL = 14400
 ACTIVATION_RETRY_INTERVAL = 60
 PUSH = no
+BACKEND = device-api
+DDI_URL =
+DDI_TENANT =
+DDI_ID =
+DDI_TOKEN =
+DDI_TOKEN_KIND =
+DDI_INTERVAL =
+DDI_CONFIRM =
 LOG_LEVEL = INFO
 CACERT =
 TRUSTED_KEYS =
@@ -63,15 +76,29 @@ GWE_CONF := /etc/gwe
 GWE_STATE := /var/lib/gwe
 GWE_FRAGMENTS := $(GWE_STATE)/supervisor.d
 GWE_APPS := /usr/share/gwe/apps_to_install
+# Where supervisord looks for it, unless it stands beside the program.
+GWE_CORE := /usr/libexec/gwe/hosting-core
 
 BINARY = target/release/gwe
+CORE = $(dir $(BINARY))hosting-core
 
 ifeq ($(filter $(INIT),sysv systemd none),)
 $(error INIT cannot be '$(INIT)': it must be sysv, systemd or none)
 endif
+ifeq ($(filter $(HOSTING),own python),)
+$(error HOSTING cannot be '$(HOSTING)': it must be own or python)
+endif
+
+# Those that are set; one that is empty keeps the agent's own default.
+DDI_SETTINGS = $(strip $(foreach name,URL TENANT ID TOKEN TOKEN_KIND INTERVAL CONFIRM,$(if $(strip $(DDI_$(name))),$(name))))
 
 # '' is how the agent writes an empty value.
 or_empty = $(if $(strip $(1)),$(1),'')
+
+define NEWLINE
+
+
+endef
 
 # What stands for @NAME@ in the files below. It travels in the environment, so that no shell reads a value.
 install-%: export AT_BINDIR = $(BINDIR)
@@ -87,7 +114,18 @@ install-%: export AT_CACERT_PATH = $(if $(strip $(CACERT)),$(GWE_CONF)/cacert.pe
 install-%: export AT_UPDATE_INTERVAL = $(UPDATE_INTERVAL)
 install-%: export AT_ACTIVATION_RETRY_INTERVAL = $(ACTIVATION_RETRY_INTERVAL)
 install-%: export AT_PUSH = $(PUSH)
+install-%: export AT_BACKEND = $(BACKEND)
+install-%: export AT_DDI_URL = $(call or_empty,$(DDI_URL))
+install-%: export AT_DDI_TENANT = $(or $(DDI_TENANT),DEFAULT)
+install-%: export AT_DDI_ID = $(or $(DDI_ID),<uuid>)
+install-%: export AT_DDI_TOKEN = $(call or_empty,$(DDI_TOKEN))
+install-%: export AT_DDI_TOKEN_KIND = $(or $(DDI_TOKEN_KIND),target)
+install-%: export AT_DDI_INTERVAL = $(call or_empty,$(DDI_INTERVAL))
+install-%: export AT_DDI_CONFIRM = $(or $(DDI_CONFIRM),no)
 install-%: export AT_LOG_LEVEL = $(LOG_LEVEL)
+install-%: export AT_CORE = $(GWE_CORE)
+install-%: export AT_KEEPER = $(if $(filter own,$(HOSTING)),"$(GWE_CORE)" -- --keep )"$(LIBEXECDIR)/gwe/supervise"
+install-%: export AT_STOP_POST = $(if $(filter python,$(HOSTING)),$(NEWLINE)ExecStopPost=-$(LIBEXECDIR)/gwe/rescue)
 install-%: export AT_DATA = $(DATA)
 install-%: export AT_SERIAL = $(SERIAL)
 
@@ -100,8 +138,8 @@ chmod $(1) "$(DESTDIR)$(3).new"
 mv -f "$(DESTDIR)$(3).new" "$(DESTDIR)$(3)"
 endef
 
-.PHONY: install install-binary install-config install-init install-init-none install-init-sysv install-init-systemd install-docs install-sbom
-install: install-binary install-config install-init install-docs install-sbom
+.PHONY: install install-binary install-hosting-own install-hosting-python install-config install-init install-init-none install-init-sysv install-init-systemd install-docs install-sbom
+install: install-binary install-hosting-$(HOSTING) install-config install-init install-docs install-sbom
 
 # Whether the binary is up to date is cargo's to say; one that was given is taken as it is.
 install-binary:
@@ -113,8 +151,31 @@ endif
 	ln -sf gwe "$(DESTDIR)$(BINDIR)/gmq"
 	ln -sf gwe "$(DESTDIR)$(BINDIR)/gdc"
 
+# One supervisord, not two: a file that is no link is another package's.
+install-hosting-own: install-binary
+	@for name in supervisord supervisorctl; do if [ -e "$(DESTDIR)$(BINDIR)/$$name" ] && [ ! -L "$(DESTDIR)$(BINDIR)/$$name" ]; then \
+	echo "$(DESTDIR)$(BINDIR)/$$name is there, of another package: remove that, or choose HOSTING=python" >&2; exit 1; fi; done
+	@if [ ! -e "$(CORE)" ]; then \
+	echo "HOSTING=own needs hosting-core, which the build leaves beside gwe: there is no $(CORE); give CORE, or choose HOSTING=python" >&2; exit 1; fi
+	install -d "$(DESTDIR)$(dir $(GWE_CORE))"
+	install -m 0755 "$(CORE)" "$(DESTDIR)$(GWE_CORE).new"
+	mv -f "$(DESTDIR)$(GWE_CORE).new" "$(DESTDIR)$(GWE_CORE)"
+	ln -sf gwe "$(DESTDIR)$(BINDIR)/supervisord"
+	ln -sf gwe "$(DESTDIR)$(BINDIR)/supervisorctl"
+# Where plain supervisorctl looks for its server.
+	install -d "$(DESTDIR)/etc"
+	if [ -L "$(DESTDIR)/etc/supervisord.conf" ] || [ ! -e "$(DESTDIR)/etc/supervisord.conf" ]; then ln -sf gwe/supervisord.conf "$(DESTDIR)/etc/supervisord.conf"; fi
+
+install-hosting-python:
+
 install-config:
 	$(call put,0644,configs/factory/Gateway.cfg.in,$(GWE_CONF)/Gateway.cfg)
+ifneq ($(DDI_SETTINGS),)
+	$(call put,0600,configs/factory/ddi.cfg.in,$(GWE_CONF)/ddi.part)
+	chmod 0600 "$(DESTDIR)$(GWE_CONF)/Gateway.cfg"
+	cat "$(DESTDIR)$(GWE_CONF)/ddi.part" >>"$(DESTDIR)$(GWE_CONF)/Gateway.cfg"
+	rm "$(DESTDIR)$(GWE_CONF)/ddi.part"
+endif
 	$(call put,0644,configs/factory/Engine.config.in,$(GWE_CONF)/Engine.config)
 	$(call put,0644,configs/supervisor/supervisord.conf.in,$(GWE_CONF)/supervisord.conf)
 	$(call put,0644,configs/supervisor/gwe.conf.in,$(GWE_CONF)/supervisor.d/gwe.conf)
@@ -145,16 +206,22 @@ install-init: install-init-$(INIT)
 install-init-none:
 	$(call put,0644,configs/init/default.in,/etc/default/gwe)
 	$(call put,0755,configs/init/prepare.in,$(LIBEXECDIR)/gwe/prepare)
-	$(call put,0755,configs/init/rescue.in,$(LIBEXECDIR)/gwe/rescue)
+ifeq ($(HOSTING),own)
 	$(call put,0755,configs/init/supervise.in,$(LIBEXECDIR)/gwe/supervise)
+else
+	$(call put,0755,configs/init/python/rescue.in,$(LIBEXECDIR)/gwe/rescue)
+	$(call put,0755,configs/init/python/supervise.in,$(LIBEXECDIR)/gwe/supervise)
+endif
 
 install-init-sysv: install-init-none
 	$(call put,0755,configs/init/gwe.init.in,/etc/init.d/$(SYSV_NAME))
 
 install-init-systemd: install-init-none
 	$(call put,0644,configs/init/gwe.service.in,$(UNITDIR)/gwe.service)
-	$(call put,0644,configs/init/beside-gwe.conf.in,$(UNITDIR)/supervisor.service.d/gwe.conf)
-	$(call put,0644,configs/init/beside-gwe.conf.in,$(UNITDIR)/supervisord.service.d/gwe.conf)
+ifeq ($(HOSTING),python)
+	$(call put,0644,configs/init/python/beside-gwe.conf.in,$(UNITDIR)/supervisor.service.d/gwe.conf)
+	$(call put,0644,configs/init/python/beside-gwe.conf.in,$(UNITDIR)/supervisord.service.d/gwe.conf)
+endif
 
 install-docs:
 ifneq ($(DOCS),no)

@@ -92,7 +92,7 @@ class Test:
         factory = [rootfs.pack_app(HERE / "apps" / name, f"{number}_{name}", "1", apps) for number, name in enumerate(FACTORY, 1)]
         self.say("make install puts into an image, in bytes:", sizes.table(self.work, self.binary))
         self.cloud = Cloud(self.options.murano, self.work / "cloud", PRODUCT)
-        settings = [f"BINARY={self.binary}", f"CACERT={self.cloud.ca}", f"UPDATE_INTERVAL={UPDATE_INTERVAL}", "ACTIVATION_RETRY_INTERVAL=2",
+        settings = ["HOSTING=python", f"BINARY={self.binary}", f"CACERT={self.cloud.ca}", f"UPDATE_INTERVAL={UPDATE_INTERVAL}", "ACTIVATION_RETRY_INTERVAL=2",
                     "DATA=/dev/vdb", "DOCS=no", f"APPS={' '.join(map(str, factory))}"]
         image = rootfs.build(self.work / "image", self.packages, settings, PRODUCT, f"\n[install]\nsettle = {SETTLE}\n")
         self.say(f"image built: squashfs {image['root'].stat().st_size:,} bytes, with Python and supervisor; kernel {image['kernel'].name}, "

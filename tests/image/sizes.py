@@ -8,6 +8,7 @@ import rootfs
 GROUPS = (
     ("binary", ("usr/bin",)),
     ("configuration", ("etc/gwe", "usr/share/gwe")),
+    ("hosting", ("usr/libexec/gwe/hosting-core",)),
     ("init", ("etc/default", "etc/init.d", "usr/libexec", "usr/lib/systemd")),
     ("man pages", ("usr/share/man",)),
     ("docs", ("usr/share/doc",)),

@@ -115,11 +115,16 @@ class Sandbox:
         packed = subprocess.run(["tar", "-C", str(tree), "-c", "."], capture_output=True, check=True).stdout
         subprocess.run([*self.enter, "tar", "-C", "/", "-x"], input=packed, check=True)
 
-    def install(self, stand_in, *settings):
-        """Runs `make install` with a script in the agent's place, over the sandbox's root."""
+    def install(self, stand_in, *settings, core=None):
+        """Runs `make install` with a script in the agent's place, over the sandbox's root; own hosting's core is a file that was built."""
         with tempfile.TemporaryDirectory() as staging:
             binary = pathlib.Path(staging, "stand-in")
             binary.write_text(stand_in)
+            beside = pathlib.Path(staging, "hosting-core")
+            if core:
+                shutil.copy(core, beside)
+            else:
+                beside.write_text("#!/bin/sh\n")
             tree = pathlib.Path(staging, "tree")
             make_install(tree, f"BINARY={binary}", *settings)
             self.copy_in(tree)

@@ -59,7 +59,8 @@ config BR2_PACKAGE_E2FSPROGS
 source "$BR2_EXTERNAL_GWE_PATH/package/gwe/Config.in"
 """
 
-CAPABLE = ("BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS", "BR2_USE_MMU", "BR2_USE_WCHAR", "BR2_TOOLCHAIN_HAS_THREADS", "BR2_x86_64")
+NEEDED = ("BR2_PACKAGE_HOST_RUSTC_TARGET_ARCH_SUPPORTS", "BR2_USE_MMU", "BR2_TOOLCHAIN_HAS_THREADS", "BR2_x86_64")
+CAPABLE = (*NEEDED, "BR2_USE_WCHAR")
 
 # What Buildroot would do with the package, cut down to its hooks.
 MAKEFILE = r"""
@@ -109,13 +110,31 @@ class Configuration(unittest.TestCase):
 
     def test_it_brings_what_it_runs_on(self):
         self.set("BR2_PACKAGE_GWE")
-        for name in ("GWE", "HOST_RUSTC", "PYTHON3", "SUPERVISOR", "OPENSSL", "CA_CERTIFICATES", "GWE_GMQ", "GWE_TLS_OPENSSL"):
+        for name in ("GWE", "HOST_RUSTC", "GWE_HOSTING_OWN", "GWE_DDI", "OPENSSL", "CA_CERTIFICATES", "GWE_GMQ", "GWE_TLS_OPENSSL"):
             self.assertEqual(self.value(f"BR2_PACKAGE_{name}"), "y", name)
-        self.assertEqual(self.value("BR2_PACKAGE_E2FSPROGS"), "n")
+        for name in ("E2FSPROGS", "PYTHON3", "SUPERVISOR"):
+            self.assertEqual(self.value(f"BR2_PACKAGE_{name}"), "n", name)
         self.assertEqual(self.kconfig.warnings, [])
 
+    def test_hosting_is_a_choice_and_only_one_of_them_brings_python(self):
+        self.set("BR2_PACKAGE_GWE")
+        self.set("BR2_PACKAGE_GWE_HOSTING_PYTHON")
+        for name, value in (("PYTHON3", "y"), ("SUPERVISOR", "y"), ("GWE_HOSTING_OWN", "n")):
+            self.assertEqual(self.value(f"BR2_PACKAGE_{name}"), value, name)
+        # A toolchain that has no Python can have the other.
+        self.kconfig.syms["BR2_USE_WCHAR"].set_value("n")
+        for name, value in (("PYTHON3", "n"), ("SUPERVISOR", "n"), ("GWE_HOSTING_OWN", "y"), ("GWE", "y")):
+            self.assertEqual(self.value(f"BR2_PACKAGE_{name}"), value, name)
+
+    def test_hawkbits_settings_are_only_there_with_it(self):
+        self.set("BR2_PACKAGE_GWE")
+        self.set("BR2_PACKAGE_GWE_DDI_TOKEN", "t")
+        self.assertEqual(self.value("BR2_PACKAGE_GWE_DDI_TOKEN_KIND"), "gateway")
+        self.set("BR2_PACKAGE_GWE_DDI", "n")
+        self.assertEqual(self.value("BR2_PACKAGE_GWE_DDI_TOKEN"), "")
+
     def test_each_missing_capability_hides_it(self):
-        for name in CAPABLE + ("BR2_STATIC_LIBS",):
+        for name in NEEDED + ("BR2_STATIC_LIBS",):
             with self.subTest(name=name):
                 self.set("BR2_PACKAGE_GWE")
                 self.kconfig.syms[name].set_value("y" if name == "BR2_STATIC_LIBS" else "n")
@@ -183,12 +202,13 @@ class Package(unittest.TestCase):
             binary = self.source / "target/x86_64-unknown-linux-gnu" / kind / "gwe"
             binary.parent.mkdir(parents=True)
             binary.write_text(kind)
+            binary.with_name("hosting-core").write_text(kind)
         (self.scratch / "Makefile").write_text(MAKEFILE)
 
     def make(self, target, init="NONE", **config):
         settings = {"BR2_PACKAGE_GWE_TLS_OPENSSL": "y", "BR2_PACKAGE_GWE_GMQ": "y", "BR2_PACKAGE_GWE_IFACE": '"eth0"',
                     "BR2_PACKAGE_GWE_UPDATE_INTERVAL": "14400", "BR2_PACKAGE_GWE_ACTIVATION_RETRY_INTERVAL": "60",
-                    "BR2_PACKAGE_GWE_LOG_LEVEL": '"INFO"', "BR2_PACKAGE_GWE_LOGDIR": '"/var/log"',
+                    "BR2_PACKAGE_GWE_LOG_LEVEL": '"INFO"', "BR2_PACKAGE_GWE_LOGDIR": '"/var/log"', "BR2_PACKAGE_GWE_BACKEND": '"device-api"',
                     **{(name if name.startswith(("BR2_", "NORMALIZED_")) else f"BR2_PACKAGE_GWE_{name}"): value for name, value in config.items()}}
         (self.scratch / "config").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         out = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
@@ -205,12 +225,19 @@ class Package(unittest.TestCase):
                 for path in ("usr/bin/gwe", "usr/libexec/gwe/supervise", "etc/gwe/supervisord.conf", "etc/gwe/supervisor.d/gmq.conf"):
                     self.assertTrue((tree / path).is_file(), path)
                 self.assertEqual((tree / "usr/bin/gwe").read_text(), "release")
-                self.assertFalse((tree / "etc/init.d/S99supervisord").exists(), "one supervisord, not two")
                 if present:
                     self.assertTrue((tree / present).is_file(), present)
                 else:
-                    self.assertEqual(list((tree / "etc/init.d").iterdir()), [])
+                    self.assertEqual([path.name for path in (tree / "etc/init.d").iterdir()], ["S99supervisord"])
                 self.assertFalse((tree / "usr/share/man").exists(), "no documents unless asked for")
+
+    def test_pythons_hosting_is_installed_where_it_is_chosen(self):
+        tree = self.make("all", "SYSV", HOSTING_PYTHON="y")
+        self.assertFalse((tree / "usr/bin/supervisord").exists() or (tree / "usr/libexec/gwe/hosting-core").exists())
+        self.assertTrue((tree / "usr/libexec/gwe/rescue").exists())
+        self.assertFalse((tree / "etc/init.d/S99supervisord").exists(), "one supervisord, not two")
+        tree = self.make("all", "SYSV")
+        self.assertTrue((tree / "usr/bin/supervisord").is_symlink() and (tree / "usr/libexec/gwe/hosting-core").exists())
 
     def test_the_options_reach_the_files(self):
         key, app = self.scratch / "oem.pub", self.scratch / "hello.v1.tar.gz"
@@ -230,6 +257,13 @@ class Package(unittest.TestCase):
     def test_nothing_set_stops_nothing(self):
         self.make("show", PRODUCT_ID="")
         self.make("all", PRODUCT_ID='""', TRUSTED_KEYS='""', APPS='""', CACERT='""', SERIAL='""', SERVER='""', DATA='""')
+
+    def test_hawkbit_is_built_in_where_it_is_chosen_and_its_settings_reach_the_files(self):
+        self.assertNotIn("ddi", self.make("show").split("|")[0])
+        self.assertEqual(self.make("show", DDI="y").split("|")[0], "--no-default-features --features tls-openssl --features ddi")
+        tree = self.make("all", DDI="y", BACKEND='"ddi"', DDI_URL='"https://h.example"', DDI_TOKEN='"t"', DDI_TOKEN_KIND='"gateway"')
+        self.assertIn("url = https://h.example\ntenant = DEFAULT\n", (tree / "etc/gwe/Gateway.cfg").read_text())
+        self.assertIn("backend = ddi\n", (tree / "etc/gwe/Engine.config").read_text())
 
     def test_the_build_is_small_and_has_the_chosen_tls(self):
         options, environment, dependencies, site, _ = self.make("show").split("|")
@@ -263,7 +297,7 @@ class Package(unittest.TestCase):
         layer = set(re.findall(r"^GWE_(\w+) \?=", next(sandbox.REPOSITORY.glob("meta-gwe/recipes-gwe/gwe/gwe_*.bb")).read_text(), re.M))
         here = set(re.findall(r"^config BR2_PACKAGE_GWE_(\w+)", (PACKAGE / "Config.in").read_text(), re.M))
         self.assertLessEqual(layer, here)
-        self.assertEqual({name for name in here - layer if not name.startswith("TLS_")}, {"ARCH_SUPPORTS", "GMQ", "DOCS", "SITE", "SBOM"})
+        self.assertEqual({name for name in here - layer if not name.startswith(("TLS_", "HOSTING_"))}, {"DDI", "ARCH_SUPPORTS", "GMQ", "DOCS", "SITE", "SBOM"})
 
     def test_scripts(self):
         if not shutil.which("shellcheck"):

@@ -1,5 +1,6 @@
 """`make install`: what lands where for each init system, and whether the tools that will read it accept it."""
 
+import itertools
 import os
 import pathlib
 import re
@@ -23,7 +24,6 @@ EVERYWHERE = """
 /usr/bin/gmq -> gwe
 /usr/bin/gwe
 /usr/libexec/gwe/prepare
-/usr/libexec/gwe/rescue
 /usr/libexec/gwe/supervise
 /usr/share/gwe/gwe.spec
 """.split("\n")[1:-1]
@@ -31,17 +31,22 @@ EVERYWHERE = """
 OF_INIT = {
     "none": [],
     "sysv": ["/etc/init.d/gwe"],
-    "systemd": [
-        "/usr/lib/systemd/system/gwe.service",
-        "/usr/lib/systemd/system/supervisor.service.d/gwe.conf",
-        "/usr/lib/systemd/system/supervisord.service.d/gwe.conf",
-    ],
+    "systemd": ["/usr/lib/systemd/system/gwe.service"],
 }
+
+OF_HOSTING = {
+    "own": ["/etc/supervisord.conf -> gwe/supervisord.conf", "/usr/bin/supervisorctl -> gwe", "/usr/bin/supervisord -> gwe", "/usr/libexec/gwe/hosting-core"],
+    "python": ["/usr/libexec/gwe/rescue"],
+}
+
+# Where the image has a supervisord of its own, that one's unit is not to run beside.
+BESIDE = ["/usr/lib/systemd/system/supervisor.service.d/gwe.conf", "/usr/lib/systemd/system/supervisord.service.d/gwe.conf"]
 
 # Folders that an image needs even though nothing is in them: mount point, drop-in folders.
 EMPTY = ["/etc/gwe/trusted", "/usr/share/gwe/apps_to_install", "/var/lib/gwe"]
 
-PROGRAMS = {"/usr/bin/gwe", "/usr/libexec/gwe/prepare", "/usr/libexec/gwe/rescue", "/usr/libexec/gwe/supervise", "/etc/init.d/gwe"}
+SCRIPTS = {"/usr/libexec/gwe/prepare", "/usr/libexec/gwe/rescue", "/usr/libexec/gwe/supervise", "/etc/init.d/gwe"}
+PROGRAMS = SCRIPTS | {"/usr/bin/gwe", "/usr/libexec/gwe/hosting-core"}
 
 
 class Installed(unittest.TestCase):
@@ -50,6 +55,7 @@ class Installed(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.scratch)
         self.binary = self.scratch / "stand-in"
         self.binary.write_text("#!/bin/sh\n")
+        (self.scratch / "hosting-core").write_text("#!/bin/sh\n")
 
     def install(self, *settings):
         tree = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
@@ -68,10 +74,11 @@ class Installed(unittest.TestCase):
         return sorted(found)
 
     def test_each_init_system_gets_what_it_needs_and_nothing_else(self):
-        for init, extra in OF_INIT.items():
-            with self.subTest(init=init):
-                tree = self.install(f"INIT={init}")
-                self.assertEqual(self.listing(tree), sorted(EVERYWHERE + extra))
+        for init, hosting in itertools.product(OF_INIT, OF_HOSTING):
+            with self.subTest(init=init, hosting=hosting):
+                tree = self.install(f"INIT={init}", f"HOSTING={hosting}")
+                beside = BESIDE if (init, hosting) == ("systemd", "python") else []
+                self.assertEqual(self.listing(tree), sorted(EVERYWHERE + OF_INIT[init] + OF_HOSTING[hosting] + beside))
                 for folder in EMPTY:
                     self.assertEqual(list((tree / folder[1:]).iterdir()), [], folder)
                 for path in tree.rglob("*"):
@@ -85,6 +92,38 @@ class Installed(unittest.TestCase):
         done = subprocess.run(["make", "-C", str(sandbox.REPOSITORY), "install", "INIT=upstart"], capture_output=True, text=True)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("must be sysv, systemd or none", done.stderr)
+
+    def test_another_hosting_is_refused_and_so_is_own_without_its_core_or_beside_another(self):
+        def refused(why, *settings):
+            done = subprocess.run(["make", "-C", str(sandbox.REPOSITORY), "install", f"BINARY={self.binary}", *settings], capture_output=True, text=True)
+            self.assertNotEqual(done.returncode, 0, why)
+            self.assertIn(why, done.stderr)
+
+        refused("must be own or python", f"DESTDIR={self.scratch}/a", "HOSTING=runit")
+        refused("HOSTING=own needs hosting-core", f"DESTDIR={self.scratch}/b", f"CORE={self.scratch}/not-there")
+        other = self.scratch / "c/usr/bin/supervisord"
+        other.parent.mkdir(parents=True)
+        other.write_text("another package's\n")
+        refused("choose HOSTING=python", f"DESTDIR={self.scratch}/c")
+        self.assertEqual(other.read_text(), "another package's\n")
+
+    def test_what_is_python_is_only_there_for_pythons_hosting(self):
+        tree = self.install("INIT=systemd")
+        self.assertNotIn("rescue", (tree / "usr/lib/systemd/system/gwe.service").read_text())
+        for path in tree.rglob("*"):
+            if path.is_file() and not str(path).startswith(f"{tree}/usr/share/"):
+                self.assertNotIn("python", path.read_text(), path)
+        self.assertIn("\nExecStopPost=-/usr/libexec/gwe/rescue\n", (self.install("INIT=systemd", "HOSTING=python") / "usr/lib/systemd/system/gwe.service").read_text())
+
+    def test_hawkbits_settings_are_written_where_one_is_set_and_for_nobody_else_to_read(self):
+        tree = self.install()
+        self.assertIn("\nbackend = device-api\n", (tree / "etc/gwe/Engine.config").read_text())
+        tree = self.install("BACKEND=ddi", "DDI_URL=https://hawkbit.example/a|b", "DDI_TOKEN=se&cret", "DDI_TOKEN_KIND=gateway", "DDI_CONFIRM=auto")
+        self.assertIn("\nbackend = ddi\n", (tree / "etc/gwe/Engine.config").read_text())
+        path = tree / "etc/gwe/Gateway.cfg"
+        self.assertEqual(path.read_text().split("\n\n")[1], "[ddi]\nurl = https://hawkbit.example/a|b\ntenant = DEFAULT\nid = <uuid>\ntoken = se&cret\n"
+                         "token_kind = gateway\ninterval = ''\nconfirm = auto\n")
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
 
     def test_installing_twice_is_the_same_as_once(self):
         tree = self.install("INIT=sysv")
@@ -126,24 +165,26 @@ class Installed(unittest.TestCase):
     def test_shellcheck_accepts_every_script(self):
         if not shutil.which("shellcheck"):
             sandbox.skip("needs shellcheck")
-        tree = self.install("INIT=sysv")
-        scripts = [str(tree / name[1:]) for name in PROGRAMS if name != "/usr/bin/gwe"]
-        done = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stdout)
+        for hosting in OF_HOSTING:
+            tree = self.install("INIT=sysv", f"HOSTING={hosting}")
+            scripts = [str(tree / name[1:]) for name in SCRIPTS if (tree / name[1:]).exists()]
+            done = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_busybox_runs_every_script(self):
         if not shutil.which("busybox"):
             sandbox.skip("needs busybox")
-        tree = self.install("INIT=sysv")
-        for name in sorted(PROGRAMS - {"/usr/bin/gwe"}):
-            done = subprocess.run(["busybox", "sh", "-n", str(tree / name[1:])], capture_output=True, text=True)
-            self.assertEqual((done.returncode, done.stderr), (0, ""), name)
+        for hosting in OF_HOSTING:
+            tree = self.install("INIT=sysv", f"HOSTING={hosting}")
+            for path in sorted(tree / name[1:] for name in SCRIPTS if (tree / name[1:]).exists()):
+                done = subprocess.run(["busybox", "sh", "-n", str(path)], capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), path)
 
     def test_systemd_accepts_the_unit(self):
         if not shutil.which("systemd-analyze"):
             sandbox.skip("needs systemd-analyze")
         # The unit names absolute paths; in a copy they point into the tree, so that the check looks at what is there.
-        tree = self.install("INIT=systemd")
+        tree = self.install("INIT=systemd", "HOSTING=python")
         (tree / "usr/bin/supervisord").write_text("#!/bin/sh\n")
         (tree / "usr/bin/supervisord").chmod(0o755)
         units = tree / "usr/lib/systemd/system"

@@ -56,7 +56,8 @@ class Layer(unittest.TestCase):
     def test_the_layer_names_its_releases_and_dependencies(self):
         text = (LAYER / "conf/layer.conf").read_text()
         self.assertIn(f'LAYERSERIES_COMPAT_gwe = "{" ".join(RELEASES)}"', text)
-        self.assertIn('LAYERDEPENDS_gwe = "core meta-python"', text)
+        self.assertIn('LAYERDEPENDS_gwe = "core"', text)
+        self.assertIn('LAYERRECOMMENDS_gwe = "meta-python"', text)
 
     def test_no_recipe_does_what_breaks_reproducible_builds(self):
         for path in LAYER.rglob("*.bb*"):
@@ -138,7 +139,6 @@ SRC_URI[a-2.0.0.sha256sum] = "aa"
 
     def test_packages(self):
         self.assertEqual(self.expanded["PACKAGES"][0], "gwe-gmq", "before gwe, or gwe takes its files")
-        self.assertLessEqual({"python3-supervisor", "python3-fcntl", "python3-unixadmin"}, set(self.expanded["RDEPENDS:gwe"]))
         self.assertEqual(self.expanded["RRECOMMENDS:gwe"], ["gwe-gmq"])
         self.assertEqual(self.expanded["RDEPENDS:gwe-gmq"], ["gwe"])
         self.assertEqual(self.expanded["SYSTEMD_SERVICE:gwe"], ["gwe.service"])
@@ -150,7 +150,8 @@ SRC_URI[a-2.0.0.sha256sum] = "aa"
         self.assertLessEqual({"src", "build.rs", "Cargo.toml", "Cargo.lock"}, set(names))
         with tempfile.TemporaryDirectory() as scratch:
             source, tree, binary = (pathlib.Path(scratch, name) for name in ("source", "tree", "stand-in"))
-            binary.write_text("#!/bin/sh\n")
+            for path in (binary, binary.with_name("hosting-core")):
+                path.write_text("#!/bin/sh\n")
             source.mkdir()
             for name in names:
                 fetched = (RECIPE.parent / "files" / name).resolve(strict=True)

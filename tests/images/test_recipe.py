@@ -41,7 +41,7 @@ HELPERS = """
 die() { echo "$*" >&2; exit 1; }
 oe_runmake() { make -j 2 "$@" || die "oe_runmake failed"; }
 """
-CHOICES = ([], ["tls-openssl"], ["tls-rustls"])
+CHOICES = ([], ["tls-openssl"], ["tls-rustls"], ["tls-openssl", "ddi"], ["tls-openssl", "ddi", "hosting-python"])
 
 
 class Tasks(unittest.TestCase):
@@ -71,7 +71,8 @@ class Tasks(unittest.TestCase):
                 shutil.copytree(fetched, target) if fetched.is_dir() else shutil.copy(fetched, target)
         program = pathlib.Path(recipe.getVar("B"), "target", recipe.getVar("CARGO_TARGET_SUBDIR"), "gwe")
         program.parent.mkdir(parents=True)
-        program.write_text("#!/bin/sh\n")
+        for name in ("gwe", "hosting-core"):
+            program.with_name(name).write_text("#!/bin/sh\n")
         pathlib.Path(recipe.getVar("D")).mkdir()
         return recipe
 
@@ -101,6 +102,12 @@ class Tasks(unittest.TestCase):
                     tree = self.installed(recipe)
                     for path in ("usr/bin/gwe", "etc/init.d/gwe", "usr/lib/systemd/system/gwe.service", "usr/libexec/gwe/supervise", "etc/gwe/Gateway.cfg"):
                         self.assertTrue((tree / path).is_file(), path)
+                    is_python = "hosting-python" in features
+                    self.assertEqual((tree / "usr/libexec/gwe/hosting-core").exists(), not is_python)
+                    self.assertEqual((tree / "usr/bin/supervisord").is_symlink(), not is_python)
+                    needed = {name for name in recipe.words("RDEPENDS:gwe") if name.startswith("python")}
+                    self.assertEqual(needed, {"python3-core", "python3-fcntl", "python3-supervisor", "python3-unixadmin"} if is_python else set())
+                    self.assertEqual(recipe.words("RCONFLICTS:gwe"), [] if is_python else ["python3-supervisor"])
                     packaged = self.packaged(recipe)
                     self.assertEqual([path for path, package in packaged.items() if package is None], [], "installed and not shipped")
                     self.assertEqual(packaged["/usr/bin/gmq"], "gwe-gmq")
@@ -128,7 +135,9 @@ class Tasks(unittest.TestCase):
         for release in RELEASES:
             with self.subTest(release=release):
                 tree = self.installed(self.recipe(release, GWE_PRODUCT_ID="p1", GWE_TRUSTED_KEYS=str(key), GWE_APPS=str(app), GWE_DATA="/dev/mmcblk0p3",
-                                                  GWE_SERIAL="file:/proc/device-tree/serial-number"))
+                                                  GWE_SERIAL="file:/proc/device-tree/serial-number", GWE_BACKEND="ddi", GWE_DDI_URL="https://h.example"))
+                self.assertIn("url = https://h.example\n", (tree / "etc/gwe/Gateway.cfg").read_text())
+                self.assertIn("backend = ddi\n", (tree / "etc/gwe/Engine.config").read_text())
                 self.assertIn("model = p1\n", (tree / "etc/gwe/Gateway.cfg").read_text())
                 self.assertIn("iface = ''\n", (tree / "etc/gwe/Gateway.cfg").read_text())
                 self.assertEqual((tree / "etc/gwe/trusted/oem.pub").read_text(), "key")
@@ -149,12 +158,13 @@ class Tasks(unittest.TestCase):
                     self.assertEqual(done.returncode, 0, done.stderr)
                     graph = json.loads(done.stdout)
                     units = [graph["units"][index] for index in graph["roots"]]
-                    self.assertEqual([unit["features"] for unit in units], [features] * len(units))
+                    wanted = sorted(feature for feature in features if feature != "hosting-python")
+                    self.assertEqual([sorted(unit["features"]) for unit in units], [wanted] * len(units))
                     self.assertEqual(units[0]["profile"]["name"], "release")
                     tls = {name for name in ("openssl", "rustls") for unit in graph["units"] if unit["target"]["name"] == name}
-                    self.assertEqual(tls, {feature.removeprefix("tls-") for feature in features})
+                    self.assertEqual(tls, {feature.removeprefix("tls-") for feature in features if feature.startswith("tls-")})
                     # On an image TLS needs the roots, and OpenSSL to build against.
-                    self.assertEqual("openssl" in recipe.words("DEPENDS"), features == ["tls-openssl"])
+                    self.assertEqual("openssl" in recipe.words("DEPENDS"), "tls-openssl" in features)
                     self.assertEqual("ca-certificates" in recipe.words("RDEPENDS:gwe"), bool(features))
 
     def test_what_the_build_script_reads_is_exported(self):

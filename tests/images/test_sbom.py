@@ -122,6 +122,7 @@ class Bills(unittest.TestCase):
         with tempfile.TemporaryDirectory() as tree:
             binary = pathlib.Path(tree, "stand-in")
             binary.write_text("")
+            binary.with_name("hosting-core").write_text("")
             sandbox.make_install(tree, f"BINARY={binary}", "DOCS=no")
             self.assertFalse(pathlib.Path(tree, "usr/share/gwe/sbom.cdx.json").exists())
             sandbox.make_install(tree, f"BINARY={binary}", "DOCS=no", "SBOM=tls-openssl")

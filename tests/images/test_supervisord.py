@@ -1,10 +1,11 @@
-"""The installed configuration under the real supervisord, at its real paths, as the init scripts start it.
+"""The installed configuration under supervisord, the real one and ours, at its real paths, as the init scripts start it.
 
 The agent is stood in for by a script here: what is asked is whether supervisord, its configuration and the scripts around it do what
 an unattended gateway needs. The image test runs the real agent.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -43,6 +44,9 @@ from supervisor.{module} import main
 sys.exit(main())
 """
 
+CLEAN = "rm -rf /etc/supervisor /etc/supervisord.conf /etc/supervisor.d /etc/gwe /var/lib/gwe /usr/etc/supervisord.conf"
+SETTINGS = ("INIT=sysv", "PRODUCT_ID=p1", "SERIAL=file:/etc/serial")
+
 APP = "[program:{name}]\ncommand = sleep 1000\nstdout_logfile = /var/log/{name}.log\nstartsecs = 0\n"
 
 
@@ -58,15 +62,19 @@ class Gateway(sandbox.Sandbox):
             raise
 
     def furnish(self, python, distribution):
-        self.must("rm -rf /etc/supervisor /etc/supervisord.conf /etc/supervisor.d /etc/gwe /var/lib/gwe /usr/etc/supervisord.conf")
+        self.must(CLEAN)
         for command, module in (("supervisord", "supervisord"), ("supervisorctl", "supervisorctl")):
             self.write(f"/usr/bin/{command}", ENTRY_POINT.format(python=python, module=module), 0o755)
         # rescue asks the python3 that the image's supervisor runs on.
         self.write("/usr/local/bin/python3", f'#!/bin/sh\nexec {python} "$@"\n', 0o755)
         self.write(DISTRIBUTIONS[distribution], DISTRIBUTION_CONF)
-        self.install(STAND_IN, "INIT=sysv", "PRODUCT_ID=p1", "SERIAL=file:/etc/serial")
+        self.install(STAND_IN, *SETTINGS, "HOSTING=python")
         # The same waits, shorter.
-        self.must("sed -i 's/startsecs = .*/startsecs = 1/' /etc/gwe/supervisor.d/*.conf; sed -i 's/^PAUSE=.*/PAUSE=1/' /usr/libexec/gwe/supervise")
+        self.must("sed -i 's/^PAUSE=.*/PAUSE=1/' /usr/libexec/gwe/supervise")
+        self.finish()
+
+    def finish(self):
+        self.must("sed -i 's/startsecs = .*/startsecs = 1/' /etc/gwe/supervisor.d/*.conf")
         self.write("/etc/serial", "SN-0042\n")
         self.must("echo https_proxy=http://127.0.0.1:3128 >>/etc/default/gwe")
 
@@ -82,22 +90,24 @@ class Gateway(sandbox.Sandbox):
         return {name: re.search(rf"^{name} +RUNNING +pid (\d+)", output, re.M)[1] for name in names}
 
 
+class OwnGateway(Gateway):
+    """With our own hosting, and nothing of Python."""
+
+    def furnish(self, program, distribution):
+        self.must(CLEAN)
+        self.must("rm -f /usr/bin/supervisord /usr/bin/supervisorctl; find / -xdev -name 'python*' -path '*/bin/*' -exec chmod 000 {} +")
+        self.install(STAND_IN, *SETTINGS, core=program.with_name("hosting-core"))
+        # The agent is the script; what hosts it is the program under its other names.
+        self.must(f"mkdir /opt/gwe && cp {program} /opt/gwe/gwe && ln -sf /opt/gwe/gwe /usr/bin/supervisord && ln -sf /opt/gwe/gwe /usr/bin/supervisorctl")
+        self.finish()
+
+
 class UnderSupervisord:
-    """The same expectations for each version of supervisor; the classes below say which."""
+    """The same expectations for each supervisord; the classes below say which."""
 
-    python = ""
-    distribution = ""
-
-    @classmethod
-    def setUpClass(cls):
-        if sandbox.why_not():
-            sandbox.skip(sandbox.why_not())
-        if subprocess.run([cls.python, "-c", "import supervisor"], capture_output=True).returncode != 0:
-            sandbox.skip(f"needs supervisord of {cls.python}")
-
-    def setUp(self):
-        self.gateway = Gateway(self.python, self.distribution)
-        self.addCleanup(self.gateway.close)
+    # What a broken fragment is called where it has kept supervisord from starting, and the log that says why.
+    broken = ".conf.broken"
+    log = "/var/log/supervise.log"
 
     def test_boot_stop_and_what_is_passed_on(self):
         gateway = self.gateway
@@ -152,8 +162,8 @@ class UnderSupervisord:
         gateway.must("/etc/init.d/gwe start")
         gateway.running("gwe", "gmq", "good")
         left = gateway.must("ls /var/lib/gwe/supervisor.d").split()
-        self.assertEqual(left, sorted(["good.conf"] + [f"{name}.conf.broken" for name in damage]))
-        self.assertIn("no-such-user", gateway.must("cat /var/log/supervise.log"), "the log says what was wrong")
+        self.assertEqual(left, sorted(["good.conf"] + [f"{name}{self.broken}" for name in damage]))
+        self.assertIn("no-such-user", gateway.must(f"cat {self.log}"), "the log says what was wrong")
 
     def test_a_log_folder_that_a_boot_emptied_is_made_again(self):
         gateway = self.gateway
@@ -163,18 +173,81 @@ class UnderSupervisord:
         gateway.must("test -d /var/log/app/deep && ls /var/lib/gwe/supervisor.d/app.conf")
 
 
-class FromDebian(UnderSupervisord, unittest.TestCase):
+class OfPython(UnderSupervisord):
+    """Which version, the classes below say."""
+
+    python = ""
+    distribution = ""
+
+    @classmethod
+    def setUpClass(cls):
+        if sandbox.why_not():
+            sandbox.skip(sandbox.why_not())
+        if subprocess.run([cls.python, "-c", "import supervisor"], capture_output=True).returncode != 0:
+            sandbox.skip(f"needs supervisord of {cls.python}")
+
+    def setUp(self):
+        self.gateway = Gateway(self.python, self.distribution)
+        self.addCleanup(self.gateway.close)
+
+
+class FromDebian(OfPython, unittest.TestCase):
     """4.2.5, which scarthgap and Buildroot have, beside Buildroot's own configuration."""
 
     python = "/usr/bin/python3"
     distribution = "buildroot"
 
 
-class FromPyPI(UnderSupervisord, unittest.TestCase):
+class FromPyPI(OfPython, unittest.TestCase):
     """4.3.0, which wrynose has, beside Yocto's own configuration."""
 
     python = sys.executable
     distribution = "yocto"
+
+
+class Own(UnderSupervisord, unittest.TestCase):
+    """Ours: a fragment that cannot be read is left out at boot, and stays."""
+
+    broken = ".conf"
+    log = "/var/log/supervisord.log"
+
+    @classmethod
+    def setUpClass(cls):
+        if sandbox.why_not():
+            sandbox.skip(sandbox.why_not())
+        if not shutil.which("cargo"):
+            sandbox.skip("needs cargo")
+        subprocess.run(["cargo", "build", "--quiet", "--locked", "--no-default-features"], cwd=sandbox.REPOSITORY, check=True)
+
+    def setUp(self):
+        self.gateway = OwnGateway(sandbox.REPOSITORY / "target/debug/gwe", "buildroot")
+        self.addCleanup(self.gateway.close)
+
+    def test_no_shell_stays_and_what_an_application_left_behind_is_gone_before_a_new_start(self):
+        gateway = self.gateway
+        # In its parent's session, and deaf to what asks it to end.
+        gateway.write("/usr/bin/leaves", "#!/bin/sh\n(trap '' TERM; while :; do sleep 77; done) &\nexec sleep 1000\n", 0o755)
+        gateway.write("/var/lib/gwe/supervisor.d/app.conf", APP.format(name="app").replace("sleep 1000", "/usr/bin/leaves"))
+        gateway.must("/etc/init.d/gwe start")
+        gateway.running("gwe", "gmq", "app")
+        before = set(gateway.must("pgrep -f leaves").split())
+        keeper = gateway.must("cat /var/run/gwe-supervise.pid").strip()
+        self.assertEqual(gateway.must(f"tr '\\0' ' ' </proc/{keeper}/cmdline"), "/usr/libexec/gwe/hosting-core --keep /usr/libexec/gwe/supervise ")
+        self.assertEqual(gateway.must(f"cat /proc/{keeper}/task/{keeper}/children").split(), gateway.must("cat /var/run/supervisord.pid").split(), "and nothing between them")
+        gateway.must("kill -9 $(cat /var/run/supervisord.pid)")
+        gateway.wait_for("pgrep -f leaves", lambda pids: pids.strip() and not before & set(pids.split()))
+        gateway.running("gwe", "gmq", "app")
+        gateway.must("/etc/init.d/gwe stop")
+        self.assertEqual(gateway.run("pgrep -x hosting-core")[1], "", "the keeper has ended, too")
+
+    def test_a_stop_waits_for_what_prepares_and_starts_nothing_then(self):
+        gateway = self.gateway
+        gateway.write("/usr/libexec/gwe/prepare", "#!/bin/sh\ntouch /run/begun\nsleep 3\ntouch /run/prepared\n", 0o755)
+        gateway.must("/etc/init.d/gwe start")
+        gateway.wait_for("ls /run", "begun")
+        gateway.must("/etc/init.d/gwe stop")
+        gateway.must("test -e /run/prepared")
+        self.assertEqual(gateway.run("test -e /var/run/supervisord.pid")[0], 1)
 
 
 if __name__ == "__main__":

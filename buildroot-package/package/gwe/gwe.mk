@@ -55,12 +55,19 @@ GWE_LICENSE += , BSD-3-Clause (crates)
 GWE_CARGO_ENV += AWS_LC_SYS_NO_JITTER_ENTROPY=1
 endif
 
+ifeq ($(BR2_PACKAGE_GWE_DDI),y)
+GWE_CARGO_BUILD_OPTS += --features ddi
+endif
+
+GWE_HOSTING = $(if $(BR2_PACKAGE_GWE_HOSTING_PYTHON),python,own)
+
 # "make install" of the source is the one list of what goes where.
 GWE_MAKE_OPTS = \
 	DESTDIR="$(TARGET_DIR)" \
 	PREFIX=/usr \
 	SYSV_NAME=S99gwe \
 	BINARY="$(@D)/target/$(RUSTC_TARGET_NAME)/$(if $(BR2_ENABLE_DEBUG),debug,release)/gwe" \
+	HOSTING=$(GWE_HOSTING) \
 	GMQ=$(if $(BR2_PACKAGE_GWE_GMQ),yes,no) \
 	DOCS=$(if $(BR2_PACKAGE_GWE_DOCS),yes,no) \
 	SBOM=$(if $(BR2_PACKAGE_GWE_SBOM),$(GWE_FEATURES)) \
@@ -71,6 +78,14 @@ GWE_MAKE_OPTS = \
 	UPDATE_INTERVAL=$(BR2_PACKAGE_GWE_UPDATE_INTERVAL) \
 	ACTIVATION_RETRY_INTERVAL=$(BR2_PACKAGE_GWE_ACTIVATION_RETRY_INTERVAL) \
 	PUSH=$(if $(BR2_PACKAGE_GWE_PUSH),yes,no) \
+	BACKEND="$(or $(call qstrip,$(BR2_PACKAGE_GWE_BACKEND)),device-api)" \
+	DDI_URL="$(call qstrip,$(BR2_PACKAGE_GWE_DDI_URL))" \
+	DDI_TENANT="$(call qstrip,$(BR2_PACKAGE_GWE_DDI_TENANT))" \
+	DDI_ID="$(call qstrip,$(BR2_PACKAGE_GWE_DDI_ID))" \
+	DDI_TOKEN="$(call qstrip,$(BR2_PACKAGE_GWE_DDI_TOKEN))" \
+	DDI_TOKEN_KIND="$(call qstrip,$(BR2_PACKAGE_GWE_DDI_TOKEN_KIND))" \
+	DDI_INTERVAL="$(call qstrip,$(BR2_PACKAGE_GWE_DDI_INTERVAL))" \
+	DDI_CONFIRM="$(call qstrip,$(BR2_PACKAGE_GWE_DDI_CONFIRM))" \
 	LOG_LEVEL="$(call qstrip,$(BR2_PACKAGE_GWE_LOG_LEVEL))" \
 	CACERT="$(call qstrip,$(BR2_PACKAGE_GWE_CACERT))" \
 	TRUSTED_KEYS="$(call qstrip,$(BR2_PACKAGE_GWE_TRUSTED_KEYS))" \
@@ -95,7 +110,9 @@ endef
 define GWE_REMOVE_S99SUPERVISORD
 	rm -f $(TARGET_DIR)/etc/init.d/S99supervisord
 endef
+ifeq ($(GWE_HOSTING),python)
 GWE_TARGET_FINALIZE_HOOKS += GWE_REMOVE_S99SUPERVISORD
+endif
 
 define GWE_PERMISSIONS
 	/etc/gwe d 755 0 0 - - - - -

@@ -46,6 +46,16 @@ GWE_UPDATE_INTERVAL ?= "14400"
 GWE_ACTIVATION_RETRY_INTERVAL ?= "60"
 # yes: orders are listened for between check-ins.
 GWE_PUSH ?= "no"
+# Who gives the orders: device-api or, with ddi in PACKAGECONFIG, ddi (hawkBit), and the settings of that. A token that one gateway alone
+# may have does not belong here, but what is the same for all does: a gateway token (DDI_TOKEN_KIND gateway), say.
+GWE_BACKEND ?= "device-api"
+GWE_DDI_URL ?= ""
+GWE_DDI_TENANT ?= ""
+GWE_DDI_ID ?= ""
+GWE_DDI_TOKEN ?= ""
+GWE_DDI_TOKEN_KIND ?= ""
+GWE_DDI_INTERVAL ?= ""
+GWE_DDI_CONFIRM ?= ""
 # DEBUG, INFO, WARNING, ERROR or CRITICAL.
 GWE_LOG_LEVEL ?= "INFO"
 # Files, absolute or as SRC_URI finds them: the only roots to trust (PEM), minisign public keys that make signatures mandatory
@@ -60,9 +70,13 @@ GWE_DATA ?= ""
 
 SRC_URI += "${@' '.join('file://%s;unpack=0' % name for name in d.expand('${GWE_CACERT} ${GWE_TRUSTED_KEYS} ${GWE_APPS}').split())}"
 
-PACKAGECONFIG ??= "tls-openssl"
+PACKAGECONFIG ??= "tls-openssl ddi"
 PACKAGECONFIG[tls-openssl] = "--features tls-openssl,,openssl,ca-certificates"
 PACKAGECONFIG[tls-rustls] = "--features tls-rustls,,,ca-certificates"
+PACKAGECONFIG[ddi] = "--features ddi"
+# supervisor's own supervisord in the place of ours, from meta-python. fcntl and unixadmin are what python3-supervisor needs and, on
+# scarthgap, does not name itself.
+PACKAGECONFIG[hosting-python] = ",,,python3-core python3-fcntl python3-supervisor python3-unixadmin"
 
 # Only newer releases pass PACKAGECONFIG_CONFARGS to cargo by themselves; there cargo sees a feature twice, which is the same as once.
 CARGO_BUILD_FLAGS:append = " --no-default-features ${PACKAGECONFIG_CONFARGS}"
@@ -96,6 +110,7 @@ do_install() {
             MANDIR="${mandir}" \
             UNITDIR="${systemd_system_unitdir}" \
             BINARY="${B}/target/${CARGO_TARGET_SUBDIR}/gwe" \
+            HOSTING="${@'python' if 'hosting-python' in d.getVar('PACKAGECONFIG').split() else 'own'}" \
             PRODUCT_ID="${GWE_PRODUCT_ID}" \
             IFACE="${GWE_IFACE}" \
             SERIAL="${GWE_SERIAL}" \
@@ -103,6 +118,14 @@ do_install() {
             UPDATE_INTERVAL="${GWE_UPDATE_INTERVAL}" \
             PUSH="${GWE_PUSH}" \
             ACTIVATION_RETRY_INTERVAL="${GWE_ACTIVATION_RETRY_INTERVAL}" \
+            BACKEND="${GWE_BACKEND}" \
+            DDI_URL="${GWE_DDI_URL}" \
+            DDI_TENANT="${GWE_DDI_TENANT}" \
+            DDI_ID="${GWE_DDI_ID}" \
+            DDI_TOKEN="${GWE_DDI_TOKEN}" \
+            DDI_TOKEN_KIND="${GWE_DDI_TOKEN_KIND}" \
+            DDI_INTERVAL="${GWE_DDI_INTERVAL}" \
+            DDI_CONFIRM="${GWE_DDI_CONFIRM}" \
             LOG_LEVEL="${GWE_LOG_LEVEL}" \
             CACERT="$(in_unpackdir ${GWE_CACERT})" \
             TRUSTED_KEYS="$(in_unpackdir ${GWE_TRUSTED_KEYS})" \
@@ -116,6 +139,7 @@ PACKAGES =+ "${PN}-gmq"
 
 FILES:${PN} += " \
     ${localstatedir}/lib/gwe \
+    ${prefix}/libexec/gwe \
     ${systemd_system_unitdir} \
 "
 FILES:${PN}-gmq += " \
@@ -138,16 +162,11 @@ CONFFILES:${PN}-gmq += " \
     ${sysconfdir}/gwe/supervisor.d/gmq.conf \
 "
 
-# fcntl and unixadmin are what python3-supervisor needs and, on scarthgap, does not name itself.
-RDEPENDS:${PN} += " \
-    ${@'e2fsprogs-e2fsck e2fsprogs-mke2fs' if d.getVar('GWE_DATA') else ''} \
-    python3-core \
-    python3-fcntl \
-    python3-supervisor \
-    python3-unixadmin \
-"
+RDEPENDS:${PN} += "${@'e2fsprogs-e2fsck e2fsprogs-mke2fs' if d.getVar('GWE_DATA') else ''}"
 RDEPENDS:${PN}-gmq += "${PN}"
 RRECOMMENDS:${PN} += "${PN}-gmq"
+# Both have a program by that name.
+RCONFLICTS:${PN} += "${@'' if 'hosting-python' in d.getVar('PACKAGECONFIG').split() else 'python3-supervisor'}"
 
 CVE_PRODUCT = "exosite:gateway_engine"
 # cargo_common.bbclass takes it for a crate of the registry. Only newer releases know the variable.

@@ -23,7 +23,7 @@ pub fn fork() -> Answer<i32> {
 }
 
 /// Everything that was blocked is let through again.
-fn unblock_signals() {
+pub fn unblock_signals() {
     let none = 0_u64;
     // SAFETY: a set of eight bytes.
     let _ = unsafe { ask(number::SIGPROCMASK, &[2, &none as *const u64 as usize, 0, 8]) };

@@ -27,6 +27,7 @@ mod arch;
 mod child;
 mod command;
 mod front;
+mod keep;
 mod life;
 mod listen;
 mod listener;
@@ -57,7 +58,9 @@ mod text;
 unsafe extern "C" fn core_main(stack: *const usize) -> ! {
     let arguments = stack.add(1) as *const *const u8;
     let environment = arguments.add(*stack + 1);
-    run::main(own::Surroundings { arguments, environment })
+    let around = own::Surroundings { arguments, environment };
+    keep::keep_if_asked(around);
+    run::main(around)
 }
 
 /// Nothing here is meant to panic; what does all the same becomes the same core again, with all that is.

@@ -8,25 +8,38 @@ use super::system::{ask, high, read, Answer};
 use super::{front, output, reap, renew, stop};
 
 const HUP: u32 = 1;
-const INT: u32 = 2;
+pub const INT: u32 = 2;
 const QUIT: u32 = 3;
 const USR1: u32 = 10;
 const USR2: u32 = 12;
 const PIPE: u32 = 13;
-const TERM: u32 = 15;
-const CHLD: u32 = 17;
+pub const TERM: u32 = 15;
+pub const CHLD: u32 = 17;
 
 const AWAITED: u64 = bit(HUP) | bit(INT) | bit(QUIT) | bit(USR1) | bit(USR2) | bit(TERM) | bit(CHLD);
 /// What one record of the descriptor takes; the signal's number is its first word.
-const RECORD: usize = 128;
+pub const RECORD: usize = 128;
 
-const fn bit(signal: u32) -> u64 {
+pub const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
 }
 
-/// Blocks what is awaited, and what a closed pipe would send; nothing stays ignored, so that children begin as they should.
+/// Whether a read waits for a signal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Blocking {
+    Yes,
+    No,
+}
+
+/// What the core awaits, and not what a closed pipe would send.
 pub fn open() -> Answer<i32> {
-    let blocked = AWAITED | bit(PIPE);
+    high(open_for(AWAITED, AWAITED | bit(PIPE), Blocking::No)?)
+}
+
+/// Blocks some, and makes a descriptor for those that are awaited; nothing stays ignored, so that children begin as they should.
+pub fn open_for(awaited: u64, blocked: u64, blocking: Blocking) -> Answer<i32> {
+    const NONBLOCK: usize = 0o4000;
+    let flags = if blocking == Blocking::No { NONBLOCK } else { 0 };
     // SAFETY: sets of eight bytes, and empty actions.
     unsafe {
         ask(number::SIGPROCMASK, &[2, &blocked as *const u64 as usize, 0, 8])?;
@@ -34,7 +47,7 @@ pub fn open() -> Answer<i32> {
         for signal in 1..=64 {
             let _ = ask(number::SIGACTION, &[signal, default.as_ptr() as usize, 0, 8]);
         }
-        high(ask(number::SIGNALFD4, &[usize::MAX, &AWAITED as *const u64 as usize, 8, 0o4000])? as i32)
+        ask(number::SIGNALFD4, &[usize::MAX, &awaited as *const u64 as usize, 8, flags]).map(|fd| fd as i32)
     }
 }
 

@@ -323,8 +323,18 @@ pub fn exit(status: u32) -> ! {
 /// Waits until the descriptor can be written, for so many milliseconds at most.
 pub fn wait_to_write(fd: i32, ms: u32) -> bool {
     const POLLOUT: u32 = 4;
+    wait_for(fd, POLLOUT, ms)
+}
+
+/// The same until it can be read.
+pub fn wait_to_read(fd: i32, ms: u32) -> bool {
+    const POLLIN: u32 = 1;
+    wait_for(fd, POLLIN, ms)
+}
+
+fn wait_for(fd: i32, what: u32, ms: u32) -> bool {
     // Descriptor, and what is asked in the lower half of the second word.
-    let mut asked = [fd as u32, POLLOUT];
+    let mut asked = [fd as u32, what];
     let (s, ns) = ((ms / 1000) as usize, (ms % 1000) as usize * 1_000_000);
     let time = [s, ns];
     // SAFETY: one record, and a time in words of the machine.
