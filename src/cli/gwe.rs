@@ -123,6 +123,10 @@ pub static TABLE: &[(&str, &[Row])] = &[
                 Does::RunOnFiles(|call| operator::install(&call.config, &call.operands)),
             ),
             row(
+                option("", &["--forget"], "APP|all", "forget what failed here before, so that it is tried again"),
+                Does::Run(|call| operator::forget(&call.config, &output::quoted(&call.value))),
+            ),
+            row(
                 switch("", &["--download-latest"], "of the original; there is no release area any more"),
                 Does::Run(|_| operator::download_latest()),
             ),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::output;
 use crate::config::{Cik, Config, ConfigError, Setting, Which};
 use crate::install::local::LocalError;
+use crate::install::{forget, journal};
 use crate::queue;
 use crate::sys::net;
 
@@ -93,15 +94,32 @@ pub fn print_mac(interface: &str) -> u8 {
 pub fn install(config: &Config, files: &[PathBuf]) -> u8 {
     match crate::install::local::install(config, files) {
         Ok(report) => print(&report.text).max(u8::from(!report.all_done)),
-        Err(LocalError::File(e)) => {
-            complain(&output::told(&e));
-            1
-        }
-        Err(e) => {
-            complain(&e.to_string());
-            1
-        }
+        Err(e) => not_done(e),
     }
+}
+
+/// Forgets what is held against an app's contents; prints what that was.
+#[must_use]
+pub fn forget(config: &Config, app: &str) -> u8 {
+    if app.is_empty() {
+        complain("--forget wants an app's name, or all");
+        return 2;
+    }
+    // Who pastes the tarball's name means its app.
+    let app = journal::app_of(app);
+    match forget::forget(config, app) {
+        Ok(lines) if lines.is_empty() => print(&["nothing is held against ", app, "\n"].concat()),
+        Ok(lines) => print(&lines.iter().flat_map(|line| ["forgotten: ", line, "\n"]).collect::<String>()),
+        Err(e) => not_done(e),
+    }
+}
+
+fn not_done(error: LocalError) -> u8 {
+    complain(&match error {
+        LocalError::File(e) => output::told(&e),
+        e => e.to_string(),
+    });
+    1
 }
 
 /// A flag of the original, whose scripts may still call it.

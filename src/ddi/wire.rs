@@ -164,7 +164,7 @@ impl Artifact {
         }
         let signature = beside.iter().find(|other| other.filename.strip_suffix(BESIDE[0]) == Some(&self.filename));
         let signature = signature.and_then(Artifact::href).map(str::to_string);
-        let entry = Entry { name: self.filename.clone(), sha256, size: Some(size), delta_from: None };
+        let entry = Entry { name: self.filename.clone(), sha256, size: Some(size), delta_from: None, force: false };
         Ok(Part { entry, link: Link { href: href.to_string(), signature, sha1, md5 } })
     }
 

@@ -54,6 +54,8 @@ pub struct Job {
     pub tries: Option<u32>,
     /// How often supervisord went away while the app settled.
     pub losses: Option<u32>,
+    /// Whether it was ordered to be tried although it failed before: see [`forget`](super::forget).
+    pub force: Option<bool>,
     /// Whether what it failed for says something about the moment alone, and nothing about its content.
     pub passing: Option<bool>,
     /// How often the download was tried in a row without getting anywhere.
@@ -124,6 +126,7 @@ impl Job {
             attempts: 0,
             tries: None,
             losses: None,
+            force: entry.force.then_some(true),
             passing: None,
             misses: 0,
             resumed: false,
@@ -147,7 +150,7 @@ impl Job {
     #[must_use]
     pub fn from_file(path: &Path, factory: bool) -> Job {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut job = Job::new(Entry { name, sha256: None, size: None, delta_from: None });
+        let mut job = Job::new(Entry { name, sha256: None, size: None, delta_from: None, force: false });
         job.file = Some(path.to_string_lossy().into_owned());
         job.factory = factory;
         job
@@ -263,9 +266,9 @@ impl Journal {
             let waits = |old: &Job, held: bool| (old.state.needs_network() || held) && app_of(&old.name) == app;
             let mut olds = self.jobs.iter().zip(&held).filter(|(old, held)| waits(old, **held));
             if let Some((same, _)) = olds.find(|(old, _)| old.asks_for_the_same(job)) {
-                let (order, link) = (job.order.take(), job.link.take());
+                let (order, link, force) = (job.order.take(), job.link.take(), job.force);
                 job.clone_from(same);
-                (job.order, job.link) = (order, link);
+                (job.order, job.link, job.force) = (order, link, force.or(same.force));
             }
             let mut held = held.into_iter();
             self.jobs.retain(|old| !waits(old, held.next().unwrap_or(false)));

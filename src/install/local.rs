@@ -15,7 +15,7 @@ use crate::supervisor::Supervisor;
 use crate::sys::file::FileError;
 
 /// A person waits so long for an install of the engine's to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// So many factory apps are looked at.
 const MAX_FACTORY_APPS: usize = 64;
 

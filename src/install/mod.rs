@@ -8,6 +8,7 @@ mod delta;
 mod digest;
 pub mod drive;
 pub mod fetch;
+pub mod forget;
 mod fragment;
 mod hosting;
 pub mod journal;

@@ -134,6 +134,13 @@ impl Registry {
         self.refused.drain(..excess);
     }
 
+    /// Forgets what is held against the contents that are meant, and gives it.
+    pub fn forgive(&mut self, is_meant: impl Fn(&Refused) -> bool) -> Vec<Refused> {
+        let (meant, others) = self.refused.drain(..).partition(is_meant);
+        self.refused = others;
+        meant
+    }
+
     /// Why this content is not taken; `None`: nothing is known against it.
     #[must_use]
     pub fn refusal(&self, tarball: &str, sha256: &str) -> Option<&Refused> {

@@ -163,6 +163,9 @@ impl Gateway<'_> {
 
     /// Brings the tarball here, whole and believed.
     fn fetch(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
+        if job.force == Some(true) {
+            self.forgive(name);
+        }
         let whole = self.tarball(job);
         if job.file.is_none() && !whole.is_file() {
             return self.download(job, name, &whole);

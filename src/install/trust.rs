@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::fetch::Area;
-use super::journal::Job;
+use super::journal::{app_of, Job};
 use super::registry::Refused;
 use super::steps::Gateway;
 use super::{agent, digest};
@@ -104,7 +104,11 @@ fn check_other_hash(job: &Job, path: &Path) -> Result<(), Distrust> {
 /// What is said of a content that is not taken again.
 pub fn refused_before(refused: &Refused) -> String {
     let why = refused.why.as_deref().unwrap_or("it was rolled back");
-    format!("this very content failed before ({why}); upload a corrected one")
+    let app = app_of(&refused.tarball);
+    format!(
+        "this very content failed before ({why}); to try it all the same, order it with \"force\": true, or say \
+         gwe --forget {app} on the gateway; else upload a corrected one"
+    )
 }
 
 fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Path) -> Result<(), Distrust> {

@@ -26,6 +26,8 @@ pub struct Entry {
     pub size: Option<u64>,
     /// Ours: the versions from which there is a delta to this one, without their `v`.
     pub delta_from: Option<Vec<String>>,
+    /// Ours: whether what failed here before is tried again.
+    pub force: bool,
 }
 
 /// A request as far as it can be understood: a bad entry does not refuse its neighbours (cases/README.md, 13).
@@ -61,6 +63,8 @@ pub enum EntryFault {
     BadHash,
     /// `size` is no whole number.
     BadSize,
+    /// `force` is neither true nor false.
+    BadForce,
 }
 
 impl fmt::Display for Refused {
@@ -75,6 +79,7 @@ impl fmt::Display for Refused {
             EntryFault::NameTooLong => " has a name of more than 200 bytes",
             EntryFault::BadHash => " has a sha256 that is not 64 hexadecimal digits",
             EntryFault::BadSize => " has a size that is no whole number of bytes",
+            EntryFault::BadForce => " has a force that is neither true nor false",
         })
     }
 }
@@ -157,7 +162,13 @@ fn entry(value: &Value) -> Result<Entry, EntryFault> {
     if sha256.as_ref().is_some_and(|hash| hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit())) {
         return Err(EntryFault::BadHash);
     }
-    Ok(Entry { name, sha256, size: whole(object, "size", EntryFault::BadSize)?, delta_from: bases(object) })
+    let force = match object.get("force") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(force)) => *force,
+        Some(_) => return Err(EntryFault::BadForce),
+    };
+    let size = whole(object, "size", EntryFault::BadSize)?;
+    Ok(Entry { name, sha256, size, delta_from: bases(object), force })
 }
 
 /// The versions from which a delta is offered. What is no text in it, or no list, is no reason to refuse the tarball.
@@ -220,11 +231,11 @@ mod tests {
         let request = parse(&text).unwrap().unwrap();
         assert_eq!(
             request.entries[0],
-            Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None, delta_from: None }
+            Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None, delta_from: None, force: false }
         );
         assert_eq!(
             request.entries[1],
-            Entry { name: "b.v2.tar.gz".into(), sha256: Some(hash), size: Some(7), delta_from: None }
+            Entry { name: "b.v2.tar.gz".into(), sha256: Some(hash), size: Some(7), delta_from: None, force: false }
         );
         assert!(request.refused.is_empty());
     }
@@ -244,6 +255,14 @@ mod tests {
             let request = parse(&text).unwrap().unwrap();
             let want = want.map(|versions: Vec<&str>| versions.into_iter().map(String::from).collect());
             assert_eq!((request.refused.len(), &request.entries[0].delta_from), (0, &want), "{offer}");
+        }
+    }
+
+    #[test]
+    fn an_entry_says_whether_it_is_forced() {
+        for (force, want) in [("true", true), ("false", false), ("null", false)] {
+            let text = format!(r#"{{"install": [{{"name": "a.v1.tar.gz", "force": {force}}}]}}"#);
+            assert_eq!(parse(&text).unwrap().unwrap().entries[0].force, want, "{force}");
         }
     }
 
@@ -273,6 +292,8 @@ mod tests {
             (r#"{"name": "b", "size": "7"}"#, Some("b"), EntryFault::BadSize),
             (r#"{"name": "b", "size": 1e300}"#, Some("b"), EntryFault::BadSize),
             (r#"{"name": "b", "sha256": "12"}"#, Some("b"), EntryFault::BadHash),
+            (r#"{"name": "b", "force": "yes"}"#, Some("b"), EntryFault::BadForce),
+            (r#"{"name": "b", "force": 1}"#, Some("b"), EntryFault::BadForce),
             (r#"{"name": "b", "sha256": 12}"#, Some("b"), EntryFault::BadHash),
             (r#"{"nam": "b"}"#, None, EntryFault::NoName),
             (r#"{"name": 1}"#, None, EntryFault::NoName),

@@ -4,7 +4,7 @@ use super::*;
 use std::fs;
 
 fn job(name: &str, state: State) -> Job {
-    Job { state, ..Job::new(Entry { name: name.into(), sha256: None, size: None, delta_from: None }) }
+    Job { state, ..Job::new(Entry { name: name.into(), sha256: None, size: None, delta_from: None, force: false }) }
 }
 
 #[test]

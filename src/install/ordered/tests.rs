@@ -5,7 +5,7 @@ use crate::install::request::Entry;
 use crate::orders::{Link, Progress};
 
 fn part(name: &str) -> Part {
-    let entry = Entry { name: name.into(), sha256: None, size: Some(7), delta_from: None };
+    let entry = Entry { name: name.into(), sha256: None, size: Some(7), delta_from: None, force: false };
     Part { entry, link: Link { href: ["/", name].concat(), signature: None, sha1: None, md5: None } }
 }
 
