@@ -226,7 +226,7 @@ endif
 install-docs:
 ifneq ($(DOCS),no)
 	install -d "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(MANDIR)/man8"
-	install -m 0644 LICENSE LICENSE-CRATES $(wildcard README.md docs/*.md) "$(DESTDIR)$(DOCDIR)"
+	install -m 0644 LICENSE LICENSE-CRATES $(filter-out docs/decisions.md,$(wildcard README.md docs/*.md)) "$(DESTDIR)$(DOCDIR)"
 	install -m 0644 $(wildcard docs/man/*.8) "$(DESTDIR)$(MANDIR)/man8"
 endif
 

@@ -1,4 +1,4 @@
-//! The buildfile: what a tarball is built from (spec: gateway-engine.md, "A Custom Gateway Application"). JSON with `name`,
+//! The buildfile: what a tarball is built from (docs/spec/gateway-engine.md, "A Custom Gateway Application"). JSON with `name`,
 //! `version`, `includes`, `excludes`, `pre_build_cmds`, `post_build_cmds`.
 
 use std::fmt;

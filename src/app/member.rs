@@ -14,7 +14,7 @@ use super::tarball::{MAX_DEPTH, MAX_PATH};
 /// The longest single name, in bytes: what Linux file systems take.
 const MAX_NAME: usize = 255;
 
-/// What an archive brings beside the app: the companion files that macOS writes beside each file (cases/README.md, 06; buf#2504,
+/// What an archive brings beside the app: the companion files that macOS writes beside each file (docs/spec/failures.md, case 06; buf#2504,
 /// vespa#32549), and a label of the archive whose header can be read. (GNU `tar -V` leaves the size out, which the parser refuses before
 /// this is asked: 17 is open.) Whoever unpacks it elsewhere does not see them either.
 #[must_use]

@@ -1,4 +1,4 @@
-//! A tarball's name: `<APP>.v<VERSION>.tar.gz` (spec: gateway-engine.md, "A Custom Gateway Application").
+//! A tarball's name: `<APP>.v<VERSION>.tar.gz` (docs/spec/gateway-engine.md, "A Custom Gateway Application").
 //!
 //! The app's name becomes a file name, a folder, an INI section and a word in XML and JSON; the version becomes a folder. So
 //! the letters allowed are the few that need no quoting in any of these, and nothing here can climb out of a folder.
@@ -11,7 +11,7 @@ pub const MAX_PART: usize = 64;
 
 const SUFFIX: &str = ".tar.gz";
 
-/// What the image hosts and calls by these names: an app of that name would take its place (cases/README.md, A13). `gwe` is the
+/// What the image hosts and calls by these names: an app of that name would take its place (docs/spec/failures.md, A13). `gwe` is the
 /// agent's own update.
 const RESERVED: [&str; 4] = ["gmq", "gdc", "supervisord", "supervisorctl"];
 

@@ -1,5 +1,5 @@
-//! What a tarball must hold: `install.sh` or `setup.py`, and for a long-running app `supervisor.conf` (spec:
-//! gateway-engine.md, "A Custom Gateway Application").
+//! What a tarball must hold: `install.sh` or `setup.py`, and for a long-running app `supervisor.conf`
+//! (docs/spec/gateway-engine.md, "A Custom Gateway Application").
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The command line of `gdc`, the device client for apps in any language (spec: gateway-engine.md, "gdc, the device client").
+//! The command line of `gdc`, the device client for apps in any language (docs/spec/gateway-engine.md, "gdc, the device client").
 
 mod calls;
 mod save;

@@ -1,4 +1,4 @@
-//! The command line of `gmq`, the store-and-forward queue (spec: gmq.md, "Command line").
+//! The command line of `gmq`, the store-and-forward queue (docs/spec/gmq.md, "Command line").
 
 mod set_aside;
 mod show;

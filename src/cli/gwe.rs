@@ -1,4 +1,4 @@
-//! The command line of `gwe` (spec: gateway-engine.md, "Command line"). [`TABLE`] is its one definition.
+//! The command line of `gwe` (docs/spec/gateway-engine.md, "Command line"). [`TABLE`] is its one definition.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A CIK. `Display` and `Debug` show 8 characters and 32 asterisks (spec: gateway-engine.md, "Identity and configuration"), so
+/// A CIK. `Display` and `Debug` show 8 characters and 32 asterisks (docs/spec/gateway-engine.md, "Identity and configuration"), so
 /// a log line cannot leak it; [`Cik::secret`] is the one way to the whole.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cik(String);
@@ -11,8 +11,8 @@ impl Cik {
     /// A CIK's length in characters.
     pub const LEN: usize = 40;
 
-    /// Accepts exactly 40 ASCII letters and digits: the platform's keys are lower-case hex or mixed-case alphanumeric (spec:
-    /// device-api.md).
+    /// Accepts exactly 40 ASCII letters and digits: the platform's keys are lower-case hex or mixed-case alphanumeric
+    /// (docs/spec/device-api.md).
     #[must_use]
     pub fn parse(text: &str) -> Option<Cik> {
         let ok = text.len() == Cik::LEN && text.bytes().all(|b| b.is_ascii_alphanumeric());

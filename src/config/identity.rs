@@ -1,4 +1,4 @@
-//! Who this gateway is: product id and serial number (spec: gateway-engine.md, "Identity and configuration").
+//! Who this gateway is: product id and serial number (docs/spec/gateway-engine.md, "Identity and configuration").
 
 use std::fmt;
 

@@ -39,7 +39,7 @@ pub struct Layered {
 
 impl Layered {
     /// Reads both layers. Never fails: a layer that cannot be read (missing, empty, zeroed, torn) counts as empty, and a
-    /// damaged one is logged, since the agent must start on what is safe (spec: failures.md, row 8).
+    /// damaged one is logged, since the agent must start on what is safe (docs/spec/failures.md, row 8).
     #[must_use]
     pub fn load(factory: &Path, state: PathBuf, mode: u32) -> Layered {
         Layered { factory: Layer::load(factory), state: Layer::load(&state), mode }
@@ -52,7 +52,7 @@ impl Layered {
     }
 
     /// Sets options durably in the upper layer, given as section, key and value. Whoever holds an old copy changes these keys
-    /// alone: the file is read again under a lock that every writer takes (cases/README.md, A2).
+    /// alone: the file is read again under a lock that every writer takes (docs/spec/failures.md, A2).
     ///
     /// # Errors
     /// The state file could not be written; the values in force are then the old ones.
@@ -99,7 +99,7 @@ impl Layer {
     }
 }
 
-/// Quotes around a whole value are taken off, since empty values are written `''` (spec: gateway-engine.md); `"''"` arrives from
+/// Quotes around a whole value are taken off, since empty values are written `''` (docs/spec/gateway-engine.md); `"''"` arrives from
 /// shells that quote twice.
 #[must_use]
 pub fn unquote(value: &str) -> &str {
@@ -161,7 +161,7 @@ mod tests {
         fs::remove_dir_all(dir).unwrap();
     }
 
-    /// cases/README.md, A2: a copy that is older than the file erased what others had set meanwhile.
+    /// docs/spec/failures.md, A2: a copy that is older than the file erased what others had set meanwhile.
     #[test]
     fn an_old_copy_changes_only_its_own_keys() {
         let dir = std::env::temp_dir().join(format!("gwe-layered-old-{}", std::process::id()));
@@ -190,7 +190,7 @@ mod tests {
         for empty in ["", "''", "\"\"", " '' ", "\"''\""] {
             assert_eq!(unquote(empty), "");
         }
-        // A pair around the whole is taken off, and nothing else (cases/README.md, doubtful: `uuid = 'X'`).
+        // A pair around the whole is taken off, and nothing else (docs/spec/failures.md, "Doubtful inputs": `uuid = 'X'`).
         for (value, want) in
             [("it's", "it's"), ("'X'", "X"), ("\"X\"", "X"), ("'", "'"), ("'a", "'a"), ("a'b'", "a'b'")]
         {

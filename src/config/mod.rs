@@ -1,4 +1,4 @@
-//! Settings and identity: Gateway.cfg, Engine.config, and every path the program touches (spec: gateway-engine.md,
+//! Settings and identity: Gateway.cfg, Engine.config, and every path the program touches (docs/spec/gateway-engine.md,
 //! "Identity and configuration").
 
 pub mod cik;
@@ -155,7 +155,7 @@ impl Config {
         let tables = [(&self.gateway, &["vendor", "model", "uuid"][..]), (&self.engine, &["server", "cacert"])];
         let refused = tables.into_iter().find_map(|(table, keys)| keys.iter().find_map(|key| table.refused(key)));
         let is_https = self.server().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
-        // A pin that cannot be read is not the same as none (cases/README.md, A14).
+        // A pin that cannot be read is not the same as none (docs/spec/failures.md, A14).
         refused.or_else(|| self.engine.lost("cacert").filter(|_| is_https))
     }
 
@@ -265,7 +265,7 @@ impl Config {
     }
 
     /// How long one check-in may take, installs included, before its process is ended: no install that is within its own limits
-    /// may be taken for a check-in that hangs (cases/README.md, A14).
+    /// may be taken for a check-in that hangs (docs/spec/failures.md, A14).
     #[must_use]
     pub fn check_in_limit(&self) -> Duration {
         self.seconds("check_in_limit").max(self.shortest_check_in_limit())
@@ -372,7 +372,7 @@ mod tests {
         fs::remove_dir_all(paths.root()).unwrap();
     }
 
-    /// cases/README.md, 08 (gagent#475): what is in the files and does not fit is told with file, line and key.
+    /// docs/spec/failures.md, case 08 (gagent#475): what is in the files and does not fit is told with file, line and key.
     #[test]
     fn what_does_not_fit_is_told_with_its_place_and_stops_what_would_go_wrong() {
         let paths = scratch("problems");
@@ -410,7 +410,7 @@ mod tests {
         fs::remove_dir_all(paths.root()).unwrap();
     }
 
-    /// cases/README.md, A14: a damaged file may have held a pin.
+    /// docs/spec/failures.md, A14: a damaged file may have held a pin.
     #[test]
     fn no_tls_with_the_system_s_roots_where_a_pin_may_be_lost() {
         let paths = scratch("pin");

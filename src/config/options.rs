@@ -15,7 +15,7 @@ pub struct Opt {
     pub check: fn(&str) -> Result<(), &'static str>,
 }
 
-/// The shortest interval between two check-ins, in seconds (spec: gateway-engine.md, "The loop").
+/// The shortest interval between two check-ins, in seconds (docs/spec/gateway-engine.md, "The loop").
 pub const MIN_INTERVAL: u64 = 1;
 /// The longest one: a year. A larger number would put the gateway out of the fleet's reach for good.
 pub const MAX_INTERVAL: u64 = 366 * 24 * 3600;

@@ -1,7 +1,7 @@
 //! Every path the program touches, under one root, so that it runs without being root in a folder (`--root DIR`, `GWE_ROOT`).
 //!
 //! Factory defaults are read-only files of the image under `/etc/gwe`; what is set or learned at run time lives under
-//! `/var/lib/gwe`, so a read-only root works and `rm -r /var/lib/gwe` is a factory reset (spec: gateway-engine.md).
+//! `/var/lib/gwe`, so a read-only root works and `rm -r /var/lib/gwe` is a factory reset (docs/spec/gateway-engine.md).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ impl Paths {
         self.below_root("/run/gwe")
     }
 
-    /// minisign public keys (`*.pub`); with at least one, only signed tarballs are installed (design decision 6).
+    /// minisign public keys (`*.pub`); with at least one, only signed tarballs are installed (docs/decisions.md, "Signed if told so").
     #[must_use]
     pub fn trusted_keys(&self) -> PathBuf {
         self.factory().join("trusted")
@@ -92,7 +92,7 @@ impl Paths {
         self.state().join("supervisor.d")
     }
 
-    /// supervisord's socket unless `[supervisor] socket` says otherwise (spec: images.md).
+    /// supervisord's socket unless `[supervisor] socket` says otherwise (docs/spec/images.md).
     #[must_use]
     pub fn supervisor_socket(&self) -> PathBuf {
         self.below_root("/var/run/supervisor.sock")

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration file, for whoever wrote it: file, line, key, and what would be right (cases/README.md, 08).
+//! What is wrong with a configuration file, for whoever wrote it: file, line, key, and what would be right (docs/spec/failures.md, case 08).
 
 use std::fmt;
 use std::path::PathBuf;

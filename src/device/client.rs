@@ -1,4 +1,4 @@
-//! The calls of the Device API (spec: device-api.md, the table). Each is one request, bounded in time and size.
+//! The calls of the Device API (docs/spec/device-api.md, "Calls"). Each is one request, bounded in time and size.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::config::Cik;
 use crate::format::form;
 use crate::http::{self, Answer, Limits, Method, Request, Settings, Sink, Transport, TransportError};
 
-/// The longest long poll (spec: device-api.md).
+/// The longest long poll (docs/spec/device-api.md).
 pub const MAX_WAIT: Duration = Duration::from_secs(300);
 
 const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";

@@ -1,5 +1,5 @@
 //! The platform as a check-in sees it: activated, re-activated when the CIK is no longer known, and written to at most once a
-//! second (spec: device-api.md).
+//! second (docs/spec/device-api.md).
 
 use std::time::Duration;
 

@@ -88,7 +88,7 @@ impl fmt::Display for DeviceError {
 
 impl std::error::Error for DeviceError {}
 
-/// What a status means for a call (spec: device-api.md, the table).
+/// What a status means for a call (docs/spec/device-api.md, "Calls").
 fn meaning(call: &str, status: u16) -> &'static str {
     match (call, status) {
         ("activate", 404) => " (this serial number is not on the system)",

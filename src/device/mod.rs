@@ -1,4 +1,4 @@
-//! Exosite's Device API: the client (spec: device-api.md). What it needs of HTTP is in [`http`](crate::http).
+//! Exosite's Device API: the client (docs/spec/device-api.md). What it needs of HTTP is in [`http`](crate::http).
 //!
 //! ```no_run
 //! use gwe::config::Cik;

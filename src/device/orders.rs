@@ -1,5 +1,5 @@
 //! The Device API as a source of orders: one hybrid request tells the reports and brings `engine_fetch` and `update_interval`; an
-//! alias is cleared once its order is durable (spec: gateway-engine.md, "The loop").
+//! alias is cleared once its order is durable (docs/spec/gateway-engine.md, "The loop").
 
 use std::cell::RefCell;
 
@@ -133,7 +133,7 @@ struct Answers {
     update_interval: Option<String>,
 }
 
-/// Sets the interval that the cloud asks for. One that cannot be is refused, and who asked for it is told (cases/README.md, 09).
+/// Sets the interval that the cloud asks for. One that cannot be is refused, and who asked for it is told (docs/spec/failures.md, case 09).
 fn take_interval(config: &mut Config, text: &str) -> Result<Option<ConfigError>, Failed> {
     let text = text.trim().trim_start_matches('\u{feff}');
     let seconds = options::parse_interval(text);

@@ -1,4 +1,4 @@
-//! One check-in, start to end (spec: gateway-engine.md, "The loop").
+//! One check-in, start to end (docs/spec/gateway-engine.md, "The loop").
 //!
 //! Invariant: one request where nothing is to be done; whatever is asked for is durable before its alias is cleared, and a
 //! report is dropped only when the cloud has acknowledged it.

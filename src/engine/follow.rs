@@ -1,4 +1,4 @@
-//! Going on as the agent version that arrived over the air: what the image's `gwe`, `gmq` and `gdc` do first (design decision 1).
+//! Going on as the agent version that arrived over the air: what the image's `gwe`, `gmq` and `gdc` do first (docs/decisions.md, "The engine is a timer").
 //!
 //! Invariants: nobody follows twice in a row; only a version that has completed a check-in is followed; what stays resident and
 //! dies right at its start is followed [`MAX_STARTS`] times, and then no more until boot: the image's own goes on.

@@ -1,6 +1,6 @@
 //! The last known time: a gateway without a clock battery boots in 1970, where every certificate is "not yet valid" and
 //! nothing can be fetched, the right time included. So the time is kept on disk, and at start a clock that lies before it is
-//! set forward to it, as fake-hwclock does (spec: failures.md, row 7).
+//! set forward to it, as fake-hwclock does (docs/spec/failures.md, row 7).
 //!
 //! Invariants: the clock is never set back; a time that cannot be is neither kept nor believed; flash is written a few times
 //! a day at most, however often the engine checks in or restarts.

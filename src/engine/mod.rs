@@ -1,4 +1,4 @@
-//! The engine: a timer whose every check-in is a child process, the same as `gwe --once` (design decision 1).
+//! The engine: a timer whose every check-in is a child process, the same as `gwe --once` (docs/decisions.md, "The engine is a timer").
 //!
 //! Invariants: what stays resident opens no connection, starts no thread, and writes nothing to flash on a quiet day;
 //! intervals run on the monotonic clock; no failure of a check-in ends the loop.
@@ -29,7 +29,7 @@ use crate::sys::{log, random};
 use child::Ended;
 use pause::Kept;
 
-/// Exit status where the gateway is not configured (spec: gateway-engine.md, "Command line").
+/// Exit status where the gateway is not configured (docs/spec/gateway-engine.md, "Command line").
 pub const NOT_CONFIGURED: u8 = 255;
 /// A version on trial that hangs is ended sooner than one that is known to work.
 const TRIAL_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -200,7 +200,7 @@ impl Engine<'_> {
         let check_in = match ended {
             Ended::Completed => CheckIn::Completed,
             Ended::Failed | Ended::Stopped => CheckIn::Failed,
-            // What an app's install did is not the agent's (cases/README.md, A11): the install counts it by itself.
+            // What an app's install did is not the agent's (docs/spec/failures.md, A11): the install counts it by itself.
             Ended::Crashed if journal::is_at_work(&self.paths.state()) => CheckIn::Failed,
             Ended::Crashed => CheckIn::Crashed,
         };

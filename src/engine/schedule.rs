@@ -18,7 +18,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The wait after the `failures`-th failure in a row (from 1), with full jitter. The first retry comes soon: a modem that was
 /// late at boot, a connection that broke. From the second on, waits are drawn from a quarter of the update interval, which
 /// doubles up to the whole: so those that an outage of the server has missed come back over as long a time as they would have
-/// come in, and the load on it at most doubles (spec: failures.md, row 6; `tests/it/herd.rs` has the figures).
+/// come in, and the load on it at most doubles (docs/spec/failures.md, row 6; `tests/it/herd.rs` has the figures).
 #[must_use]
 pub fn after_failure(failures: u32, interval: Duration, random: u64) -> Duration {
     let first = FIRST_RETRY.min(interval);

@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded`, as the Device API speaks it (spec: device-api.md).
+//! `application/x-www-form-urlencoded`, as the Device API speaks it (docs/spec/device-api.md).
 //!
 //! Sloppy input is decoded, never refused: a bad `%` escape stands for itself, `+` and `%20` are both a space.
 

@@ -1,4 +1,4 @@
-//! INI files as supervisord's parser reads them (spec: supervisord.md, "The fragment of a hosted app"). That is Python's
+//! INI files as supervisord's parser reads them (docs/spec/supervisord.md, "The fragment of a hosted app"). That is Python's
 //! `RawConfigParser(inline_comment_prefixes=(';', '#'), strict=False)`, in 4.2.5 and 4.3.0 alike: `=` or `:`; continuation lines
 //! are those indented deeper than their option, with blank lines between them; `#` and `;` begin a comment at the start of a
 //! line and behind white space; keys in any case; the last of two equal keys wins; a section that appears twice is merged.

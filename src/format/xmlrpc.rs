@@ -1,4 +1,4 @@
-//! XML-RPC, as Python's `xmlrpc.client` marshals it: calls out, answers in (spec: supervisord.md).
+//! XML-RPC, as Python's `xmlrpc.client` marshals it: calls out, answers in (docs/spec/supervisord.md).
 //!
 //! Invariants: reading never recurses, keeps to the limits below, and never panics on any bytes.
 
@@ -80,7 +80,7 @@ pub enum Answer {
     Fault {
         /// The server's number for it.
         code: i64,
-        /// The server's text, unfiltered: it may quote what must not leave the gateway (spec: supervisord.md, trap 6).
+        /// The server's text, unfiltered: it may quote what must not leave the gateway (docs/spec/supervisord.md, trap 6).
         text: String,
     },
 }

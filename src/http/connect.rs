@@ -1,5 +1,5 @@
 //! One connection to one of several addresses, in bounded time: a black-holed IPv6 address must not starve IPv4
-//! (minreq#52; spec: failures.md, row 2).
+//! (minreq#52; docs/spec/failures.md, row 2).
 //!
 //! The addresses are tried with their families in turn, each next one a moment after the one before, and the first that
 //! answers wins ("happy eyeballs", RFC 8305). [`Race`] decides and is plain data; [`connect`] does.

@@ -1,4 +1,4 @@
-//! A download into a [`Sink`], from where the last one ended (rauc#1517; spec: failures.md, row 4).
+//! A download into a [`Sink`], from where the last one ended (rauc#1517; docs/spec/failures.md, row 4).
 
 use std::io;
 
@@ -94,7 +94,7 @@ struct Download<'a> {
 impl Download<'_> {
     /// What of the content an answer brings: first byte, how many, the content's size.
     fn promised(&mut self, head: &Head, length: Option<u64>) -> Result<(u64, Option<u64>, Option<u64>), &'static str> {
-        // A ranged answer may come as 200 with a Content-Range (spec: device-api.md).
+        // A ranged answer may come as 200 with a Content-Range (docs/spec/device-api.md).
         let Some(text) = head.header("content-range") else {
             return if head.status == 206 {
                 Err("it is a part and does not say which")

@@ -1,7 +1,7 @@
 //! Whether a plain HTTP answer came whole, judged from the bytes on the wire.
 //!
 //! minreq takes the end of the connection for the end of whatever it was reading: a line, the headers, a chunk, the body
-//! (spec: device-api.md, "What minreq 3.0.0 does"). This follower is shown the same bytes and believes none of that. It
+//! (docs/spec/device-api.md, "What minreq 3.0.0 does"). This follower is shown the same bytes and believes none of that. It
 //! keeps nothing but the headers, and never changes a byte. It cannot look into TLS; there the library reports a cut.
 
 /// The longest head that is followed; with TLS, the relay holds back more until minreq has read the head.
@@ -160,7 +160,7 @@ fn after_head(head: &[u8]) -> Option<At> {
     }
     Some(match length {
         _ if matches!(status, "204" | "304") => At::DoneWithoutBody,
-        // Where both are there, chunked wins (spec: device-api.md).
+        // Where both are there, chunked wins (docs/spec/device-api.md).
         _ if chunked => At::Chunked(Chunk::Size(Vec::new())),
         Some(Ok(0)) => At::Done,
         Some(Ok(length)) => At::Length(length),

@@ -1,4 +1,4 @@
-//! The proxy that the environment names, and our own CONNECT through it (FlowFuse/device-agent#268; spec: failures.md, row 3).
+//! The proxy that the environment names, and our own CONNECT through it (FlowFuse/device-agent#268; docs/spec/failures.md, row 3).
 //!
 //! Variables as curl reads them: `https_proxy`, `HTTPS_PROXY` or, for a plain URL, `http_proxy` (in lower case only: a CGI
 //! request can set the other), then `all_proxy`, `ALL_PROXY`; `no_proxy`, `NO_PROXY` list hosts that are reached directly.

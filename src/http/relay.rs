@@ -2,7 +2,7 @@
 //! minreq and a connection that is ours.
 //!
 //! minreq's own connection has no stall or connect timeout, leaks a thread at its deadline, gives the first address of a
-//! name the whole time, and panics at a bad proxy (spec: device-api.md, "What minreq 3.0.0 does"). So it is never used:
+//! name the whole time, and panics at a bad proxy (docs/spec/device-api.md, "What minreq 3.0.0 does"). So it is never used:
 //! minreq is told that 127.0.0.1 is its proxy, and this module
 //! - ends the request at its deadlines, by closing ([`Watchdog`](super::watchdog::Watchdog));
 //! - counts the bytes on the wire;

@@ -1,7 +1,7 @@
 //! Names to addresses, in bounded time.
 //!
 //! `getaddrinfo` takes as long as it likes. It runs in a helper thread, of which this process has one at the most: while
-//! one is stuck, further lookups fail at once (spec: failures.md, row 2). No thread is started for an address in digits.
+//! one is stuck, further lookups fail at once (docs/spec/failures.md, row 2). No thread is started for an address in digits.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

@@ -1,7 +1,7 @@
 //! Where the TLS library finds its roots: set once per process, by the environment, which is the only way minreq leaves.
 //!
-//! Without a `cacert` setting, OpenSSL reads the system's whole bundle at each request (37 ms of CPU for 145 CAs; spec:
-//! device-api.md). Where the system's folder has hash links it looks up only the one that it needs, if it is not told of
+//! Without a `cacert` setting, OpenSSL reads the system's whole bundle at each request (37 ms of CPU for 145 CAs;
+//! docs/spec/device-api.md). Where the system's folder has hash links it looks up only the one that it needs, if it is not told of
 //! the bundle: a fifth of the CPU. That is done only where there are as many links as the bundle has certificates, so that no
 //! root is lost. rustls reads everything in either case, so it is left alone.
 

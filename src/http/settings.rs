@@ -15,7 +15,7 @@ pub struct Settings {
     pub cacert: Option<PathBuf>,
     /// The `User-Agent` header.
     pub user_agent: String,
-    /// Who uses the network, in the account: more than two characters (spec: gateway-engine.md, "Reports").
+    /// Who uses the network, in the account: more than two characters (docs/spec/gateway-engine.md, "Reports").
     pub consumer: String,
     /// The account of every request; see [`usage`](super::usage).
     pub usage_log: PathBuf,

@@ -1,7 +1,7 @@
 //! One HTTP request, whole or an error: the only use of minreq.
 //!
 //! minreq speaks HTTP and TLS over a connection that is ours ([`relay`](super::relay)). What it does not see to is seen to
-//! here (spec: device-api.md, "What minreq 3.0.0 does"): no redirects, bounded heads and bodies, bodies counted against
+//! here (docs/spec/device-api.md, "What minreq 3.0.0 does"): no redirects, bounded heads and bodies, bodies counted against
 //! their length, a cut told from an end, no control characters in what is sent.
 
 use std::io::{self, Read};

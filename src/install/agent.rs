@@ -1,4 +1,4 @@
-//! The agent's own versions: which one runs the next check-in, and which one stays resident (design decision 1).
+//! The agent's own versions: which one runs the next check-in, and which one stays resident (docs/decisions.md, "The engine is a timer").
 //!
 //! The image's `/usr/bin/gwe` is never overwritten. A version that arrived over the air lives in a slot of the app `gwe`; it
 //! is on trial until it has completed a check-in, and it is dropped for the one before when it crashes three times in a
@@ -16,7 +16,7 @@ use crate::sys::file::{self, FileError};
 
 /// The app whose install is an update of the agent.
 pub const APP: &str = "gwe";
-/// Crashes in a row after which a version is dropped (spec: failures.md, row 15).
+/// Crashes in a row after which a version is dropped (docs/spec/failures.md, row 15).
 pub const MAX_CRASHES: u32 = 3;
 /// Failed check-ins of a version on trial after which the version before shows whether the network is to blame.
 const MISSES_TO_COMPARE: u32 = 3;
@@ -231,7 +231,7 @@ pub fn is_program(path: &Path) -> bool {
 }
 
 /// The program that this process runs, by a path that can be started. One that was replaced on disk is what stands there now, as
-/// after a restart; one that was removed still runs, and can be started by way of /proc (cases/README.md, A3).
+/// after a restart; one that was removed still runs, and can be started by way of /proc (docs/spec/failures.md, A3).
 #[must_use]
 pub fn own_executable() -> PathBuf {
     match std::env::current_exe() {

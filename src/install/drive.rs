@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// cases/README.md, A1: what takes the machine down in a state is given up after that state's number of tries.
+    /// docs/spec/failures.md, A1: what takes the machine down in a state is given up after that state's number of tries.
     #[test]
     fn a_state_that_a_reboot_enters_again_is_counted() {
         for (state, fatal, end) in

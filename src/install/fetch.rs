@@ -1,5 +1,5 @@
 //! Getting a tarball from the content area: resumed where it broke off, bounded in bytes and tries, believed only when
-//! checked (spec: failures.md, rows 1, 4, 5, 13).
+//! checked (docs/spec/failures.md, rows 1, 4, 5, 13).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};

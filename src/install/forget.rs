@@ -1,5 +1,5 @@
 //! What is held against a content is forgotten, so that it is tried again: an order with `"force": true` means one tarball, and
-//! `gwe --forget` an app's, or all (cases/README.md, 01).
+//! `gwe --forget` an app's, or all (docs/spec/failures.md, case 01).
 //!
 //! Invariant: only failures are forgotten. What a signature, a hash or a name forbids stays forbidden.
 

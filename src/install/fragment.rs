@@ -1,7 +1,7 @@
 //! An app's fragment in supervisord's folder: what is there while a version settles is not what a boot would start.
 //!
 //! Invariant: until a version has settled, the durable fragment has `autostart = false`, so that a boot starts it only by way of
-//! the journal, which counts the try first (cases/README.md, A1). supervisord itself has read the version's own fragment, so
+//! the journal, which counts the try first (docs/spec/failures.md, A1). supervisord itself has read the version's own fragment, so
 //! that nothing differs for it, and `supervisorctl update` restarts nothing, once that is in place for good.
 
 use std::path::{Path, PathBuf};
@@ -131,7 +131,7 @@ fn place(gateway: &Gateway<'_>, app: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    /// cases/README.md, A1.
+    /// docs/spec/failures.md, A1.
     #[test]
     fn what_is_held_is_the_same_but_for_its_start() {
         for (text, held) in [

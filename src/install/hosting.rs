@@ -66,7 +66,7 @@ fn is_recorded(gateway: &Gateway<'_>, job: &Job, name: &TarballName) -> bool {
     recorded.is_some_and(|app| app.version == name.version() && app.slot == job.slot)
 }
 
-/// Not knowing is not success (cases/README.md, A10): where supervisord is not there to tell, the app settles later. For ever
+/// Not knowing is not success (docs/spec/failures.md, A10): where supervisord is not there to tell, the app settles later. For ever
 /// is no answer, either.
 fn not_hosted(job: &mut Job, unhosted: Unhosted) -> Outcome {
     let reason = match unhosted {
@@ -104,7 +104,7 @@ pub fn not_settled(job: &mut Job, _name: &TarballName) -> Outcome {
 
 /// Brings back what was there before: the version in the other slot, or nothing.
 pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
-    // What only says how things stood at the moment is not held against the content (cases/README.md, 01).
+    // What only says how things stood at the moment is not held against the content (docs/spec/failures.md, case 01).
     if job.passing != Some(true) {
         gateway.remember_bad(job, &job.reason, Registry::refuse);
     }
@@ -245,7 +245,7 @@ fn take_up(
         Ok(settled) => Ok(settled),
         Err(e @ SupervisorError::Failing { .. }) => Err(Unhosted::Bad(e.to_string())),
         Err(e @ SupervisorError::Unreadable(_)) => {
-            // Out with it at once: one broken file blocks every app (supervisord.md, trap 1).
+            // Out with it at once: one broken file blocks every app (docs/spec/supervisord.md, trap 1).
             if let Err(e) = fragment.remove() {
                 crate::error!("{e}");
             }

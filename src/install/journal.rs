@@ -50,7 +50,7 @@ pub struct Job {
     /// How often `install.sh` was begun.
     pub attempts: u32,
     /// How often the state's work was begun without coming to an end: a reboot in it leaves it as it is, and the next try counts
-    /// before it begins (cases/README.md, A1). `None`: it ended in order.
+    /// before it begins (docs/spec/failures.md, A1). `None`: it ended in order.
     pub tries: Option<u32>,
     /// How often supervisord went away while the app settled.
     pub losses: Option<u32>,

@@ -44,7 +44,7 @@ pub fn lock(paths: &Paths, patience: Duration) -> Result<Option<Lock>, FileError
 }
 
 impl Gateway<'_> {
-    /// Works on the pending jobs in order. One that has to wait keeps back only those of the same app (cases/README.md, A5 and
+    /// Works on the pending jobs in order. One that has to wait keeps back only those of the same app (docs/spec/failures.md, A5 and
     /// A14), and no other installs begin while this program is on trial.
     ///
     /// # Errors

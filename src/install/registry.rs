@@ -1,6 +1,6 @@
 //! The registry: which version of each app is installed, where, and which content is not taken again.
 //!
-//! Invariants: a version is recorded only after its success (spec: failures.md, row 10); an older agent reads what a newer
+//! Invariants: a version is recorded only after its success (docs/spec/failures.md, row 10); an older agent reads what a newer
 //! one wrote and the other way round, so a field that is added later is an `Option`.
 
 use std::path::{Path, PathBuf};

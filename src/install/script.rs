@@ -1,4 +1,4 @@
-//! Running an app's installer: `install.sh`, or `setup.py` where there is only that (spec: gateway-engine.md).
+//! Running an app's installer: `install.sh`, or `setup.py` where there is only that (docs/spec/gateway-engine.md).
 
 use std::io;
 use std::path::Path;
@@ -73,7 +73,7 @@ pub fn run(folder: &Path, installer: Installer, name: &TarballName, root: &Path,
     }
 }
 
-/// What the system means: its own words name neither the interpreter nor the mount (cases/README.md, 12; acme.sh#394, netdata#7536).
+/// What the system means: its own words name neither the interpreter nor the mount (docs/spec/failures.md, case 12; acme.sh#394, netdata#7536).
 fn cause(error: &io::Error, folder: &Path, what: &str) -> String {
     let is_there = folder.join(what).is_file();
     match error.kind() {

@@ -1,4 +1,4 @@
-//! Settling and rolling back the agent itself: the new version must complete a check-in (design decision 1).
+//! Settling and rolling back the agent itself: the new version must complete a check-in (docs/decisions.md, "The engine is a timer").
 
 use super::agent::{self, Agents, Version};
 use super::drive::Outcome;
@@ -10,7 +10,7 @@ use crate::app::TarballName;
 use crate::sys::file::FileError;
 
 /// The slot that a new version goes to: not that of the version in charge. What was to fall back on from there gives way, and
-/// is forgotten before it is touched. `Ok(None)`: both are in use, since the newest version is still on trial (cases/README.md, A4).
+/// is forgotten before it is touched. `Ok(None)`: both are in use, since the newest version is still on trial (docs/spec/failures.md, A4).
 pub fn free_slot(gateway: &Gateway<'_>) -> Result<Option<&'static str>, FileError> {
     let paths = gateway.config.paths();
     let agents = Agents::load(paths);
@@ -53,7 +53,7 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
         };
     }
     // It has completed a check-in and is not what runs: a script in its place, say, that starts another agent. That never
-    // changes (cases/README.md, A5).
+    // changes (docs/spec/failures.md, A5).
     if is_current && gateway.checked_in && !agents.trial {
         job.reason = "its gwe is not the program that runs its check-ins: pack the program itself".to_string();
         return Outcome::Event(Event::NotSettled);

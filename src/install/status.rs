@@ -1,4 +1,4 @@
-//! `fetch_status`: what the cloud reads of an install (spec: gateway-engine.md, "The loop").
+//! `fetch_status`: what the cloud reads of an install (docs/spec/gateway-engine.md, "The loop").
 
 use super::journal::{Job, Journal};
 use crate::format::sort::sort;

@@ -181,7 +181,7 @@ impl Gateway<'_> {
     }
 
     /// Copies a file of somebody's into a folder of root's before it is looked at: what was checked must be what is unpacked, also
-    /// after a restart (cases/README.md, A7). What the image brought stays where it is, since nobody can change that.
+    /// after a restart (docs/spec/failures.md, A7). What the image brought stays where it is, since nobody can change that.
     fn take_in(&self, job: &Job, whole: &Path) -> Result<(), String> {
         let Some(file) = job.file.as_ref().filter(|_| !job.factory) else { return Ok(()) };
         file::copy(Path::new(file), whole, fetch::MAX_TARBALL).map_err(|e| e.to_string())

@@ -1,5 +1,5 @@
-//! Whether a tarball is believed: size and hash where the request names them, a signature where keys are trusted (design
-//! decision 6).
+//! Whether a tarball is believed: size and hash where the request names them, a signature where keys are trusted
+//! (docs/decisions.md, "Signed if told so").
 
 use std::path::Path;
 
@@ -137,7 +137,7 @@ fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, pat
     Ok(())
 }
 
-/// The time of what the image brought: of its signature, where it has a good one beside it, else of the image's build (cases/README.md,
+/// The time of what the image brought: of its signature, where it has a good one beside it, else of the image's build (docs/spec/failures.md,
 /// A6).
 fn time_of_factory(keys: &TrustedKeys, job: &Job, name: &TarballName, path: &Path) -> u64 {
     let text = file::read(&path.with_file_name(name.signature_id()), MAX_SIGNATURE as u64).ok().flatten();

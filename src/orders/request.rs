@@ -1,4 +1,4 @@
-//! `engine_fetch`: the cloud's request, as text (spec: gateway-engine.md, "The loop", step 4).
+//! `engine_fetch`: the cloud's request, as text (docs/spec/gateway-engine.md, "The loop", step 4).
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub struct Entry {
     pub force: bool,
 }
 
-/// A request as far as it can be understood: a bad entry does not refuse its neighbours (cases/README.md, 13).
+/// A request as far as it can be understood: a bad entry does not refuse its neighbours (docs/spec/failures.md, case 13).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// What is asked for.
@@ -273,7 +273,7 @@ mod tests {
         }
     }
 
-    /// cases/README.md, 13 (hive#398, kukuri#646): what every JSON reader takes is taken.
+    /// docs/spec/failures.md, case 13 (hive#398, kukuri#646): what every JSON reader takes is taken.
     #[test]
     fn a_byte_order_mark_and_a_whole_number_with_a_point_are_taken() {
         for size in ["150", "150.0", "1.5e2", "1500e-1"] {
@@ -282,7 +282,7 @@ mod tests {
         }
     }
 
-    /// cases/README.md, 13: one bad entry of two is told with its place, and the other is installed.
+    /// docs/spec/failures.md, case 13: one bad entry of two is told with its place, and the other is installed.
     #[test]
     fn one_bad_entry_does_not_refuse_its_neighbours() {
         let long = format!(r#"{{"name":"{}"}}"#, "a".repeat(201));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The time before a retry: anything from nothing up to a limit that doubles with each failure ("full jitter"), so that a fleet
-/// that lost its server together does not come back together (spec: failures.md, row 6). `failures` in a row, at least 1.
+/// that lost its server together does not come back together (docs/spec/failures.md, row 6). `failures` in a row, at least 1.
 #[must_use]
 pub fn delay(failures: u32, first: Duration, longest: Duration, random: u64) -> Duration {
     let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(30));

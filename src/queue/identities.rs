@@ -165,7 +165,7 @@ impl Identities {
     }
 
     /// Where there is no room: the oldest never accepted identity of the local user who has most of them, if those are more than a fair
-    /// share and `user` is another. One who invents devices, with points queued for each, keeps nobody else out (cases/README.md, A12).
+    /// share and `user` is another. One who invents devices, with points queued for each, keeps nobody else out (docs/spec/failures.md, A12).
     #[must_use]
     pub fn crowding(&self, user: Option<u32>) -> Option<u64> {
         let invented = || self.known.iter().filter(|k| !k.is_accepted() && k.owner != Some(ROOT) && k.owner != user);
@@ -314,7 +314,7 @@ mod tests {
         fs::remove_dir_all(dir).unwrap();
     }
 
-    /// cases/README.md, A12.
+    /// docs/spec/failures.md, A12.
     #[test]
     fn what_was_never_accepted_makes_room_oldest_first_and_an_activated_device_is_never_forgotten() {
         let dir = scratch("many");

@@ -1,4 +1,4 @@
-//! Who data belongs to: a device that gmq provisions itself, or the holder of a CIK (spec: gmq.md, "Identity").
+//! Who data belongs to: a device that gmq provisions itself, or the holder of a CIK (docs/spec/gmq.md, "Identity").
 
 use std::fmt;
 

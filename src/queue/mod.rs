@@ -1,4 +1,4 @@
-//! gmq, the store-and-forward queue on localhost (spec: gmq.md).
+//! gmq, the store-and-forward queue on localhost (docs/spec/gmq.md).
 
 pub mod ask;
 pub mod backoff;

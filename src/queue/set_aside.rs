@@ -1,4 +1,4 @@
-//! Points that the platform refused for good, kept with its reason until somebody looks (spec: gmq.md): a text file of its own,
+//! Points that the platform refused for good, kept with its reason until somebody looks (docs/spec/gmq.md): a text file of its own,
 //! one line a point, appended to by the forwarder and rewritten by `gmq set-aside`.
 //!
 //! Invariant: whoever writes holds the lock. The file never grows beyond [`MAX_BYTES`]: then the oldest go, and are counted.

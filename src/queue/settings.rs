@@ -1,4 +1,4 @@
-//! gmq.cfg and logging.cfg (spec: gmq.md, "Command line"): one table makes the defaults, what is shown and the checks.
+//! gmq.cfg and logging.cfg (docs/spec/gmq.md, "Command line"): one table makes the defaults, what is shown and the checks.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub enum Which {
     Logging,
 }
 
-/// The port that apps know (spec: gmq.md).
+/// The port that apps know (docs/spec/gmq.md).
 pub const DEFAULT_PORT: u16 = 8090;
 /// The longest `batch_record_period`: a day.
 const MAX_PERIOD: Duration = Duration::from_secs(24 * 3600);

@@ -1,4 +1,4 @@
-//! The time of points while the clock may be wrong: no clock battery, no network yet (spec: failures.md, row 7).
+//! The time of points while the clock may be wrong: no clock battery, no network yet (docs/spec/failures.md, row 7).
 //!
 //! The time since boot is always right. So a point that arrives before the wall clock is known good is stored with its place
 //! in this boot, and becomes a time of day when it is known when the boot began: points keep their distance from each other.

@@ -1,4 +1,4 @@
-//! The reports `device_info`, `engine_report` and `usage_report`: facts in, JSON out (spec: gateway-engine.md, "Reports").
+//! The reports `device_info`, `engine_report` and `usage_report`: facts in, JSON out (docs/spec/gateway-engine.md, "Reports").
 //!
 //! Invariants: a report is valid JSON of at most [`MAX_REPORT`] bytes whatever the facts; what does not fit is left out whole,
 //! and the report says how much. No program is started for one.

@@ -1,7 +1,7 @@
 //! What can go wrong between the agent and supervisord, in sentences that may leave the gateway.
 //!
 //! Invariant: the text of fault 92 (CANT_REREAD) is never kept: it quotes the configuration and lists the names of
-//! environment variables (spec: supervisord.md, trap 6). What is kept of it are a file, a section and one of our own sentences.
+//! environment variables (docs/spec/supervisord.md, trap 6). What is kept of it are a file, a section and one of our own sentences.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::format::xmlrpc::RpcError;
 
-/// supervisord's fault numbers (spec: supervisord.md), as far as anything depends on them.
+/// supervisord's fault numbers (docs/spec/supervisord.md), as far as anything depends on them.
 pub mod code {
     /// The method is not there: supervisord.conf lacks its `[rpcinterface:supervisor]`.
     pub const UNKNOWN_METHOD: i64 = 1;

@@ -1,4 +1,4 @@
-//! supervisord over its unix socket, by XML-RPC (spec: supervisord.md).
+//! supervisord over its unix socket, by XML-RPC (docs/spec/supervisord.md).
 //!
 //! Invariants: this room never starts a program, writes no file, and keeps no state between two calls: what is up is known
 //! by supervisord alone, so whatever was interrupted is done again by calling it again. Each call has a time limit and a size

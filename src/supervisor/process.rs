@@ -6,7 +6,7 @@ use crate::format::xmlrpc::Value;
 
 use super::error::one_line;
 
-/// A process's state (spec: supervisord.md).
+/// A process's state (docs/spec/supervisord.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Not started, or stopped by request.

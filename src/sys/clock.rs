@@ -1,5 +1,5 @@
 //! The clocks. Intervals run on the time since boot, which nobody can set; the wall clock is only for what people and
-//! servers read (spec: failures.md, row 7).
+//! servers read (docs/spec/failures.md, row 7).
 
 use std::io;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! Sleeping as another program: this process becomes one of two kilobytes until a deadline or a signal, and then what it was
-//! (design.md, Budgets: what is resident should not pay for TLS).
+//! (docs/decisions.md, "Budgets": what is resident should not pay for TLS).
 //!
 //! The program (`doze/sleeper.rs`) is part of this one; it runs from memory, so no file is needed, and a mount without `exec` is no
 //! hindrance. Signals that are blocked stay blocked and pending through both changes, and the process keeps its number, its

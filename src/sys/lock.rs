@@ -1,7 +1,7 @@
 //! A lock between processes, which the kernel gives back when its holder dies.
 //!
 //! Invariant: whoever can open what the lock lies on can take it, and keep all others waiting. So nobody else can open it: a file
-//! is its owner's alone, and a folder may be passed by others, but not opened (cases/README.md, A9).
+//! is its owner's alone, and a folder may be passed by others, but not opened (docs/spec/failures.md, A9).
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};

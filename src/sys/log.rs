@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// The levels of `gwe -d` (spec: gateway-engine.md, "Command line"), least urgent first.
+/// The levels of `gwe -d` (docs/spec/gateway-engine.md, "Command line"), least urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Level {

@@ -38,7 +38,7 @@ const KILL_ROUNDS: usize = 50;
 
 /// Runs a program with stdout and stderr in one pipe as they came, no stdin, in a session of its own. Nothing that it
 /// started survives, whatever the end: descendants that left its process group are found as this process's own children,
-/// since it makes itself their subreaper (spec: failures.md, row 12).
+/// since it makes itself their subreaper (docs/spec/failures.md, row 12).
 ///
 /// # Errors
 /// The program could not be started.
@@ -68,7 +68,7 @@ pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Resu
 }
 
 /// What this process and all that it starts make is for every user to read, whatever the umask of whoever started it: an app's folder
-/// is its own user's to enter (cases/README.md, 03; elastic-agent#5633, rancher/system-agent#244). What is a secret has a mode of its own.
+/// is its own user's to enter (docs/spec/failures.md, case 03; elastic-agent#5633, rancher/system-agent#244). What is a secret has a mode of its own.
 pub fn set_umask() {
     // SAFETY: umask cannot fail and touches no memory.
     unsafe { libc::umask(0o022) };

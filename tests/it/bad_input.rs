@@ -72,7 +72,7 @@ fn what_is_no_request() {
     for text in ["[]", "{}", r#"{"install": {"name": "a.v1.tar.gz"}}"#] {
         assert_eq!(stage.order_fails(text), form, "{text}");
     }
-    // cases/README.md, 13: where a text stops being JSON.
+    // docs/spec/failures.md, case 13: where a text stops being JSON.
     for (text, place) in [
         ("{", "line 1, column 2"),
         ("install my app", "line 1, column 1"),
@@ -91,7 +91,7 @@ fn what_is_no_request() {
     }
 }
 
-/// cases/README.md, 13 (hive#398, kukuri#646): a byte order mark, a size with a point, and a bad neighbour.
+/// docs/spec/failures.md, case 13 (hive#398, kukuri#646): a byte order mark, a size with a point, and a bad neighbour.
 #[test]
 fn an_order_is_taken_as_far_as_it_can_be_understood() {
     let stage = Stage::new();

@@ -1,4 +1,4 @@
-//! Wrong clocks (spec: failures.md, row 7; swupd-client#195, magma#5612, thin-edge#3786): an engine that boots in 1970 says "clock" and
+//! Wrong clocks (docs/spec/failures.md, row 7; swupd-client#195, magma#5612, thin-edge#3786): an engine that boots in 1970 says "clock" and
 //! recovers by the first check-in after the time is set; jumps of fifty years never move a check-in.
 
 use gwe_tests::harness::{run, wait_until, Background, Murano, Scratch, Site, WrongClock, PATIENCE, SN};

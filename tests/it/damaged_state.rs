@@ -1,4 +1,4 @@
-//! State files after a power loss (spec: failures.md, row 8; rauc#1758, viamrobotics/rdk#3754, aws-greengrass-nucleus#1168): whichever
+//! State files after a power loss (docs/spec/failures.md, row 8; rauc#1758, viamrobotics/rdk#3754, aws-greengrass-nucleus#1168): whichever
 //! is empty, zeroed, torn, garbage or gone, the agent starts, says so, and goes on with what is safe.
 
 use gwe_tests::harness::{run, wait_until, Site, Tarball, PATIENCE, SN};

@@ -1,5 +1,5 @@
-//! Downloads over links and servers as they are: truncated, broken off again and again, silent, refused for good (spec:
-//! failures.md, rows 1, 4 and 5).
+//! Downloads over links and servers as they are: truncated, broken off again and again, silent, refused for good
+//! (docs/spec/failures.md, rows 1, 4 and 5).
 
 use gwe_tests::harness::{run, wait_until, Guest, Murano, Scripted, Site, Tarball, PATIENCE, SN};
 use gwe_tests::murano::endpoint::Endpoint;

@@ -1,4 +1,4 @@
-//! Faults of the agent's update of itself that lie between its slots, its trial, its neighbours and a reboot: cases/README.md, A1, A4 and A5.
+//! Faults of the agent's update of itself that lie between its slots, its trial, its neighbours and a reboot: docs/spec/failures.md, A1, A4 and A5.
 
 use crate::self_update::{good, packed, Field};
 use gwe_tests::harness::{agent_of, Tarball};

@@ -1,4 +1,4 @@
-//! Faults that lie between install, engine and reboot: cases/README.md, A1 to A14, 01 and 15.
+//! Faults that lie between install, engine and reboot: docs/spec/failures.md, A1 to A14, cases 01 and 15.
 
 use gwe_tests::harness::{scripted_app, wait_until, worker_app, Kind, Signer, Site, Tarball, PATIENCE};
 use gwe_tests::murano::endpoint::Endpoint;

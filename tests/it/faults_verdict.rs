@@ -1,4 +1,4 @@
-//! What is held against a content, and how it is tried again: cases/README.md, 01 (Supervisor#120, #545, elastic-agent#693).
+//! What is held against a content, and how it is tried again: docs/spec/failures.md, case 01 (Supervisor#120, #545, elastic-agent#693).
 
 use gwe_tests::harness::{scripted_app, worker_app, Site, Tarball, SN};
 use gwe_tests::murano::endpoint::Endpoint;

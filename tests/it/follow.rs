@@ -1,5 +1,5 @@
 //! The image's `gwe`, `gmq` and `gdc` go on as the agent that arrived over the air: a queue that runs already, a version that dies as
-//! soon as it stays resident, a supervisord that is started again at any moment, a newer image, links on the way (design decision 1).
+//! soon as it stays resident, a supervisord that is started again at any moment, a newer image, links on the way (docs/decisions.md, "The engine is a timer").
 
 use gwe_tests::harness::{agent_binary, agent_of, exe, is_asleep, run, wait_until, Site, Tarball, PATIENCE, SN};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Disk or inodes full (spec: failures.md, row 13; streborn#239: a stale `.new` breaks every retry; aktualizr#1520): whichever write
+//! Disk or inodes full (docs/spec/failures.md, row 13; streborn#239: a stale `.new` breaks every retry; aktualizr#1520): whichever write
 //! fails, partials are removed, check-ins go on, and nothing has to be restarted once there is room.
 
 use gwe_tests::harness::{Site, SmallDisk, Tarball, SN};

@@ -46,7 +46,7 @@ fn what_is_written_is_read() {
     for value in ["on", "a&b=c%d+e f", "é\n\"{}\"", "-5", "-0.25", "#", ""] {
         gateway.gdc(&["write", &cik, "alias one", value]).ok();
         let read = gateway.gdc(&["read", &cik, "alias one"]).ok();
-        // An empty value is none (spec: device-api.md).
+        // An empty value is none (docs/spec/device-api.md).
         let want = if value.is_empty() { String::new() } else { format!("{value}\n") };
         assert_eq!(read.stdout, want, "{value:?}");
     }

@@ -1,4 +1,4 @@
-//! gmq's store from outside: killed at random, damaged at random, full, on a disk that is full or read-only (spec: failures.md, row 9:
+//! gmq's store from outside: killed at random, damaged at random, full, on a disk that is full or read-only (docs/spec/failures.md, row 9:
 //! persist-queue#180, a store that a cut left unreadable; rsyslog#5771, a bad record that stops the queue; lavinmq#1862, a torn tail).
 
 use gwe_tests::harness::{run, wait_until, Gmq, Murano};

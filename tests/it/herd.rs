@@ -1,4 +1,4 @@
-//! A fleet through an outage (spec: failures.md, row 6; fleetdm/fleet#53357, elastic-agent#13874): ten thousand agents, each by the
+//! A fleet through an outage (docs/spec/failures.md, row 6; fleetdm/fleet#53357, elastic-agent#13874): ten thousand agents, each by the
 //! agent's own scheduling code, and the requests that the server sees, minute by minute.
 //!
 //! Time is simulated, chance comes from a seed: the figures are the same at every run.

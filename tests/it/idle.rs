@@ -1,4 +1,4 @@
-//! What a resident engine is between check-ins: a program of two kilobytes under the same process number (design.md, Budgets). It wakes
+//! What a resident engine is between check-ins: a program of two kilobytes under the same process number (docs/decisions.md, "Budgets"). It wakes
 //! up by time and by signal, and keeps what the engine knows.
 
 use gwe_tests::harness::{exe, is_asleep, number_of, refusing, wait_until, Background, Scratch, Site, PATIENCE};

@@ -1,4 +1,4 @@
-//! `kill -9` at any moment of an install: one install, and its terminal status is always delivered (spec: failures.md, rows 10 and
+//! `kill -9` at any moment of an install: one install, and its terminal status is always delivered (docs/spec/failures.md, rows 10 and
 //! 11: hawkbit#381 and thin-edge#3149, a lost final report; rauc#1554, a failure recorded as success).
 
 use gwe_tests::harness::{scripted_app, wait_for, worker_app, Site, Tarball, PATIENCE, SN};
@@ -206,7 +206,7 @@ fn killed_at_random(seed: u64) {
         }
         recover(&site);
         let told = verdicts(&site, &format!("[gwe] installed app v{version} in N s"));
-        // Where both kills came while it settled, it is given up (cases/README.md, A1).
+        // Where both kills came while it settled, it is given up (docs/spec/failures.md, A1).
         let back =
             verdicts(&site, &format!("[gwe] rolled back app v{version} to v{runs}: the gateway went down 2 times"));
         assert_eq!(told + back, 1, "seed {seed}, v{version}: {:#?}", site.reports());

@@ -1,4 +1,4 @@
-//! What a local user without rights may not do (cases/README.md, A8, A9 and A12): take a lock, read a CIK, also by way of gmq, or fill
+//! What a local user without rights may not do (docs/spec/failures.md, A8, A9 and A12): take a lock, read a CIK, also by way of gmq, or fill
 //! what gmq knows for ever. All of it is tried as user nobody.
 
 use gwe_tests::harness::{run, Background, Gmq, Murano, Ran, Site};

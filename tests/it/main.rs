@@ -1,6 +1,7 @@
 //! The tests of the built binaries from outside, a module for each subject. One program: it is linked once, and its tests run side by side.
 
 mod bad_input;
+mod citations;
 mod cli;
 mod cli_developer;
 mod cli_engine;

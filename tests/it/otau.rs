@@ -1,4 +1,4 @@
-//! Over-the-air installs as they go on a good day: the real agent, a local cloud, the real supervisord (spec: gateway-engine.md).
+//! Over-the-air installs as they go on a good day: the real agent, a local cloud, the real supervisord (docs/spec/gateway-engine.md).
 
 use gwe_tests::harness::{wait_until, worker_app, Site, Tarball, PATIENCE, SN};
 use gwe_tests::murano::endpoint::Endpoint;
@@ -174,7 +174,7 @@ fn the_alias_is_cleared_before_the_work_begins() {
     assert_eq!(site.murano.history(SN, "engine_fetch").len(), 2, "the order, and its clearing");
 }
 
-/// cases/README.md, 09 (sdk-nrf#8224): a bad one is cleared, and whoever wrote it is told.
+/// docs/spec/failures.md, case 09 (sdk-nrf#8224): a bad one is cleared, and whoever wrote it is told.
 #[test]
 fn update_interval_is_taken_and_cleared_and_a_bad_one_is_told() {
     let mut site = Site::new();
@@ -382,7 +382,7 @@ fn install_apps_is_the_same_code_and_tells_who_ran_it() {
 
 #[test]
 fn an_app_settles_when_supervisord_is_there_and_not_before() {
-    // cases/README.md, A10: not knowing is not success.
+    // docs/spec/failures.md, A10: not knowing is not success.
     let mut site = Site::new();
     site.set("install", "settle", "1");
     if gwe_tests::harness::Supervisord::find().is_err() {

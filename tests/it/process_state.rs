@@ -1,4 +1,5 @@
-//! What a process is given by whoever starts it does not decide what it does (cases/README.md, 03), and messages name what is missing (12).
+//! What a process is given by whoever starts it does not decide what it does (docs/spec/failures.md, case 03), and messages name what is missing
+//! (docs/spec/failures.md, case 12).
 
 use gwe_tests::harness::{run, Kind, Site, Tarball, PATIENCE};
 use std::os::unix::fs::PermissionsExt;

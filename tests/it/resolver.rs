@@ -1,4 +1,4 @@
-//! A resolver that is dead for a day, and comes back (spec: failures.md, row 2; minreq#52). The real engine, hurried from one check-in to
+//! A resolver that is dead for a day, and comes back (docs/spec/failures.md, row 2; minreq#52). The real engine, hurried from one check-in to
 //! the next: none of them waits without end, nothing piles up, and the first one after the resolver's return succeeds.
 
 use gwe_tests::harness::{

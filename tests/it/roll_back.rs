@@ -1,5 +1,5 @@
 //! Roll back: a version that does not stay up is replaced by the one before, the cloud is told, and the bad one is not taken
-//! again unless it comes with other content (design decision 3).
+//! again unless it comes with other content (docs/decisions.md, "An install is a visible table").
 
 use gwe_tests::harness::{scripted_app, worker_app, Site, Tarball, SN};
 use gwe_tests::murano::endpoint::Endpoint;

@@ -1,5 +1,5 @@
 //! The agent's update of itself: the real supervisord hosts the real engine of a read-only image, which takes good, crashing, hanging and
-//! deaf versions from a local cloud (design decision 1; spec: failures.md, row 15, freenet-core#4591).
+//! deaf versions from a local cloud (docs/decisions.md, "The engine is a timer"; docs/spec/failures.md, row 15, freenet-core#4591).
 
 use gwe_tests::harness::{
     agent_binary, agent_of, exe, run, wait_for, wait_until, Ran, Scratch, Site, Tarball, PATIENCE,

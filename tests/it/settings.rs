@@ -1,4 +1,4 @@
-//! Settings: who wrote a bad one is told wherever they look (cases/README.md, 08; gagent#475), and no writer undoes what another
+//! Settings: who wrote a bad one is told wherever they look (docs/spec/failures.md, case 08; gagent#475), and no writer undoes what another
 //! has set (A2). `HAMMER_SECONDS=60` hammers for a minute.
 
 use gwe_tests::harness::{run, Gateway, Site, PATIENCE, SN};

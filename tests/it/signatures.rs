@@ -1,4 +1,4 @@
-//! Signatures from outside: signed tarballs, a gateway that trusts a key (design decision 6), and everything that must not get in.
+//! Signatures from outside: signed tarballs, a gateway that trusts a key (docs/decisions.md, "Signed if told so"), and everything that must not get in.
 //! docs/security.md says what this protects.
 
 use gwe_tests::harness::{has_minisign, murano_binary, run, Scratch, Signer, Site, Tarball, PATIENCE, SN};

@@ -1,4 +1,4 @@
-//! Apps under the real supervisord, over its socket (spec: supervisord.md, each trap; failures.md, row 14).
+//! Apps under the real supervisord, over its socket (docs/spec/supervisord.md, "Traps"; docs/spec/failures.md, row 14).
 //!
 //! What a peer met in the field is cited where it is tested: Supervisor#1264 (an update with an unchanged configuration leaves
 //! the old binary running), Supervisor#746 (stopping a program that cannot be started hangs for ever), Supervisor#99.

@@ -268,7 +268,7 @@ fn flood(guest: &mut Guest, beginning: &[u8], wave: &[u8]) {
 #[test]
 fn answers_that_others_send_are_understood() {
     for (line, answer, out) in [
-        // Chunked wins over a length (spec: device-api.md), whichever comes first.
+        // Chunked wins over a length (docs/spec/device-api.md), whichever comes first.
         (
             "timestamp",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n4\r\n1795\r\n0\r\n\r\n",

@@ -1,4 +1,4 @@
-//! Builds a tarball from a buildfile (spec: gateway-engine.md, "A Custom Gateway Application").
+//! Builds a tarball from a buildfile (docs/spec/gateway-engine.md, "A Custom Gateway Application").
 //!
 //! Invariants: the same files give the same bytes; a tarball that does not pass the checks never gets its name; standard output
 //! stays clean, since only the tarball's path is printed there: what commands print goes to standard error.

@@ -1,4 +1,4 @@
-//! An app's `supervisor.conf` becomes the fragment that supervisord includes (spec: supervisord.md, "The fragment of a hosted
+//! An app's `supervisor.conf` becomes the fragment that supervisord includes (docs/spec/supervisord.md, "The fragment of a hosted
 //! app").
 //!
 //! One fragment that supervisord refuses makes it refuse every reload, and not start at all after a reboot. So everything that

@@ -1,4 +1,4 @@
-//! Signatures of tarballs, made with minisign (design decision 6).
+//! Signatures of tarballs, made with minisign (docs/decisions.md, "Signed if told so").
 //!
 //! Invariant: where the folder of trusted keys holds anything, or cannot be read, nothing unsigned gets in; a key file that
 //! cannot be used never opens what it was meant to close.

@@ -228,7 +228,7 @@ fn a_full_disk_is_told_apart() {
     }
 }
 
-/// cases/README.md, 06 (buf#2504, vespa#32549): what macOS brings along, or a label, is no part of the app, and decides nothing.
+/// docs/spec/failures.md, case 06 (buf#2504, vespa#32549): what macOS brings along, or a label, is no part of the app, and decides nothing.
 #[test]
 fn companion_files_of_macos_and_a_label_are_passed_over() {
     let scratch = Scratch::new("good-companions");

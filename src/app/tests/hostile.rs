@@ -1,4 +1,4 @@
-//! Bad archives (spec: failures.md, row 15). Each row: who met it, the archive, the fault it must be refused with.
+//! Bad archives (docs/spec/failures.md, row 15). Each row: who met it, the archive, the fault it must be refused with.
 //!
 //! Every row runs twice, checked only and unpacked; both must find the same faults, and of the unpacked one nothing may be
 //! found outside the folder that it was unpacked into.

@@ -55,7 +55,7 @@ fn the_same_request_again_does_not_start_its_download_over() {
 
 #[test]
 fn a_report_waits_for_no_other_job_and_drops_what_it_told() {
-    // cases/README.md, A14.
+    // docs/spec/failures.md, A14.
     let mut journal = Journal::empty();
     assert!(!journal.is_reportable());
     journal.jobs = vec![job("a.v1.tar.gz", State::Done), job("b.v1.tar.gz", State::Downloading)];
@@ -81,7 +81,7 @@ fn a_report_that_is_refused_gets_smaller_and_goes() {
 
 #[test]
 fn a_report_is_about_what_has_ended_alone() {
-    // cases/README.md, A14: what goes on is neither told, nor counted for the headings, nor made smaller.
+    // docs/spec/failures.md, A14: what goes on is neither told, nor counted for the headings, nor made smaller.
     let told = |name: &str, state: State| Job { output: name.into(), verdict: name.into(), ..job(name, state) };
     let mut journal = Journal::empty();
     journal.jobs = vec![told("a.v1.tar.gz", State::Failed), told("b.v1.tar.gz", State::Settling)];

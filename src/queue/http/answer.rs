@@ -68,7 +68,7 @@ impl Answer {
 pub enum Extent {
     /// All of it.
     Whole,
-    /// What HEAD asks for: the length of the body, and no body (RFC 9110, 9.3.2; cases/README.md, 14).
+    /// What HEAD asks for: the length of the body, and no body (RFC 9110, 9.3.2; docs/spec/failures.md, case 14).
     Head,
 }
 

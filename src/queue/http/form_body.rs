@@ -1,5 +1,5 @@
 //! The body of a request: a form, or an answer that says what to send instead. What gmq acknowledges is what the platform gets, to the
-//! byte: nothing is guessed, and nothing is replaced (cases/README.md, 04 and 05; openobserve#1681, WaveHouse#552, node-red#415, #4384).
+//! byte: nothing is guessed, and nothing is replaced (docs/spec/failures.md, cases 04 and 05; openobserve#1681, WaveHouse#552, node-red#415, #4384).
 
 use super::answer::Answer;
 use super::head::Head;

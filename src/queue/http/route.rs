@@ -1,4 +1,4 @@
-//! What a request asks for (spec: gmq.md, the table of calls).
+//! What a request asks for (docs/spec/gmq.md, "Calls").
 
 use super::answer::Answer;
 use super::form_body;
@@ -289,7 +289,7 @@ mod tests {
             ("POST /onep:v1/stack/record", vms, "1=2", 400, "begin with alias"),
             ("POST /provision/activate", "", "vendor=p&model=p", 400, "sn="),
             ("POST /provision/activate", "", "vendor=p&model=p&sn=a b", 400, "one word"),
-            // cases/README.md, doubtful: milliseconds.
+            // docs/spec/failures.md, "Doubtful inputs": milliseconds.
             ("POST /onep:v1/stack/alias/a", vms, "1700000000000=1", 400, "centuries away"),
             // 05: Latin-1, raw and encoded; what is acknowledged is not another value.
             ("POST /onep:v1/stack/alias", vms, "t=21.5 %B0C", 400, "not UTF-8"),

@@ -92,7 +92,7 @@ impl Service {
             Ok(id) => id,
             Err(answer) => return Some(answer),
         };
-        // A device's name is no secret, its CIK is (cases/README.md, A8): who may not have it is told nothing, and need not know that
+        // A device's name is no secret, its CIK is (docs/spec/failures.md, A8): who may not have it is told nothing, and need not know that
         // there is one. The device is activated all the same.
         let known = self.identities.get(id).filter(|known| known.may_be_told_to(user()));
         let Some(known) = known else { return Some(Answer::done()) };

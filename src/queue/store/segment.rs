@@ -1,7 +1,7 @@
 //! A segment: a file of zeros of one fixed size, prepared ahead of time and overwritten in place.
 //!
 //! The zeros are really written: a write into space that was only allocated, or that lengthens a file, makes the file system
-//! commit its journal at each fdatasync, which costs a second flush and three more blocks (measured on ext4, spec: gmq.md).
+//! commit its journal at each fdatasync, which costs a second flush and three more blocks (measured on ext4, docs/spec/gmq.md).
 //!
 //! Each segment begins and ends with the same 32 bytes, which hold the store's salt: damage to one copy costs nothing, and a
 //! store that lost both in one segment still has it in the others.
