@@ -10,7 +10,9 @@ use crate::http::Sink;
 use crate::orders::{Backend, Content, Failed, Kind, Ledger, Piece, Progress};
 
 /// What the cloud asks for.
-pub const ORDERS: [&str; 2] = ["engine_fetch", "update_interval"];
+pub const ORDERS: [&str; 2] = [FETCH, INTERVAL];
+const FETCH: &str = "engine_fetch";
+const INTERVAL: &str = "update_interval";
 
 /// The Device API, as this gateway.
 pub struct DeviceApi<'a> {
@@ -62,29 +64,50 @@ impl<'a> DeviceApi<'a> {
             }
         };
         let take = |alias: &str| values.iter().find(|(name, _)| name == alias).map(|(_, value)| value.clone());
-        Ok(Answers { engine_fetch: take("engine_fetch"), update_interval: take("update_interval") })
+        Ok(Answers { engine_fetch: take(FETCH), update_interval: take(INTERVAL) })
     }
 
     /// Makes the orders durable, then clears their aliases: that tells the cloud that they were taken.
     fn take_orders(&self, ledger: &mut dyn Ledger, answers: &Answers) -> Result<(), Failed> {
-        let mut cloud = self.cloud.borrow_mut();
         let mut clear = Vec::new();
         if let Some(text) = answers.update_interval.as_deref().filter(|text| !text.trim().is_empty()) {
-            if let Some(refusal) = take_interval(cloud.config, text)? {
+            if let Some(refusal) = take_interval(self.cloud.borrow_mut().config, text)? {
                 ledger.remark(&format!("[gwe] failed: {refusal}"))?;
             }
-            clear.push(("update_interval", ""));
+            clear.push(INTERVAL);
         }
         let fetch = answers.engine_fetch.as_deref().unwrap_or_default();
         ledger.take_text(fetch)?;
         if !fetch.is_empty() {
-            clear.push(("engine_fetch", ""));
+            clear.push(FETCH);
         }
         if clear.is_empty() {
             return Ok(());
         }
-        cloud.write(&clear)?;
-        ledger.text_cleared()
+        self.clear(ledger, &clear)
+    }
+
+    /// Clears aliases whose orders are durable.
+    fn clear(&self, ledger: &mut dyn Ledger, aliases: &[&str]) -> Result<(), Failed> {
+        let values: Vec<(&str, &str)> = aliases.iter().map(|alias| (*alias, "")).collect();
+        let written = self.cloud.borrow_mut().write(&values);
+        let is_text = aliases.contains(&FETCH);
+        match (written, aliases) {
+            (Ok(()), _) if is_text => ledger.text_cleared(),
+            (Ok(()), _) => Ok(()),
+            // One that is refused must not keep the other back.
+            (Err(e), [one, other]) if e.kind == Kind::Permanent => {
+                self.clear(ledger, &[*one])?;
+                self.clear(ledger, &[*other])
+            }
+            (Err(e), _) if is_text => ledger.text_not_cleared(e),
+            // The interval is set, and is so as often as it is read.
+            (Err(e), _) if e.kind == Kind::Permanent => {
+                crate::warning!("{INTERVAL} is not cleared: {e}");
+                Ok(())
+            }
+            (Err(e), _) => Err(e),
+        }
     }
 }
 

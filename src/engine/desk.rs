@@ -3,7 +3,7 @@
 use super::facts;
 use crate::install::status;
 use crate::install::steps::Gateway;
-use crate::orders::{Failed, Ledger, Order, Progress, Standing};
+use crate::orders::{Failed, Kind, Ledger, Order, Progress, Standing};
 
 /// The books of one backend.
 pub struct Desk<'d, 'g> {
@@ -51,9 +51,23 @@ impl Ledger for Desk<'_, '_> {
     }
 
     fn text_cleared(&mut self) -> Result<(), Failed> {
-        if self.gateway.journal.uncleared.take().is_some() {
+        if self.gateway.journal.cleared() {
             self.gateway.save_journal()?;
         }
+        Ok(())
+    }
+
+    fn text_not_cleared(&mut self, failed: Failed) -> Result<(), Failed> {
+        let journal = &mut self.gateway.journal;
+        let before = journal.clearings;
+        let goes_on = journal.not_cleared(&failed.why, failed.kind == Kind::Permanent);
+        if journal.clearings != before {
+            self.gateway.save_journal()?;
+        }
+        if !goes_on {
+            return Err(failed);
+        }
+        crate::warning!("engine_fetch is not cleared: {failed}");
         Ok(())
     }
 

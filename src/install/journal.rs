@@ -22,6 +22,8 @@ const MAX_FILE: u64 = 8 * 1024 * 1024;
 pub const MAX_JOBS: usize = 64;
 /// From how many versions a request may offer a delta; further ones are not looked at.
 const MAX_BASES: usize = 32;
+/// Check-ins at which the clearing of a request's alias may fail before its work begins all the same.
+const MAX_CLEARINGS: u32 = 20;
 /// How many remarks are kept for each job, and in the next report beside one for each entry of a request.
 const MAX_REMARKS: usize = 16;
 
@@ -95,6 +97,8 @@ pub struct Job {
 pub struct Journal {
     /// The text of the newest request, until its alias is known to be cleared.
     pub uncleared: Option<String>,
+    /// How often the platform did not clear its alias; [`MAX_CLEARINGS`]: it is not waited for any more.
+    pub clearings: Option<u32>,
     /// In the order asked for.
     pub jobs: Vec<Job>,
     /// What the report has to say beside the jobs.
@@ -191,7 +195,7 @@ impl Journal {
     /// Nothing is pending.
     #[must_use]
     pub fn empty() -> Journal {
-        Journal { uncleared: None, jobs: Vec::new(), remarks: Vec::new(), orders: None }
+        Journal { uncleared: None, clearings: None, jobs: Vec::new(), remarks: Vec::new(), orders: None }
     }
 
     /// Reads the journal and takes every job to where a crash leaves it.
@@ -232,14 +236,14 @@ impl Journal {
     /// known to have arrived is the same request.
     pub fn take_request(&mut self, text: &str) -> bool {
         if text.is_empty() {
-            return self.uncleared.take().is_some();
+            return self.cleared();
         }
         let known = request::beginning(text);
         if self.uncleared.as_deref() == Some(known) {
             return false;
         }
         match request::parse(text) {
-            Ok(None) => return self.uncleared.take().is_some(),
+            Ok(None) => return self.cleared(),
             Ok(Some(request)) => {
                 self.add(request.entries.into_iter().map(Job::new).collect());
                 for refused in &request.refused {
@@ -253,7 +257,30 @@ impl Journal {
             }
         }
         self.uncleared = Some(known.to_string());
+        self.clearings = None;
         true
+    }
+
+    /// The request's alias is known to be cleared; `true` where that is new.
+    pub fn cleared(&mut self) -> bool {
+        self.clearings = None;
+        self.uncleared.take().is_some()
+    }
+
+    /// The platform did not clear the request's alias; `true`: its work begins all the same. What the platform refuses for good it
+    /// would refuse for ever, and nothing may wait for that (cases/README.md, A14): since the request is kept, it is done once
+    /// whether its alias is cleared or not. Who asked is told, once.
+    pub fn not_cleared(&mut self, why: &str, for_good: bool) -> bool {
+        let before = self.clearings.unwrap_or(0);
+        let now = if for_good { MAX_CLEARINGS } else { before.saturating_add(1).min(MAX_CLEARINGS) };
+        self.clearings = Some(now);
+        if now == MAX_CLEARINGS && before < MAX_CLEARINGS {
+            self.remark(&format!(
+                "[gwe] engine_fetch cannot be cleared ({why}): it is done all the same; as long as it stands there, the same text is no \
+                 new request"
+            ));
+        }
+        now == MAX_CLEARINGS
     }
 
     /// Takes up a request's jobs. A waiting job for the same app gives way to the newer one, unless that asks for the same:

@@ -94,6 +94,12 @@ pub trait Ledger {
     /// The disk did not take it.
     fn text_cleared(&mut self) -> Result<(), Failed>;
 
+    /// The text still stands at the server, which does not let it be cleared. `Ok`: what it orders is done all the same.
+    ///
+    /// # Errors
+    /// It is tried again first; or the disk did not take that.
+    fn text_not_cleared(&mut self, failed: Failed) -> Result<(), Failed>;
+
     /// Adds a line to the next report.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Faults that lie between install, engine and reboot: docs/spec/failures.md, A1 to A14, cases 01 and 15.
 
-use gwe_tests::harness::{scripted_app, wait_until, worker_app, Kind, Signer, Site, Tarball, PATIENCE};
+use gwe_tests::harness::{scripted_app, wait_until, worker_app, Kind, Signer, Site, Tarball, PATIENCE, SN};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
 
@@ -206,6 +206,34 @@ fn a14_a_download_that_stalls_withholds_no_finished_report() {
     assert!(status.contains("good\n[gwe] installed good v1 in N s\n") && !status.contains("slow"), "{status}");
     site.check_in().ok();
     assert!(site.fetch_status().contains("[gwe] installed slow v1"), "{}", site.fetch_status());
+}
+
+#[test]
+fn a14_an_alias_whose_clearing_is_refused_for_good_blocks_no_install() {
+    let site = Site::new();
+    site.check_in().ok();
+    site.murano.faults(&["write:status=400"]);
+    site.deploy("app.v1.tar.gz", &Tarball::app("echo x >> $GWE_ROOT/marks"));
+    site.murano.write(SN, "update_interval", "7");
+    for _ in 0..3 {
+        // Its report is refused as well, and goes with the next exchange.
+        site.check_in();
+    }
+    let status = site.reports().concat();
+    assert!(status.contains("[gwe] installed app v1 in N s\n"), "{status}");
+    assert_eq!(
+        status.matches("engine_fetch cannot be cleared (write: the platform answered 400").count(),
+        1,
+        "{status}"
+    );
+    assert_eq!(site.gateway.root().read("marks"), "x\n", "it stands there still, and is done once");
+    assert!(site.gateway.gwe(&["--engine-conf"]).ok().stdout.contains("update_interval = 7"));
+    // Once the platform takes it, the same text is a new request.
+    site.murano.clear_faults();
+    site.check_in().ok();
+    site.order(&["app.v1.tar.gz"]);
+    site.check_in().ok();
+    assert_eq!(site.gateway.root().read("marks"), "x\nx\n");
 }
 
 #[test]

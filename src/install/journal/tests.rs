@@ -132,6 +132,21 @@ fn the_same_request_read_twice_is_one_install() {
 }
 
 #[test]
+fn a_request_whose_alias_cannot_be_cleared_is_not_waited_for_without_end() {
+    // cases/README.md, A14: refused for good, at once; else after so many check-ins; told once for each request.
+    for (for_good, tries) in [(true, 1), (false, MAX_CLEARINGS)] {
+        let mut journal = Journal::empty();
+        assert!(journal.take_request(REQUEST));
+        let waited = (1..).find(|_| journal.not_cleared("no", for_good));
+        assert_eq!((waited, journal.remarks.len()), (Some(tries), 1));
+        journal.reported();
+        assert!(!journal.take_request(REQUEST) && journal.not_cleared("no", false) && journal.remarks.is_empty());
+        assert!(journal.take_request(&REQUEST.replace("v1", "v2")) && !journal.not_cleared("no", false));
+        assert!(journal.cleared() && journal.clearings.is_none());
+    }
+}
+
+#[test]
 fn what_is_no_request_is_told_once() {
     let mut journal = Journal::empty();
     assert!(journal.take_request("{"));
