@@ -268,7 +268,7 @@ impl Journal {
     }
 
     /// The platform did not clear the request's alias; `true`: its work begins all the same. What the platform refuses for good it
-    /// would refuse for ever, and nothing may wait for that (cases/README.md, A14): since the request is kept, it is done once
+    /// would refuse for ever, and nothing may wait for that (docs/spec/failures.md, A14): since the request is kept, it is done once
     /// whether its alias is cleared or not. Who asked is told, once.
     pub fn not_cleared(&mut self, why: &str, for_good: bool) -> bool {
         let before = self.clearings.unwrap_or(0);

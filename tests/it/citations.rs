@@ -212,3 +212,29 @@ fn links_lead_to_headings() {
     assert!(count > 10, "only {count} links to headings found");
     assert!(wrong.is_empty(), "links lead to headings:\n  {}", wrong.join("\n  "));
 }
+
+/// The code spans of a document that are paths of this project: `src/cli/gwe.rs`, `tests/power-loss/workloads/`.
+fn paths(document: &str) -> Vec<String> {
+    let mut is_block = false;
+    let lines = document.lines().filter(|line| {
+        is_block ^= line.starts_with("```");
+        !is_block
+    });
+    let spans = lines.flat_map(|line| line.split('`').skip(1).step_by(2));
+    let tops = ["src/", "tests/", "docs/", "mk/", "configs/", "tools/", "fuzz/", "meta-gwe/", "buildroot-package/"];
+    let is_path = |span: &&str| {
+        let is_plain = span.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
+        is_plain && (tops.iter().any(|top| span.starts_with(top)) || span.ends_with(".md") || span.ends_with(".toml"))
+    };
+    spans.filter(is_path).map(str::to_string).collect()
+}
+
+#[test]
+fn the_files_that_readers_are_sent_to_are_there() {
+    for (document, least) in [("CONTRIBUTING.md", 50), ("ARCHITECTURE.md", 50), ("docs/decisions.md", 3)] {
+        let paths = paths(&read(document));
+        assert!(paths.len() >= least, "only {} paths found in {document}", paths.len());
+        let wrong: Vec<&String> = paths.iter().filter(|path| !project().join(path).exists()).collect();
+        assert!(wrong.is_empty(), "{document} names {wrong:?}");
+    }
+}

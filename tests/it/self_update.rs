@@ -342,7 +342,7 @@ fn make_otau_packs_the_agent_the_same_way_twice_and_it_installs() {
     assert!(first == second, "the same binary makes the same bytes");
     let site = Site::new();
     site.gateway.gwe(&["--check-tarball", tarball.to_str().unwrap()]).ok();
-    site.murano.upload("gwe.v0.1.0.tar.gz", &first);
+    site.murano.upload(&format!("gwe.v{FACTORY}.tar.gz"), &first);
     site.order(&[&format!("gwe.v{FACTORY}.tar.gz")]);
     let ran = site.check_in();
     assert!(ran.stderr.contains("is on trial from the next check-in on"), "{}", ran.report());

@@ -175,6 +175,13 @@ fn arrows_between_rooms_run_downwards_only() {
 }
 
 #[test]
+fn the_picture_of_the_rooms_is_in_step() {
+    let drawn = run(&mut Command::new(project().join("tools/rooms.py")), Duration::from_secs(20)).ok().stdout;
+    assert!(drawn.contains("<svg ") && drawn.matches("<path d").count() > 10, "{drawn}");
+    assert!(drawn == read("docs/rooms.svg"), "the arrows have changed: tools/rooms.py docs/rooms.svg");
+}
+
+#[test]
 fn every_room_is_on_the_map_in_its_order() {
     let map = read("ARCHITECTURE.md");
     let lib = read("src/lib.rs");

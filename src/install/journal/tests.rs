@@ -133,7 +133,7 @@ fn the_same_request_read_twice_is_one_install() {
 
 #[test]
 fn a_request_whose_alias_cannot_be_cleared_is_not_waited_for_without_end() {
-    // cases/README.md, A14: refused for good, at once; else after so many check-ins; told once for each request.
+    // docs/spec/failures.md, A14: refused for good, at once; else after so many check-ins; told once for each request.
     for (for_good, tries) in [(true, 1), (false, MAX_CLEARINGS)] {
         let mut journal = Journal::empty();
         assert!(journal.take_request(REQUEST));
