@@ -1,5 +1,5 @@
 //! The device client as a Rust app uses it: hybrid calls, errors that can be acted on, and that nothing is left behind by
-//! requests that fail (failures.md, row 2: "flat memory"; minreq leaks a thread at each timeout of its own).
+//! requests that fail (docs/spec/failures.md, row 2: "flat memory"; minreq leaks a thread at each timeout of its own).
 
 use gwe::config::Cik;
 use gwe::device::{usage, Client, DeviceError, Settings, Sink, TransportError};
