@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Paths};
 pub use crate::install::agent::own_executable;
-use crate::install::agent::{self, Agents, CheckIn};
+use crate::install::agent::{self, Agents, CheckIn, Version};
 use crate::install::journal;
 use crate::sys::file;
 use crate::sys::signal::{self, Signal};
@@ -143,16 +143,18 @@ impl Engine<'_> {
 
     /// One check-in by the version whose turn it is, and the wait until the next; `None`: told to stop.
     fn check_in(&mut self) -> Option<Duration> {
-        let agents = self.agents();
-        let program = self.program(&agents);
+        let (agents, is_its_turn) = self.begin();
+        let version = if is_its_turn { agents.for_check_in() } else { agents.resident() };
+        let program = self.program(version);
         let ended = child::run(&program, self.paths, limit(&agents, &self.config));
         if ended == Ended::Stopped {
+            self.stopped();
             return None;
         }
         // The check-in may have changed both: read them as they are now.
         let now = self.agents();
         // An install in this very check-in put another version on trial: what ended is no word on that one.
-        let agents = if now.current == agents.current { self.judge(now, ended) } else { now };
+        let agents = if is_its_turn && now.current == agents.current { self.judge(now, ended) } else { now };
         self.config = Config::load(self.paths.clone());
         log::set_level(self.config.log_level());
         if ended == Ended::Completed {
@@ -175,9 +177,28 @@ impl Engine<'_> {
         }
     }
 
+    /// Counts that a trial's check-in begins; `false`: what is not counted is not tried.
+    fn begin(&mut self) -> (Agents, bool) {
+        let agents = self.agents();
+        let Some(begun) = agents.before_check_in() else { return (agents, true) };
+        if let Err(e) = begun.save(self.paths) {
+            crate::error!("{e}; the trial of another version of the agent has to wait for that");
+            return (agents, false);
+        }
+        tell_dropped(&agents, &begun);
+        (begun, true)
+    }
+
+    /// Takes back that a trial's check-in was begun: it was stopped with the engine.
+    fn stopped(&mut self) {
+        if let Some(Err(e)) = self.agents().stopped().map(|agents| agents.save(self.paths)) {
+            crate::warning!("{e}; a check-in that was stopped counts as cut off");
+        }
+    }
+
     /// The executable for the next check-in: the version over the air, or the one that this process is.
-    fn program(&self, agents: &Agents) -> PathBuf {
-        let over_the_air = agents.for_check_in().map(|version| agent::executable(self.paths, version));
+    fn program(&self, version: Option<&Version>) -> PathBuf {
+        let over_the_air = version.map(|version| agent::executable(self.paths, version));
         over_the_air.filter(|path| path.is_file()).unwrap_or_else(|| factory_executable(self.paths))
     }
 
@@ -208,11 +229,7 @@ impl Engine<'_> {
         if after == agents {
             return agents;
         }
-        if let Some(dropped) = &after.dropped {
-            if agents.dropped.is_none() {
-                crate::error!("dropped agent v{}: {}", dropped.version.version, dropped.why);
-            }
-        }
+        tell_dropped(&agents, &after);
         if let Err(e) = after.save(self.paths) {
             crate::error!("{e}; what is known of the agent's versions is kept in memory");
             let saved = self.unsaved.take().map_or(agents, |(before, _)| before);
@@ -236,6 +253,12 @@ impl Engine<'_> {
         let arguments: Vec<_> = std::env::args_os().skip(1).collect();
         let error = follow::become_it(&wanted, OsStr::new(agent::APP), &arguments);
         crate::error!("cannot run {}: {error}; going on as {}", wanted.display(), own.display());
+    }
+}
+
+fn tell_dropped(before: &Agents, after: &Agents) {
+    if let Some(dropped) = after.dropped.as_ref().filter(|_| before.dropped.is_none()) {
+        crate::error!("dropped agent v{}: {}", dropped.version.version, dropped.why);
     }
 }
 

@@ -50,6 +50,11 @@ pub struct Agents {
     pub crashes: u32,
     /// Check-ins in a row that `current` did not complete while on trial.
     pub misses: u32,
+    /// How often in a row its check-in was begun on trial and came to no end: see [`cuts`](super::cuts). An older agent's file lacks
+    /// this and the next.
+    pub begun: Option<u32>,
+    /// Whether the machine has stayed up through a check-in of the version before; `None`: not yet asked.
+    pub compared: Option<bool>,
     /// The version that was dropped last, and why: the install's report says so.
     pub dropped: Option<Dropped>,
     /// What `engine_report` says of the agent, such as a roll-back.
@@ -88,6 +93,8 @@ impl Agents {
             trial: false,
             crashes: 0,
             misses: 0,
+            begun: None,
+            compared: None,
             dropped: None,
             note: None,
             image: None,
@@ -162,6 +169,9 @@ impl Agents {
         if self.current.is_none() {
             return after;
         }
+        if self.is_comparing_cuts() {
+            return Agents { compared: Some(true), ..after };
+        }
         if self.is_comparing() {
             after.misses = 0;
             return match check_in {
@@ -169,6 +179,7 @@ impl Agents {
                 CheckIn::Failed | CheckIn::Crashed => after,
             };
         }
+        (after.begun, after.compared) = (None, None);
         match check_in {
             CheckIn::Completed => {
                 after.trial = false;
@@ -195,11 +206,12 @@ impl Agents {
         self.trial && self.current.as_ref().is_some_and(|version| is_own(&executable(paths, version)))
     }
 
-    fn is_comparing(&self) -> bool {
-        self.trial && self.misses >= MISSES_TO_COMPARE
+    /// Whether the version before is to show what is to blame: the network or the power, or this version.
+    pub(super) fn is_comparing(&self) -> bool {
+        self.trial && (self.misses >= MISSES_TO_COMPARE || self.is_comparing_cuts())
     }
 
-    fn drop_current(&self, why: &str) -> Agents {
+    pub(super) fn drop_current(&self, why: &str) -> Agents {
         let note = self.current.as_ref().map(|version| note(&version.version, why));
         let dropped = self.current.clone().map(|version| Dropped { version, why: why.to_string() });
         Agents { current: self.previous.clone(), dropped, note, image: self.image.clone(), ..Agents::factory() }

@@ -4,6 +4,7 @@
 
 pub mod agent;
 mod app_log;
+pub mod cuts;
 mod delta;
 mod digest;
 pub mod drive;

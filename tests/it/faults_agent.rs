@@ -1,7 +1,9 @@
 //! Faults of the agent's update of itself that lie between its slots, its trial, its neighbours and a reboot: docs/spec/failures.md, A1, A4 and A5.
 
-use crate::self_update::{good, packed, Field};
-use gwe_tests::harness::{agent_of, Tarball};
+use crate::self_update::{bad, good, packed, Field, FACTORY};
+use gwe_tests::harness::{agent_of, exe, wait_for, wait_until, Tarball, PATIENCE};
+use std::fs;
+use std::path::Path;
 
 #[test]
 fn a4_a_version_on_trial_keeps_its_slot_from_the_next() {
@@ -35,4 +37,54 @@ fn a5_a_wrapper_as_the_agent_ends_with_a_reason_and_blocks_nobody() {
     // The image's own is what goes on, and takes the program itself.
     field.update("0.1.9");
     field.runs("0.1.9", &field.slot("a"));
+}
+
+/// What takes the machine down with it: supervisord, the engine, and itself with that.
+const TAKES_IT_DOWN: &str =
+    "echo cut >> $GWE_ROOT/cuts; read -r _ _ _ init _ < /proc/$PPID/stat; kill -9 $init $PPID $$";
+
+#[test]
+fn a1_an_agent_that_takes_the_machine_down_is_dropped_and_the_cloud_is_told() {
+    let Some(mut field) = Field::new() else { return };
+    let path = field.site.gateway.root().path("cuts");
+    let cuts = || fs::read_to_string(&path).map_or(0, |text| text.lines().count());
+    field.site.deploy("gwe.v0.1.8.tar.gz", &bad("0.1.8", TAKES_IT_DOWN));
+    let why = "the gateway went down 4 times in its check-ins, and not in that of the version before";
+    let verdict = format!("[gwe] rolled back gwe v0.1.8 to the image's: {why}\n");
+    let mut known = 0;
+    for _ in 0..6 {
+        let ended = wait_for("a cut, or the verdict", 3 * PATIENCE, || match cuts() {
+            now if now > known => Some(false),
+            _ => field.site.fetch_status().contains(&verdict).then_some(true),
+        });
+        if ended {
+            break;
+        }
+        known = cuts();
+        let supervisord: u32 = field.site.gateway.root().read("supervisord.pid").trim().parse().unwrap();
+        wait_until("supervisord to be gone", PATIENCE, || exe(supervisord) == Path::new(""));
+        field.boot();
+    }
+    assert_eq!(cuts(), 4, "{}", field.log());
+    field.await_status(&verdict);
+    field.runs(FACTORY, &field.site.gateway.root().path("usr/bin/gwe"));
+}
+
+#[test]
+fn a1_three_innocent_power_cuts_in_its_check_ins_cost_no_good_agent() {
+    let Some(field) = Field::new() else { return };
+    field.site.deploy("gwe.v0.1.8.tar.gz", &good("0.1.8"));
+    field.await_trial("0.1.8");
+    field.site.murano.faults(&["any:stall=0,600"]);
+    for cut in 1..=3 {
+        wait_until("its check-in", PATIENCE, || field.agents()["begun"] == cut);
+        let engine = field.site.pid("gwe");
+        // SAFETY: kill(2) touches no memory; the process is one that this test's supervisord started.
+        assert_eq!(unsafe { libc::kill(engine as i32, libc::SIGKILL) }, 0);
+        wait_until("the next engine", PATIENCE, || field.site.pid("gwe") != engine);
+    }
+    wait_until("the turn of the version before", PATIENCE, || field.agents()["compared"] == false);
+    field.site.murano.clear_faults();
+    field.await_status("[gwe] installed gwe v0.1.8 in N s\n");
+    field.runs("0.1.8", &field.slot("a"));
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The installer that `make otau` packs.
 const INSTALL: &str = include_str!("../../configs/otau/install.sh");
 /// The version of the image's own agent.
-const FACTORY: &str = env!("CARGO_PKG_VERSION");
+pub const FACTORY: &str = env!("CARGO_PKG_VERSION");
 /// Three crashes with their waits, on a busy machine.
 const LONG: Duration = Duration::from_secs(300);
 
@@ -36,6 +36,8 @@ pub fn bad(version: &str, once: &str) -> Tarball {
 pub struct Field {
     pub site: Site,
     image: Vec<(String, u64, i64, Vec<u8>)>,
+    /// What its supervisord hosts.
+    program: String,
 }
 
 impl Field {
@@ -63,7 +65,13 @@ impl Field {
             "[program:gwe]\ncommand = {command}\nenvironment = GWE_ROOT=\"{{root}}\"\nredirect_stderr = true\n\
              stdout_logfile = {{root}}/var/log/gwe.log\nstartsecs = 1\nkillasgroup = true\n"
         );
-        site.host_with(&program).then_some(Field { site, image })
+        site.host_with(&program).then_some(Field { site, image, program })
+    }
+
+    /// Boots anew, whatever is left of the boot before.
+    pub fn boot(&mut self) {
+        self.site.supervisord = None;
+        assert!(self.site.host_with(&self.program));
     }
 
     /// A command of the image by its path.
