@@ -177,7 +177,7 @@ record! {
         redirect_stderr: bool,
         /// `Channel`.
         stdout: &'a [u8],
-        /// `Channel`; empty with redirect_stderr.
+        /// `Channel`; without a log with redirect_stderr.
         stderr: &'a [u8],
         /// 0: no limit.
         memory_max: u64,
@@ -242,7 +242,7 @@ impl<'a> Configuration<'a> {
 
 impl<'a> Group<'a> {
     fn is_good(&self) -> bool {
-        !self.name.is_empty() && all(self.programs, |reader| Program::decode(reader).is_some_and(|one| one.is_good()))
+        all(self.programs, |reader| Program::decode(reader).is_some_and(|one| one.is_good()))
     }
 
     pub fn all_programs(&self) -> impl Iterator<Item = Program<'a>> + 'a {
@@ -254,8 +254,7 @@ impl<'a> Program<'a> {
     fn is_good(&self) -> bool {
         let channels = [self.stdout, self.stderr];
         let ends = |list: &[u8]| !list.last().is_some_and(|last| *last != 0);
-        !self.name.is_empty()
-            && ends(self.argv)
+        ends(self.argv)
             && ends(self.environment)
             && channels.iter().all(|channel| channel.is_empty() || Channel::decode(&mut Reader::new(channel)).is_some())
     }

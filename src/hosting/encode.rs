@@ -219,6 +219,8 @@ impl KnownPaths<'_> {
     /// The file of an output; an automatic one that is new gets a name that nobody can foresee.
     fn path(&self, group: &str, process: &str, channel: &str, output: &Output) -> Vec<u8> {
         match &output.logfile {
+            // An empty name is none.
+            LogFile::File(path) if path.is_empty() => Vec::new(),
             LogFile::File(path) => absolute(path, self.folder).into_bytes(),
             LogFile::Auto => (self.known_log)(group, process, channel).unwrap_or_else(|| {
                 let folder = self.daemon.childlogdir.trim_end_matches('/');
@@ -306,7 +308,7 @@ fn put_process(process: &Process, group: &str, known: &KnownPaths<'_>, out: &mut
     let environment = list(variables.iter().map(String::as_str));
     let path = |name: &str, output: &Output| channel(output, &known.path(group, &process.name, name, output));
     let stdout = path("stdout", &process.stdout);
-    let stderr = if process.redirect_stderr { Vec::new() } else { path("stderr", &process.stderr) };
+    let stderr = if process.redirect_stderr { channel(&process.stderr, b"") } else { path("stderr", &process.stderr) };
     let user: Option<&User> = process.user.as_ref();
     let groups = numbers(user.map_or(&[], |user| &user.groups));
     let record = Program {

@@ -29,7 +29,10 @@ pub fn read_again(arguments: &[Vec<u8>], started_in: &str) -> Result<Configurati
     let texts: Vec<String> = arguments.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect();
     let (name, rest) = texts.split_first().ok_or("no arguments")?;
     let around = Surroundings { folder: started_in.to_string(), ..Surroundings::here() };
-    read(name, &parse(rest)?, Strictness::Refuse, &around)
+    let mut configuration = read(name, &parse(rest)?, Strictness::Refuse, &around)?;
+    let user = configuration.daemon.user.clone();
+    configuration.notes.extend(note_of_user(user.as_deref())?);
+    Ok(configuration)
 }
 
 fn read(name: &str, flags: &Flags, strictness: Strictness, around: &Surroundings) -> Result<Configuration, String> {

@@ -31,6 +31,7 @@ mod gmq_store;
 mod harness;
 mod herd;
 mod hosting;
+mod hosting_calls;
 mod hosting_ctl;
 mod idle;
 mod killed;

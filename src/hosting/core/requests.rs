@@ -162,7 +162,7 @@ fn signalled(core: &mut Core, place: Place, signal: u32) -> Reply {
     if !has_process(core, place) {
         return refuse(Refusal::NotRunning);
     }
-    if signal == 0 || signal > LAST_SIGNAL {
+    if signal > LAST_SIGNAL {
         return failed(EINVAL);
     }
     send(core, place, signal, false);

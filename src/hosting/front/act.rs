@@ -21,11 +21,13 @@ const STDIN_PAUSE: Duration = Duration::from_millis(50);
 const STDIN_TRIES: u32 = 200;
 
 /// What is done to processes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Deed {
     Start,
     Stop,
     Signal(u32),
+    /// A text that names none: the processes that a signal would go to refuse it, one by one.
+    NoSignal(String),
     ClearLogs,
 }
 
@@ -58,7 +60,7 @@ fn is_up(record: &ProcessRecord) -> bool {
 }
 
 /// One process, as it is called. Whether it has to be waited for.
-fn begin(core: &mut dyn Core, found: &Found<'_>, called: &str, deed: Deed) -> Result<bool, Fault> {
+fn begin(core: &mut dyn Core, found: &Found<'_>, called: &str, deed: &Deed) -> Result<bool, Fault> {
     let id = found.record.id;
     match deed {
         Deed::Start => {
@@ -85,9 +87,10 @@ fn begin(core: &mut dyn Core, found: &Found<'_>, called: &str, deed: Deed) -> Re
             if !State::of(found.record.state).has_process() {
                 return Err(Fault::about(NOT_RUNNING, called));
             }
-            ask(core, &Request::Signal { id, signal }, None, called)?;
+            ask(core, &Request::Signal { id, signal: *signal }, None, called)?;
             Ok(false)
         }
+        Deed::NoSignal(text) => Err(Fault::about(BAD_SIGNAL, text)),
         Deed::ClearLogs => match core.ask(&Request::ClearLogs { id }, None) {
             Ok(Reply::Refused { .. }) | Err(Gone) => Err(Fault::about(FAILED, called)),
             Ok(_) => Ok(false),
@@ -156,7 +159,7 @@ pub(super) fn named(core: &mut dyn Core, name: &str, deed: Deed, waits: bool) ->
     }
     let Some(found) = found.first() else { return Err(gone()) };
     watch(core, waits)?;
-    if begin(core, found, name, deed)? && waits {
+    if begin(core, found, name, &deed)? && waits {
         let mut result = Ok(());
         wait(core, vec![job(found, name.to_string(), deed)], &mut |_, ended| result = ended)?;
         result?;
@@ -186,17 +189,22 @@ fn all(core: &mut dyn Core, found: Vec<Found<'_>>, deed: Deed, waits: bool) -> R
     let mut jobs = Vec::new();
     watch(core, waits)?;
     for one in found {
-        let concerns = match deed {
+        let concerns = match &deed {
             Deed::Start => !is_up(&one.record),
             Deed::Stop => is_up(&one.record),
-            Deed::Signal(_) => State::of(one.record.state).has_process(),
+            Deed::Signal(_) | Deed::NoSignal(_) => State::of(one.record.state).has_process(),
             Deed::ClearLogs => true,
         };
         if !concerns {
             continue;
         }
-        let job = job(&one, one.namespec(), deed);
-        match begin(core, &one, &job.called, deed) {
+        // Without a time that it has to stay up it runs at once, and its answer is in its place.
+        let is_at_once = deed == Deed::Start && one.program.startsecs == 0;
+        let job = job(&one, one.namespec(), deed.clone());
+        match begin(core, &one, &job.called, &deed) {
+            Ok(true) if waits && is_at_once => {
+                wait(core, vec![job], &mut |job, result| results.push(outcome(&job.group, &job.name, result)))?;
+            }
             Ok(true) if waits => jobs.push(job),
             result => results.push(outcome(&job.group, &job.name, result.map(|_| ()))),
         }
@@ -219,14 +227,17 @@ fn outcome(group: &str, name: &str, result: Result<(), Fault>) -> Value {
 }
 
 /// The deed of a signal's name or number.
-pub(super) fn signal(text: &str) -> Result<Deed, Fault> {
+pub(super) fn signal(text: &str) -> Deed {
     let number = values::signal(text).ok().and_then(|number| u32::try_from(number).ok());
-    number.map(Deed::Signal).ok_or_else(|| Fault::about(BAD_SIGNAL, text))
+    number.map_or_else(|| Deed::NoSignal(text.to_string()), Deed::Signal)
 }
 
 /// Text for a process's input: all of it, as far as the process reads it.
 pub(super) fn send_stdin(core: &mut dyn Core, name: &str, chars: &Value) -> Result<Value, Fault> {
-    let Value::Text(chars) = chars else { return Err(Fault::plain(INCORRECT_PARAMETERS)) };
+    let Value::Text(chars) = chars else {
+        let said = chars.as_int().map(|number| number.to_string()).unwrap_or_default();
+        return Err(Fault::about(INCORRECT_PARAMETERS, &said));
+    };
     let now = now(core)?;
     let found = now.find_one(name)?;
     if found.record.pid <= 0 || State::of(found.record.state) == State::Stopping {

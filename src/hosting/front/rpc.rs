@@ -96,10 +96,10 @@ fn supervisor(core: &mut dyn Core, name: &str, params: &[Value]) -> Result<Value
         "stopAllProcesses" => act::everything(core, Deed::Stop, waits(params, 0)),
         "signalProcess" => {
             now(core)?.find(string(0)?)?;
-            act::named(core, string(0)?, act::signal(&signal_text(params, 1)?)?, false)
+            act::named(core, string(0)?, act::signal(&signal_text(params, 1)?), false)
         }
-        "signalProcessGroup" => act::of_group(core, string(0)?, act::signal(&signal_text(params, 1)?)?, false),
-        "signalAllProcesses" => act::everything(core, act::signal(&signal_text(params, 0)?)?, false),
+        "signalProcessGroup" => act::of_group(core, string(0)?, act::signal(&signal_text(params, 1)?), false),
+        "signalAllProcesses" => act::everything(core, act::signal(&signal_text(params, 0)?), false),
         "sendProcessStdin" => act::send_stdin(core, string(0)?, params.get(1).unwrap_or(&Value::Nil)),
         "sendRemoteCommEvent" => remote_event(core, string(0)?, string(1)?),
         "reloadConfig" => reload::reload_config(core),

@@ -38,6 +38,20 @@ impl Supervisord {
             .ok_or_else(|| "needs supervisord in .venv, in PATH, or named by GWE_SUPERVISORD".into())
     }
 
+    /// The one of Python, whichever the tests host apps with.
+    pub fn real() -> Result<PathBuf, String> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin");
+        let named = env::var_os("GWE_SUPERVISORD").map(PathBuf::from);
+        let folders = [venv].into_iter().chain(env::split_paths(&path)).map(|folder| folder.join("supervisord"));
+        let is_script = |path: &PathBuf| std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"#!"));
+        named
+            .into_iter()
+            .chain(folders)
+            .find(is_script)
+            .ok_or_else(|| "needs supervisord in .venv, in PATH, or named by GWE_SUPERVISORD".into())
+    }
+
     /// A configuration with its socket, log and include folder where [`Supervisord::start`] wants them.
     pub fn plain_config() -> &'static str {
         "[supervisord]\n\

@@ -122,7 +122,7 @@ fn the_core_can_read_what_is_written_for_it() {
     assert_eq!(order, [&b"e"[..], b"a", b"b"]);
     let a = groups[1].all_programs().next().unwrap();
     assert_eq!(
-        (a.command_fault, a.read_stdout().logfile, a.stderr),
+        (a.command_fault, a.read_stdout().logfile, a.read_stderr().logfile),
         (&b"No closing quotation"[..], &b"/base/l"[..], &b""[..])
     );
     let b: Vec<_> = groups[2].all_programs().collect();
