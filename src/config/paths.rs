@@ -86,18 +86,6 @@ impl Paths {
         self.state().join("downloads")
     }
 
-    /// Where supervisord's fragments go unless `[supervisor] fragments` says otherwise.
-    #[must_use]
-    pub fn fragments(&self) -> PathBuf {
-        self.state().join("supervisor.d")
-    }
-
-    /// supervisord's socket unless `[supervisor] socket` says otherwise (docs/spec/images.md).
-    #[must_use]
-    pub fn supervisor_socket(&self) -> PathBuf {
-        self.below_root("/var/run/supervisor.sock")
-    }
-
     /// The account of every request made by gwe, gmq and gdc; volatile and bounded.
     #[must_use]
     pub fn usage_log(&self) -> PathBuf {
@@ -125,7 +113,7 @@ mod tests {
     fn every_path_is_below_the_root() {
         let paths = Paths::new("/scratch");
         assert_eq!(paths.state(), Path::new("/scratch/var/lib/gwe"));
-        assert_eq!(paths.supervisor_socket(), Path::new("/scratch/var/run/supervisor.sock"));
+        assert_eq!(paths.below_root("/var/run/supervisor.sock"), Path::new("/scratch/var/run/supervisor.sock"));
         assert_eq!(Paths::new("/").run(), Path::new("/run/gwe"));
     }
 }

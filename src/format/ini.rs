@@ -126,13 +126,6 @@ impl Ini {
         self.sections[index].set(&key.to_ascii_lowercase(), value);
     }
 
-    /// Removes an option; a missing one is no error.
-    pub fn remove(&mut self, section: &str, key: &str) {
-        if let Some(section) = self.sections.iter_mut().find(|s| s.name == section) {
-            section.options.retain(|(k, _)| !k.eq_ignore_ascii_case(key));
-        }
-    }
-
     fn section_index(&mut self, name: &str) -> usize {
         if let Some(index) = self.sections.iter().position(|s| s.name == name) {
             return index;
@@ -276,12 +269,11 @@ mod tests {
     }
 
     #[test]
-    fn sections_and_options_are_set_and_removed() {
+    fn sections_and_options_are_set() {
         let mut ini = Ini::default();
         ini.set("device", "CIK", "''");
         ini.set("device", "cik", "x");
         ini.set("engine", "server", "u");
-        ini.remove("engine", "Server");
-        assert_eq!(ini.to_string(), "[device]\ncik = x\n\n[engine]\n");
+        assert_eq!(ini.to_string(), "[device]\ncik = x\n\n[engine]\nserver = u\n");
     }
 }

@@ -105,11 +105,6 @@ impl Registry {
         }
     }
 
-    /// Forgets an app.
-    pub fn forget(&mut self, name: &str) {
-        self.apps.retain(|app| app.name != name);
-    }
-
     /// Remembers that this content is not taken again.
     pub fn refuse(&mut self, tarball: &str, sha256: String, content: Option<Content>, why: &str) {
         self.remember(tarball, sha256, content, why, None);

@@ -20,11 +20,6 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// It worked.
-    pub fn succeeded(&mut self) {
-        *self = Retry::default();
-    }
-
     /// It failed at `now`; `asked` is what the server asked to wait at least.
     pub fn failed(&mut self, now: Duration, first: Duration, longest: Duration, asked: Option<Duration>, random: u64) {
         self.failures = self.failures.saturating_add(1);
@@ -73,7 +68,5 @@ mod tests {
         assert_eq!((retry.is_failing(), retry.at()), (true, now + Duration::from_millis(700)));
         retry.failed(now, FIRST, LONGEST, Some(Duration::from_secs(90)), 5);
         assert_eq!(retry.at(), now + Duration::from_secs(90));
-        retry.succeeded();
-        assert_eq!(retry, Retry::default());
     }
 }

@@ -23,7 +23,7 @@ use crate::config::Paths;
 use crate::sys::lock::Lock;
 use crate::sys::poll::Watch;
 use crate::sys::signal::{self, Signal};
-use crate::sys::{clock, file, memory, random};
+use crate::sys::{clock, host, memory, random};
 
 /// Connections at once. Beyond that, the one that has been silent for longest makes room.
 const MAX_CONNECTIONS: usize = 32;
@@ -59,8 +59,7 @@ pub fn run(paths: &Paths, port: Option<u16>, programs: [PathBuf; 2]) -> Result<(
         none if none.is_empty() => listen(paths, port)?,
         listeners => listeners,
     };
-    let boot_id = file::read(std::path::Path::new("/proc/sys/kernel/random/boot_id"), 100).ok().flatten();
-    let boot = stamp::tag(&String::from_utf8_lossy(&boot_id.unwrap_or_default()));
+    let boot = stamp::tag(&host::boot_id().unwrap_or_default());
     let mut service = Service::new(paths.clone(), boot, moment(), random::bits);
     if let Some(kept) = kept {
         service.restore(kept);

@@ -93,12 +93,6 @@ impl DeltaName {
     pub fn tarball(&self) -> &TarballName {
         &self.new
     }
-
-    /// The content id of the delta's signature.
-    #[must_use]
-    pub fn signature_id(&self) -> String {
-        self.to_string() + ".minisig"
-    }
 }
 
 impl fmt::Display for DeltaName {
@@ -116,7 +110,6 @@ mod tests {
         let name = DeltaName::parse("my_app.v1.2.from.v1.1-rc.delta").unwrap();
         assert_eq!((name.app(), name.version(), name.base()), ("my_app", "1.2", "1.1-rc"));
         assert_eq!(name.to_string(), "my_app.v1.2.from.v1.1-rc.delta");
-        assert_eq!(name.signature_id(), "my_app.v1.2.from.v1.1-rc.delta.minisig");
         assert_eq!(name.tarball().to_string(), "my_app.v1.2.tar.gz");
         assert!(TarballName::parse(&name.to_string()).is_err());
     }

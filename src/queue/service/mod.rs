@@ -175,12 +175,6 @@ impl Service {
         service
     }
 
-    /// The settings in force.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// Takes a request. Its answer comes from [`Service::take_answers`], now or later. `user`: who sent it, for what needs to know.
     pub fn request(&mut self, token: Token, call: Call, user: User<'_>, moment: Moment) {
         self.clock.look(moment.now);

@@ -176,12 +176,6 @@ impl Store {
         self.compact_at = 0;
     }
 
-    /// The bounds in force.
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        self.limits
-    }
-
     /// What has become of the points.
     #[must_use]
     pub fn state(&self) -> &State {
