@@ -45,9 +45,9 @@ class Cloud:
         devices = json.loads(self.do("state", "--json"))["devices"]
         return next((cik for cik, owner in devices.items() if owner == serial), None)
 
-    def deploy(self, serial, *tarballs):
+    def deploy(self, serial, *tarballs, force=False):
         for tarball in tarballs:
             self.do("content", "upload", str(tarball), tarball.name)
         self.do("requests", "clear")
-        names = [{"name": tarball.name} for tarball in tarballs]
+        names = [{"name": tarball.name, **({"force": True} if force else {})} for tarball in tarballs]
         self.do("product", "device", "write", serial, "engine_fetch", json.dumps({"install": names}))
