@@ -8,6 +8,7 @@ mod platform;
 mod queue;
 mod sample_app;
 mod server;
+mod taken_down;
 mod watch;
 mod without;
 
@@ -19,4 +20,5 @@ pub use platform::{Arrived, Platform};
 pub use queue::Queue;
 pub use sample_app::SampleApp;
 pub use server::{Server, Told, SERIAL};
+pub use taken_down::check_in;
 pub use without::{run_without, KINDS};

@@ -35,6 +35,15 @@ exec sleep 1000
 
 const RUN_AND_EXIT: &str = "#!/bin/sh\necho \"not started $(cat version)\"\nexit 1\n";
 
+/// From its folder, six up to the gateway's root: see `taken_down`.
+const RUN_AND_TAKE_DOWN: &str = r#"#!/bin/sh
+sha256sum --status -c sums || { echo "not whole: $(cat version)"; exit 1; }
+number=../../../../../../run/agent.pid
+while [ ! -s $number ]; do sleep 0.01; done
+kill -9 "$(cat $number)"
+exec sleep 1000
+"#;
+
 const SUPERVISOR_CONF: &str =
     "[supervisord]\ncommand = ./run.sh\nstartsecs = 0\nautorestart = false\nredirect_stderr = true\n";
 
@@ -70,6 +79,12 @@ impl SampleApp {
     /// The same, but for its program, which ends at once as one that fails does.
     pub fn that_exits(mut self) -> SampleApp {
         self.files.insert("run.sh".to_string(), RUN_AND_EXIT.into());
+        self
+    }
+
+    /// The same, but for its program, which takes the machine down whenever the agent is at work.
+    pub fn that_takes_the_machine_down(mut self) -> SampleApp {
+        self.files.insert("run.sh".to_string(), RUN_AND_TAKE_DOWN.into());
         self
     }
 

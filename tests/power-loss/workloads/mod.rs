@@ -33,8 +33,10 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(Otau::RollBack),
         Box::new(Otau::Delta),
         Box::new(Otau::CutAgain),
+        Box::new(Otau::TakesDown),
         Box::new(SelfUpdate::Update),
         Box::new(SelfUpdate::RollBack),
+        Box::new(SelfUpdate::TakesDown),
         Box::new(QueueWork),
         Box::new(QueueClients),
     ]

@@ -3,7 +3,7 @@
 
 use super::look;
 use super::otau_check::OtauChecker;
-use crate::gateway::{lay_out, Agent, Boot, Hosting, Neighbour, SampleApp, Server, Told};
+use crate::gateway::{check_in, lay_out, Agent, Boot, Hosting, Neighbour, SampleApp, Server, Told};
 use crate::loss::Loss;
 use crate::random::Random;
 use crate::recording::Recording;
@@ -16,8 +16,10 @@ use gwe_tests::harness::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// More check-ins than an install needs.
-pub const MAX_CHECK_INS: u32 = 4;
+/// More check-ins than an install needs, also one that is taken down twice.
+pub const MAX_CHECK_INS: u32 = 6;
+/// What is reported of a version that the power was cut in twice.
+pub const GIVEN_UP: &str = "[gwe] rolled back power_app v2 to v1: the gateway went down 2 times while it settled";
 /// The download breaks off once, so that a part is there, and is gone on with.
 const FAULT: &str = "download:drop=body+60000*1";
 
@@ -33,6 +35,8 @@ pub enum Otau {
     Delta,
     /// It is installed, on a gateway whose power was cut in the middle of that before: what is cut is the recovery.
     CutAgain,
+    /// It takes the machine down whenever it runs, and version 1 comes back (cases/README.md, A1).
+    TakesDown,
 }
 
 impl Otau {
@@ -41,6 +45,7 @@ impl Otau {
         match self {
             Otau::Update | Otau::Delta | Otau::CutAgain => SampleApp::version(2),
             Otau::RollBack => SampleApp::version(2).that_exits(),
+            Otau::TakesDown => SampleApp::version(2).that_takes_the_machine_down(),
         }
     }
 
@@ -48,13 +53,16 @@ impl Otau {
     pub fn ends_with(self) -> usize {
         match self {
             Otau::Update | Otau::Delta | Otau::CutAgain => 2,
-            Otau::RollBack => 1,
+            Otau::RollBack | Otau::TakesDown => 1,
         }
     }
 
     /// What `fetch_status` has to say.
     pub fn report(self) -> String {
-        look::report(SampleApp::NAME, self.ends_with())
+        match self {
+            Otau::TakesDown => GIVEN_UP.to_string(),
+            _ => look::report(SampleApp::NAME, self.ends_with()),
+        }
     }
 }
 
@@ -65,6 +73,7 @@ impl Workload for Otau {
             Otau::RollBack => "otau-roll-back",
             Otau::Delta => "otau-delta",
             Otau::CutAgain => "otau-cut-again",
+            Otau::TakesDown => "otau-takes-down",
         }
     }
 
@@ -114,12 +123,16 @@ impl Workload for Otau {
         server.murano().faults(&[FAULT]);
         let agent = Agent::on(root)?;
         let hosting = Hosting::start(root)?;
-        let _boot = Boot::up(root, &server.url(), Some(hosting.socket()))?;
+        let boot = Boot::up(root, &server.url(), Some(hosting.socket()))?;
         let _neighbour = Neighbour::start(root);
         hosting.boot().map_err(|error| error.to_string())?;
         let mut said = String::new();
         for _ in 0..MAX_CHECK_INS {
-            said = agent.sure(&["--once"])?.stderr;
+            let ran = check_in(&agent, &boot, &hosting)?;
+            said = ran.said;
+            if ran.code != Some(0) && *self != Otau::TakesDown {
+                return Err(format!("a check-in failed:\n{said}"));
+            }
             if !server.told().reports.is_empty() {
                 // One more, with nothing to do.
                 agent.sure(&["--once"])?;

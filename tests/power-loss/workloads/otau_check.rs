@@ -8,8 +8,8 @@
 //! else is; no installer ran for a version that was installed already.
 
 use super::look::{is_pending, nothing_left, read, Step};
-use super::otau::{fragment, kept_fragment, server_data, Otau, MAX_CHECK_INS};
-use crate::gateway::{Agent, Boot, Hosting, SampleApp, Server, Told};
+use super::otau::{fragment, kept_fragment, server_data, Otau, GIVEN_UP, MAX_CHECK_INS};
+use crate::gateway::{check_in, Agent, Boot, Hosting, SampleApp, Server, Told};
 use crate::trouble::{Doing, Outcome};
 use crate::workload::{Checker, CrashState, Finding};
 use gwe::install::registry;
@@ -26,8 +26,8 @@ const POLL: Duration = Duration::from_millis(10);
 const SLOTS: [&str; 2] = ["a", "b"];
 /// What the fragment of a version that has not settled ends with.
 const HELD: &[u8] = b"autostart = false\n";
-/// What is reported of a version that the power was cut in twice.
-const GIVEN_UP: &str = "[gwe] rolled back power_app v2 to v1: the gateway went down 2 times while it settled";
+/// How often a version may take the machine down.
+const MAX_TAKEN_DOWN: u32 = 2;
 
 /// Checks one state after the other, with a supervisord that stays.
 pub struct OtauChecker {
@@ -162,18 +162,22 @@ impl OtauChecker {
     }
 
     /// Checks in until all is done that is to be done.
-    fn update(&self, root: &Path, server: &Server) -> Outcome<Step<()>> {
+    fn update(&self, root: &Path, server: &Server, boot: &Boot, hosting: &Hosting) -> Outcome<Step<()>> {
         let agent = Agent::on(root)?;
-        let mut said = String::new();
+        let (mut said, mut taken_down) = (String::new(), 0);
         for _ in 0..MAX_CHECK_INS {
-            let ran = agent.gwe(&["--once"]);
+            let ran = check_in(&agent, boot, hosting)?;
+            taken_down += u32::from(ran.code.is_none());
+            if taken_down > MAX_TAKEN_DOWN {
+                return Ok(Err(Finding::Third(format!("v2 took the machine down {taken_down} times:\n{said}"))));
+            }
             let told = server.told();
             if ran.code == Some(0) && told.engine_fetch.is_empty() && !told.reports.is_empty() {
                 let status = agent.gwe(&["--status"]);
                 let fine = status.code == Some(0) && status.stdout.contains(SampleApp::NAME);
                 return Ok(if fine { Ok(()) } else { Err(Finding::DoesNotStart(status.report())) });
             }
-            said.push_str(&ran.report());
+            said.push_str(&ran.said);
         }
         Ok(Err(Finding::DoesNotStart(format!("the update is not completed:\n{said}"))))
     }
@@ -200,7 +204,7 @@ impl OtauChecker {
     fn boot_and_update(&self, state: &CrashState, told: &Told, hosting: &Hosting, found: &Found) -> Outcome<Step<()>> {
         let server = Server::on_copy(&server_data(&self.notes), &self.scratch.path("server"))?;
         server.is_at(told);
-        let _boot = Boot::up(state.root, &server.url(), Some(hosting.socket()))?;
+        let boot = Boot::up(state.root, &server.url(), Some(hosting.socket()))?;
         let result = (|| {
             if let Err(error) = hosting.boot() {
                 return Ok(Err(Finding::DoesNotStart(error.to_string())));
@@ -211,7 +215,7 @@ impl OtauChecker {
                     return Ok(Err(finding));
                 }
             }
-            if let Err(finding) = self.update(state.root, &server)? {
+            if let Err(finding) = self.update(state.root, &server, &boot, hosting)? {
                 return Ok(Err(finding));
             }
             Ok(self.end(state.root, &server, found))

@@ -10,6 +10,7 @@ use crate::witness::Witness;
 use crate::workload::{Checker, Workload};
 use gwe_tests::harness::{agent_binary, Background, Scratch, Tarball};
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +24,11 @@ pub const FACTORY: u64 = 0;
 /// What stands for a version that crashes.
 const CRASHING: &str = "#!/bin/sh\nkill -SEGV $$\n";
 
+/// What stands for a version that takes the machine down in each of its check-ins: the engine, and itself.
+const TAKES_IT_DOWN: &str = "#!/bin/sh\n[ \"$1\" != --once ] || kill -9 $PPID $$\n";
+/// More boots than such a version gets.
+const MAX_BOOTS: u32 = 8;
+
 /// What becomes of version 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SelfUpdate {
@@ -30,6 +36,8 @@ pub enum SelfUpdate {
     Update,
     /// It crashes, again and again, and version 1 comes back.
     RollBack,
+    /// It takes the machine down, again and again, and version 1 comes back (cases/README.md, A1).
+    TakesDown,
 }
 
 impl SelfUpdate {
@@ -37,7 +45,7 @@ impl SelfUpdate {
     pub fn ends_with(self) -> u64 {
         match self {
             SelfUpdate::Update => 2,
-            SelfUpdate::RollBack => 1,
+            SelfUpdate::RollBack | SelfUpdate::TakesDown => 1,
         }
     }
 
@@ -46,9 +54,24 @@ impl SelfUpdate {
         look::report("gwe", self.ends_with() as usize)
     }
 
+    /// Boots, as often as the machine is taken down, until all is as it has to be in the end.
+    pub fn live(self, root: &Path, server: &Server) -> Outcome<()> {
+        for _ in 0..MAX_BOOTS {
+            let _boot = Boot::up(root, &server.url(), None)?;
+            let ended = Engine::start(root).ends_with(self.ends_with(), &self.report(), root, server)?;
+            match (ended, self) {
+                (Ended::Done, _) => return Ok(()),
+                (Ended::TakenDown, SelfUpdate::TakesDown) => {}
+                (Ended::TakenDown, _) => return Err("the engine died".to_string()),
+            }
+        }
+        Err(format!("v2 took the machine down {MAX_BOOTS} times"))
+    }
+
     fn program(self, version: u64) -> Outcome<Vec<u8>> {
         match (self, version) {
             (SelfUpdate::RollBack, 2) => Ok(CRASHING.into()),
+            (SelfUpdate::TakesDown, 2) => Ok(TAKES_IT_DOWN.into()),
             _ => program(version),
         }
     }
@@ -59,6 +82,7 @@ impl Workload for SelfUpdate {
         match self {
             SelfUpdate::Update => "self-update",
             SelfUpdate::RollBack => "self-update-roll-back",
+            SelfUpdate::TakesDown => "self-update-takes-down",
         }
     }
 
@@ -82,7 +106,10 @@ impl Workload for SelfUpdate {
         }
         server.ask_for(&tarball_name(1));
         let boot = Boot::up(root, &server.url(), None)?;
-        Engine::start(root).ends_with(1, "[gwe] installed gwe v1 in ", root, &server)?;
+        let report = "[gwe] installed gwe v1 in ";
+        if Engine::start(root).ends_with(1, report, root, &server)? == Ended::TakenDown {
+            return Err("the engine died".to_string());
+        }
         drop(boot);
         server.ask_for(&tarball_name(2));
         Ok(())
@@ -90,14 +117,22 @@ impl Workload for SelfUpdate {
 
     fn work(&self, root: &Path, notes: &Path, witness: &Witness) -> Outcome<()> {
         let server = Server::on_copy(&server_data(notes), &notes.join("server-at-work"))?.watched_by(witness)?;
-        let _boot = Boot::up(root, &server.url(), None)?;
         let _neighbour = Neighbour::start(root);
-        Engine::start(root).ends_with(self.ends_with(), &self.report(), root, &server)
+        self.live(root, &server)
     }
 
     fn checker(&self, notes: &Path) -> Outcome<Box<dyn Checker>> {
         Ok(Box::new(SelfUpdateChecker::new(*self, notes)?))
     }
+}
+
+/// How a life of the engine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All is as it has to be, and it was stopped.
+    Done,
+    /// It was killed.
+    TakenDown,
 }
 
 /// The engine as init starts it: the image's own program, whatever versions came over the air.
@@ -115,7 +150,7 @@ impl Engine {
     }
 
     /// Waits until it runs as a version, has reported in these words, and has nothing else to do; then ends it.
-    pub fn ends_with(mut self, version: u64, report: &str, root: &Path, server: &Server) -> Outcome<()> {
+    pub fn ends_with(mut self, version: u64, report: &str, root: &Path, server: &Server) -> Outcome<Ended> {
         let wanted = slot(root, version).join("gwe");
         let until = Instant::now() + LIMIT;
         loop {
@@ -124,9 +159,13 @@ impl Engine {
             let running = fs::read_link(format!("/proc/{}/exe", self.process.pid()));
             if is_done && running.is_ok_and(|running| running == wanted) {
                 self.process.stop();
-                return Ok(());
+                return Ok(Ended::Done);
             }
-            if !self.process.is_running() || Instant::now() > until {
+            let is_over = self.process.wait(Duration::ZERO);
+            if is_over.is_some_and(|status| status.signal().is_some()) {
+                return Ok(Ended::TakenDown);
+            }
+            if is_over.is_some() || Instant::now() > until {
                 return Err(format!("agent v{version} is not in charge\n{told:?}\n{}", self.process.log()));
             }
             thread::sleep(POLL);

@@ -6,7 +6,7 @@
 
 use super::look::{is_pending, nothing_left, read, Step};
 use super::otau::server_data;
-use super::self_update::{kept_program, slot, tarball_name, Engine, SelfUpdate, FACTORY};
+use super::self_update::{kept_program, slot, tarball_name, SelfUpdate, FACTORY};
 use crate::gateway::{Agent, Boot, Server, Told};
 use crate::trouble::{Doing, Outcome};
 use crate::workload::{Checker, CrashState, Finding};
@@ -113,14 +113,15 @@ impl SelfUpdateChecker {
         let server = Server::on_copy(&server_data(&self.notes), &self.scratch.path("server"))?;
         let known = self.before.reports.len();
         server.is_at(&Told { reports: told.reports.iter().skip(known).cloned().collect(), ..told.clone() });
-        let _boot = Boot::up(root, &server.url(), None)?;
+        let boot = Boot::up(root, &server.url(), None)?;
         for name in ["gmq", "gdc"] {
             let ran = Agent::of_image(root).run(name, &["--version"]);
             if ran.code != Some(0) {
                 return Ok(Err(Finding::DoesNotStart(ran.report())));
             }
         }
-        if let Err(why) = Engine::start(root).ends_with(self.update.ends_with(), &self.update.report(), root, &server) {
+        drop(boot);
+        if let Err(why) = self.update.live(root, &server) {
             return Ok(Err(Finding::DoesNotStart(why)));
         }
         Ok(self.end(root, &server))
