@@ -3,13 +3,13 @@
 use tar::{Entry, EntryType};
 
 use super::fault::Reason;
-use super::meter::Metered;
+use super::headers::Headers;
 
 /// So many records an extended header may have; real ones have under ten.
 const MAX_EXTENSIONS: usize = 64;
 
 /// An entry as the parser gives it.
-pub(super) type Item<'entry, 'source, 'meter> = Entry<'entry, Metered<'source, 'meter>>;
+pub(super) type Item<'entry, 'source, 'meter> = Entry<'entry, Headers<'source, 'meter>>;
 
 /// The four kinds of entry that an app may bring.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,8 +15,7 @@ use super::tarball::{MAX_DEPTH, MAX_PATH};
 const MAX_NAME: usize = 255;
 
 /// What an archive brings beside the app: the companion files that macOS writes beside each file (docs/spec/failures.md, case 06; buf#2504,
-/// vespa#32549), and a label of the archive whose header can be read. (GNU `tar -V` leaves the size out, which the parser refuses before
-/// this is asked: 17 is open.) Whoever unpacks it elsewhere does not see them either.
+/// vespa#32549), and a label of the archive (`tar -V`, case 17). Whoever unpacks it elsewhere does not see them either.
 #[must_use]
 pub fn is_no_part(raw: &[u8], kind: u8) -> bool {
     const LABEL: u8 = b'V';

@@ -61,6 +61,13 @@ impl Meter {
     }
 }
 
+impl Metered<'_, '_> {
+    /// Whether what is read now stands between two files: between [`Meter::allow`] of [`MAX_METADATA`] and of everything.
+    pub(super) fn is_between_files(&self) -> bool {
+        self.meter.step.get() <= MAX_METADATA
+    }
+}
+
 impl Bound {
     /// The bound inside an I/O error, where it is one.
     pub(super) fn of(error: &io::Error) -> Option<Bound> {

@@ -9,6 +9,7 @@ pub mod delta;
 mod entry;
 pub mod fault;
 pub mod gzip;
+mod headers;
 mod member;
 mod meter;
 pub mod name;

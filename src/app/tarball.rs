@@ -19,6 +19,7 @@ use super::delta::DeltaError;
 use super::entry::{extensions_are_sound, Item, Kind};
 use super::fault::{self, Fault, Reason, MAX_FAULTS};
 use super::gzip::GzipError;
+use super::headers::Headers;
 use super::member::{self, Top};
 use super::meter::{Bound, Meter, MAX_METADATA};
 use super::name::TarballName;
@@ -136,7 +137,7 @@ impl<'a> Pass<'a> {
     /// Reads the whole tar stream.
     pub(super) fn run(&mut self, stream: &mut dyn Read) -> Result<(), Stop> {
         let meter = Meter::new(self.limits.bytes);
-        let mut archive = Archive::new(meter.around(stream));
+        let mut archive = Archive::new(Headers::new(meter.around(stream)));
         let mut entries = archive.entries().map_err(|e| self.stop(e, &[]))?;
         loop {
             // Between two entries the parser gathers long names and extended headers in memory, as large as they claim.

@@ -243,3 +243,32 @@ fn companion_files_of_macos_and_a_label_are_passed_over() {
     let labelled = [Entry::new(b'V', "nightly build", b""), install_sh()];
     assert_eq!(unpacked(&scratch, &tar_gz(&labelled)).1.len(), 1);
 }
+
+#[test]
+fn what_other_tars_write_is_read_as_they_read_it() {
+    // Cases 06, 07 and 17 with the files that they were met with: bsdtar of macOS, GNU tar --xattrs, GNU tar -V.
+    let scratch = Scratch::new("good-field");
+    for (bytes, name) in [
+        (&include_bytes!("field/06-macos-tar-of-a-folder.tar.gz")[..], "app.v1.tar.gz"),
+        (include_bytes!("field/07-pax-value-with-line-break.tar.gz"), "app.v1.tar.gz"),
+        (include_bytes!("field/17-tar-label.tar.gz"), "app.v1.tar.gz"),
+    ] {
+        let tarball = scratch.file(name, bytes);
+        assert_eq!(check(&tarball), []);
+        let into = scratch.folder("into");
+        unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, Limits::default(), false).unwrap();
+        assert_eq!(listing(&into), ["install.sh 755 \"#!/bin/sh\\necho ok\\n\""]);
+        fs::remove_dir_all(into).unwrap();
+    }
+    let blank_label = Entry::new(b'V', "l", b"").raw_size(&[0; 12]);
+    let solaris = Entry { kind: b'X', ..pax(&[("path", "named"), ("SCHILY.xattr.user.x", "1\n\n2 3=4\n")]) };
+    let bytes = tar_gz(&[blank_label, install_sh(), solaris, file("other", "12 a=b\nc\nd\n")]);
+    assert_eq!(unpacked(&scratch, &bytes).1, [SCRIPT, "named 644 \"12 a=b\\nc\\nd\\n\""]);
+    // What looks like a header inside of a file is the file's.
+    let inside = tar(&[Entry::new(b'V', "l", b"").raw_size(&[0; 12]), pax(&[("comment", "a\nb")])]);
+    let bytes = tar_gz(&[install_sh(), long(b'L', &"n".repeat(200)), file("x", &inside).magic(GNU)]);
+    let tarball = scratch.file("a.v1.tar.gz", bytes);
+    let into = scratch.folder("into");
+    unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, Limits::default(), false).unwrap();
+    assert_eq!(fs::read(into.join("n".repeat(200))).unwrap(), inside);
+}

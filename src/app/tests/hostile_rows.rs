@@ -207,6 +207,14 @@ fn kinds() -> Vec<Row> {
             &[Entry::new(b'x', "p", b"99 path=short\n"), file("f", "x")],
             "f: its extended header is damaged",
         ),
+        // Case 07: a line feed inside of a value stays a control character.
+        with("a line feed in a path", &[pax(&[("path", "a\nb")]), file("f", "x")], "a?b: a control character"),
+        with("a line feed in a size", &[pax(&[("size", "1\n2")]), file("f", "x")], "f: its extended header is damaged"),
+        with(
+            "a line feed in a key",
+            &[Entry::new(b'x', "p", b"8 a\nb=c\n"), file("f", "x")],
+            "f: its extended header is damaged",
+        ),
         with(
             "pax size that is no number",
             &[pax(&[("size", "-1")]), file("f", "x")],
