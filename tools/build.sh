@@ -39,9 +39,10 @@ has_libraries() {
 	fi
 }
 
-# deliver PROGRAM FOLDER STRIP: puts it there as an image has it, and says how large it is.
+# deliver PROGRAM FOLDER STRIP: puts it there as an image has it, with the core of its supervisord, and says how large it is.
 deliver() {
 	mkdir -p "$2"
 	"$3" -o "$2/gwe" "$1"
+	if [ -e "$(dirname "$1")/hosting-core" ]; then cp "$(dirname "$1")/hosting-core" "$2/hosting-core"; fi
 	printf '%s: %s bytes\n' "${2#"$PWD/"}/gwe" "$(wc -c <"$2/gwe")"
 }

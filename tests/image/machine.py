@@ -16,7 +16,8 @@ PATIENCE = 60
 class Machine:
     """One gateway with its disks, which outlive each of its runs."""
 
-    def __init__(self, image, folder, port):
+    def __init__(self, architecture, image, folder, port):
+        self.architecture = architecture
         self.image = image
         self.folder = folder
         self.port = port
@@ -45,10 +46,11 @@ class Machine:
         self.process = subprocess.Popen([
             # It ends with the test, however that ends.
             "setpriv", "--pdeathsig", "KILL", "--",
-            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-M", "pc,accel=tcg", "-cpu", "max", "-m", "192",
-            "-kernel", str(self.image["kernel"]), "-initrd", str(self.image["initrd"]), "-append", "console=ttyS0 quiet panic=1 mitigations=off",
-            "-drive", f"file={self.image['root']},if=virtio,format=raw,readonly=on",
-            "-drive", f"file={self.data},if=virtio,format=raw",
+            self.architecture.emulator, "-nodefaults", "-no-user-config", "-display", "none", *self.architecture.machine,
+            "-kernel", str(self.image["kernel"]), "-initrd", str(self.image["initrd"]),
+            "-append", f"console={self.architecture.console} quiet panic=1 mitigations=off",
+            "-drive", f"file={self.image['root']},if=none,id=root,format=raw,readonly=on", "-device", "virtio-blk-pci,drive=root",
+            "-drive", f"file={self.data},if=none,id=data,format=raw", "-device", "virtio-blk-pci,drive=data",
             "-netdev", network, "-device", f"virtio-net-pci,netdev=net,mac={MAC},romfile=",
             "-chardev", f"file,id=console,path={self.console},append=on", "-serial", "chardev:console",
             "-device", "virtio-serial-pci",
@@ -72,22 +74,22 @@ class Machine:
             self.shell.close()
             self.process = None
 
-    def wait_for_power_off(self, patience=PATIENCE):
+    def wait_for_power_off(self):
         """After an orderly shutdown, which ends QEMU; returns whether it came."""
         try:
-            self.process.wait(patience)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             return False
         self.cut_power()
         return True
 
-    def run(self, command, patience=PATIENCE):
+    def run(self, command):
         """Runs a command on the gateway's shell; returns (exit status, output). The gateway has booted, or soon will have."""
         marker = f"done-{time.monotonic_ns()}"
         # The first line end finishes what a port that was being set up made of earlier characters.
         line = f"\n{{ {command} ; }} </dev/null ; echo {marker} $?\n".encode()
         received = ""
-        end = time.monotonic() + patience
+        end = time.monotonic() + PATIENCE
         asked = 0.0
         while time.monotonic() < end:
             # A port that is not set up yet drops what is typed.
@@ -101,4 +103,4 @@ class Machine:
             found = re.search(rf"^{marker} (\d+)$", received, re.M)
             if found:
                 return int(found[1]), received[: found.start()]
-        raise AssertionError(f"the gateway's shell did not answer within {patience} s: {command}\n{received}")
+        raise AssertionError(f"the gateway's shell did not answer within {PATIENCE} s: {command}\n{received}")

@@ -3,8 +3,8 @@
 
 First boot with a blank data disk, the power cut in the middle of it: activation, reports, the factory's apps. Then cycle after cycle an
 update over the air, and the power cut at a random moment: while it downloads, installs, runs or boots again. Each time the gateway has to
-come back with all apps, and at the end nothing that was acknowledged may be missing at the platform. Last, a factory reset, with a power
-cut in the middle of it too. Prints a protocol of what it saw, and a verdict; exits 1 at the first thing that is wrong.
+come back with all apps, and at the end nothing that was acknowledged may be missing at the platform. Then the agent's own update, with a cut
+in it, and its way back: a factory reset, with a power cut in the middle of it too. There is no Python in the image. Prints a protocol of what it saw, and a verdict; exits 1 at the first thing that is wrong.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import traceback
 
 import rootfs
 import sizes
+from architecture import ARCHITECTURES
 from cloud import Cloud
 from machine import MAC, Machine
 
@@ -53,14 +54,19 @@ MOST_MOVED = 60
 # Characters of the console that a failure shows.
 CONSOLE_TAIL = 3000
 
-TOOLS = ("qemu-system-x86_64", "mksquashfs", "busybox", "cpio", "apt-get", "apt-cache", "dpkg-deb", "setpriv")
+TOOLS = ("mksquashfs", "busybox", "cpio", "apt-get", "apt-cache", "dpkg-deb", "setpriv")
 
 FACTORY = ("recorder", "hello", "library")
+
+
+def megabytes(file):
+    return f"{file.stat().st_size / 1e6:.1f} MB"
 
 
 class Test:
     def __init__(self, options, packages):
         self.options = options
+        self.architecture = ARCHITECTURES[options.arch]
         self.packages = packages
         self.binary = pathlib.Path(options.binary).resolve()
         self.folder = pathlib.Path(options.folder).resolve()
@@ -92,12 +98,13 @@ class Test:
         factory = [rootfs.pack_app(HERE / "apps" / name, f"{number}_{name}", "1", apps) for number, name in enumerate(FACTORY, 1)]
         self.say("make install puts into an image, in bytes:", sizes.table(self.work, self.binary))
         self.cloud = Cloud(self.options.murano, self.work / "cloud", PRODUCT)
-        settings = ["HOSTING=python", f"BINARY={self.binary}", f"CACERT={self.cloud.ca}", f"UPDATE_INTERVAL={UPDATE_INTERVAL}", "ACTIVATION_RETRY_INTERVAL=2",
+        settings = [f"BINARY={self.binary}", f"CACERT={self.cloud.ca}", f"UPDATE_INTERVAL={UPDATE_INTERVAL}", "ACTIVATION_RETRY_INTERVAL=2",
                     "DATA=/dev/vdb", "DOCS=no", f"APPS={' '.join(map(str, factory))}"]
-        image = rootfs.build(self.work / "image", self.packages, settings, PRODUCT, f"\n[install]\nsettle = {SETTLE}\n")
-        self.say(f"image built: squashfs {image['root'].stat().st_size:,} bytes, with Python and supervisor; kernel {image['kernel'].name}, "
-                 f"initial RAM disk {image['initrd'].stat().st_size:,} bytes")
-        self.machine = Machine(image, self.work, self.cloud.tls_port)
+        image = rootfs.build(self.work / "image", self.architecture, self.packages, settings, PRODUCT, f"\n[install]\nsettle = {SETTLE}\n")
+        self.say(f"image built: squashfs of {megabytes(image['root'])}; kernel {image['kernel'].name}, initial RAM disk of {megabytes(image['initrd'])}; "
+                 "the root's files, in bytes:", sizes.of_root(self.work, image["tree"], self.binary))
+        self.check(not [path for path in image["tree"].rglob("*") if "python" in path.name.lower()], "there is no Python in it")
+        self.machine = Machine(self.architecture, image, self.work, self.cloud.tls_port)
         self.cloud.do("product", "device", "add", SERIAL)
 
     def power_on(self):
@@ -113,9 +120,9 @@ class Test:
     def since_power_on(self):
         return time.monotonic() - self.machine.powered_on
 
-    def wait_for(self, what, probe, patience=PATIENCE):
+    def wait_for(self, what, probe):
         """Waits until a probe answers with something; returns it."""
-        end = time.monotonic() + patience
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             if self.machine.process.poll() is not None:
                 raise AssertionError(f"QEMU ended while waiting: {what}")
@@ -123,7 +130,7 @@ class Test:
             if found:
                 return found
             time.sleep(0.25)
-        raise AssertionError(f"after {patience} s not: {what}")
+        raise AssertionError(f"after {PATIENCE} s not: {what}")
 
     def look_at_failure(self):
         """What a person needs who has to find out why."""
@@ -189,13 +196,43 @@ class Test:
         mounts = self.machine.run("cat /proc/mounts")[1]
         self.check(re.search(r" / squashfs ro,", mounts) and re.search(r"/dev/vdb /var/lib/gwe ext4 rw,", mounts) and self.machine.run("touch /usr/written")[0] != 0,
                    "the root is a squashfs and cannot be written to; /var/lib/gwe is ext4 on the second disk, formatted at first boot", mounts)
-        # The host in this network, its name server, and an address beyond it.
-        probe = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+        self.look_at_the_network()
+        self.renew_the_core(output)
+        self.measure_idle()
+
+    def measure_idle(self):
+        """Memory while nothing is to be done: the agent and the queue sleep then."""
+        self.machine.run("gwe --set-update-interval 3600; supervisorctl restart gwe; supervisorctl stop 1_recorder")
+        sleeps = "for name in gwe gmq; do readlink /proc/$(supervisorctl pid $name)/exe; done"
+        self.wait_for("the agent and the queue to sleep", lambda: self.machine.run(sleeps)[1].count("memfd:") == 2)
+        pss = ("for pid in $(cat /var/run/gwe-supervise.pid) $(cat /run/supervisord.pid) $(supervisorctl pid gwe) $(supervisorctl pid gmq); do "
+               "echo $(tr '\\0' ' ' </proc/$pid/cmdline)Pss: $(sed -n 's/^Pss: *//p' /proc/$pid/smaps_rollup); done")
+        lines = self.machine.run(pss)[1].splitlines()
+        total = sum(int(found[1]) for line in lines if (found := re.search(r"Pss: (\d+) kB", line)))
+        self.check(len(lines) == 4 and total > 0, f"idle, all of ours that is resident takes {total} kB of memory (PSS), of 200 that it may:", lines)
+        memory = "grep -E '^(MemTotal|MemAvailable)' /proc/meminfo; df -k /var/lib/gwe | tail -n 1"
+        self.say("each of them, the machine's memory, and the data disk:", [*lines, *self.machine.run(memory)[1].splitlines()])
+        since = self.reports()
+        self.machine.run(f"gwe --set-update-interval {UPDATE_INTERVAL}; supervisorctl start 1_recorder; supervisorctl restart gwe")
+        self.wait_for_apps("1", since)
+
+    def look_at_the_network(self):
+        """The host in this network, its name server, and an address beyond it; the platform is what can be reached."""
+        def reaches(address, port):
+            return self.machine.run(f"nc -w 3 {address} {port} -e true")[0] == 0
+        self.check(reaches("10.0.2.100", 443), "the platform can be reached from it")
         addresses = ("10.0.2.2", "10.0.2.3", "192.0.2.1")
-        answers = [self.machine.run(f"python3 -c '{probe}' {address} {self.cloud.tls_port} 2>&1 | tail -n 1")[1] for address in addresses]
-        self.check(all(re.search("timed out|unreachable|refused", answer) for answer in answers), f"none of {', '.join(addresses)} can be reached from it", answers)
-        pss = "for pid in $(cat /run/supervisord.pid) $(supervisorctl pid gwe) $(supervisorctl pid gmq); do echo $(tr '\\0' ' ' </proc/$pid/cmdline) $(grep ^Pss: /proc/$pid/smaps_rollup); done"
-        self.say("in use, memory and data disk:", self.machine.run(f"{pss}; df -k /var/lib/gwe | tail -n 1")[1].splitlines())
+        reached = [address for address in addresses if reaches(address, self.cloud.tls_port)]
+        self.check(not reached, f"none of {', '.join(addresses)} can", reached)
+
+    def renew_the_core(self, before):
+        """What a newer core in the place of the old one does: it takes over, and no application notices."""
+        def pids(status):
+            return sorted(re.findall(r"^(\S+) +RUNNING +pid (\d+)", status, re.M))
+        self.machine.run("kill -USR1 $(cat /run/supervisord.pid)")
+        self.wait_for("the core to go on", lambda: "goes on with all that was there" in self.machine.run("cat /var/log/supervisord.log")[1])
+        after = self.machine.run("supervisorctl status")[1]
+        self.check(pids(after) == pids(before), "the core was renewed, and every application is the same process", f"{before}\n{after}")
 
     def was_told(self, text):
         """Whether a `fetch_status` has had this."""
@@ -275,6 +312,22 @@ class Test:
         self.check(begun.count("recorder.1") <= 2 and begun.count("library.1") <= 2, "no boot installed the factory's apps again", begun)
         return len(acknowledged)
 
+    def own_update(self):
+        """The agent's, as a version of another number; what the factory reset below takes back."""
+        old = rootfs.version()
+        new = old[:-1] + str((int(old[-1]) + 1) % 10)
+        tarball = rootfs.pack_agent(self.binary, old, new, self.work / "apps")
+        self.cloud.deploy(SERIAL, tarball)
+        moment = self.random.uniform(0, IN_UPDATE)
+        time.sleep(moment)
+        self.cut_power()
+        self.power_on()
+        self.wait_for("the agent's own update", lambda: self.was_told(f"installed gwe v{new} "))
+        # It is on trial until a check-in of its own has ended.
+        self.wait_for("that version to be the agent", lambda: self.machine.run("gwe --version")[1].strip() == new)
+        self.check(True, f"the agent updated itself to v{new}, power cut {moment:.1f} s after it was sent, beside the image's own")
+        self.wait_for_apps(str(len(self.recoveries) + 1), self.reports())
+
     def factory_reset(self):
         before = self.cloud.cik(SERIAL)
         began = time.monotonic()
@@ -295,6 +348,7 @@ class Test:
         self.check(self.cloud.cik(SERIAL) not in (None, before), "activated again, with another CIK")
         left = self.machine.run("ls /var/lib/gwe/factory-reset /var/lib/gwe/apps/2_hello; cat /var/lib/gwe/supervisor.d/2_hello.conf")[1]
         self.check("factory-reset: No such file" in left, "the next boot resets nothing", left)
+        self.check(self.machine.run("gwe --version")[1].strip() == rootfs.version(), "the image's own agent runs again")
 
     def run(self):
         lost = "not compared"
@@ -304,6 +358,7 @@ class Test:
             self.look_inside()
             self.cycles()
             lost = f"{self.compare_points()} acknowledged points, 0 lost"
+            self.own_update()
             self.factory_reset()
         except Exception as error:
             self.say(f"FAILED: {error}")
@@ -326,6 +381,7 @@ class Test:
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--arch", choices=sorted(ARCHITECTURES), default="x86_64", help="which machine")
     arguments.add_argument("--binary", required=True, help="the agent, as it goes into the image")
     arguments.add_argument("--murano", required=True, help="the local server")
     arguments.add_argument("--folder", required=True, help="where the image is built and the packages stay")
@@ -335,16 +391,17 @@ def main():
     options = arguments.parse_args()
     # Whoever ends the test ends the gateway and the platform with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("image test: ended by SIGTERM"))
-    for tool in TOOLS:
+    architecture = ARCHITECTURES[options.arch]
+    for tool in (architecture.emulator, *TOOLS):
         if not shutil.which(tool):
-            print(f"skipped: image test needs {tool}")
+            print(f"skipped: image test of {options.arch} needs {tool}")
             return 0
     try:
-        packages = rootfs.fetch_all(pathlib.Path(options.folder).resolve() / "packages")
+        packages = rootfs.fetch_all(pathlib.Path(options.folder).resolve() / "packages", architecture)
     except rootfs.Unavailable as why:
-        print(f"skipped: image test: {why}")
+        print(f"skipped: image test of {options.arch}: {why}")
         return 0
-    print(f"image test: {options.kills} updates with power cuts, seed {options.seed}")
+    print(f"image test of {options.arch}: {options.kills} updates with power cuts, seed {options.seed}")
     return Test(options, packages).run()
 
 

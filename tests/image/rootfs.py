@@ -1,8 +1,10 @@
-"""Builds the image that the test boots: Debian's kernel, BusyBox, Python and supervisor, with `make install` on top.
+"""Builds the image that the test boots: Debian's kernel, BusyBox, C library, OpenSSL and e2fsprogs, with `make install` on top. No Python.
 
-The root is a read-only squashfs; /var/lib/gwe is on a second disk, blank at first. Packages come by apt and stay in a cache.
+The root is a read-only squashfs; /var/lib/gwe is on a second disk, blank at first. Packages come by tools/debian.sh, of another architecture
+too, and stay unpacked.
 """
 
+import os
 import pathlib
 import re
 import shutil
@@ -11,20 +13,17 @@ import tarfile
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
-# What an image of this kind has; {python} is the distribution's version of it.
-PACKAGES = """
-    busybox-static libc6 libgcc-s1 libssl3 zlib1g libexpat1 lib{python}-minimal lib{python}-stdlib {python}-minimal python3-minimal
-    python3-pkg-resources supervisor e2fsprogs libext2fs2 libcom-err2 libss2 libblkid1 libuuid1 util-linux
-"""
+# What an image of this kind has.
+PACKAGES = "busybox-static libc6 libgcc-s1 libssl3 e2fsprogs libext2fs2 libcom-err2 libss2 libblkid1 libuuid1"
+# Of this one only the blkid that tells types.
+BLKID = "util-linux"
 
-# Of the kernel's modules; what they depend on comes before them.
-MODULES = "virtio_pci virtio_blk virtio_net virtio_console squashfs"
-
-# What no gateway needs; the rest of Python's library stays.
+# What no gateway needs.
 USELESS = """
-    usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/lintian usr/lib/{python}/test usr/lib/{python}/idlelib
-    usr/lib/{python}/lib2to3 usr/lib/{python}/distutils usr/lib/{python}/ensurepip usr/lib/{python}/pydoc_data usr/lib/{python}/unittest
-    usr/lib/{python}/tkinter usr/lib/python3/dist-packages/supervisor/tests usr/lib/udev usr/lib/systemd lib/udev lib/systemd
+    usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/lintian usr/share/bug usr/share/initramfs-tools usr/share/gcc usr/share/gdb
+    usr/lib/udev usr/lib/systemd lib/udev lib/systemd usr/lib/*/gconv usr/lib/*/engines-3 usr/lib/*/ossl-modules usr/lib/*/audit etc/e2scrub.conf etc/cron.d
+    etc/init.d sbin/debugfs sbin/resize2fs sbin/e4crypt sbin/e2scrub* sbin/dumpe2fs sbin/badblocks sbin/e2image sbin/e2undo sbin/logsave sbin/tune2fs sbin/e2label
+    sbin/mke2fs.static usr/sbin/e2freefrag usr/sbin/e4crypt usr/sbin/e4defrag usr/sbin/filefrag usr/sbin/mklost+found usr/bin/chattr usr/bin/lsattr
 """
 
 INIT = """#!/bin/sh
@@ -74,27 +73,34 @@ def run(*command, **options):
     return done.stdout
 
 
-def depends(package, pattern):
-    """What a package depends on that fits a pattern: the current version behind a name that stays."""
-    found = re.search(rf"Depends: ({pattern})$", run("apt-cache", "depends", package), re.M)
-    if not found:
-        raise Unavailable(f"apt knows no {package}")
-    return found[1]
+def unpack(folder, architecture, packages):
+    """Packages of an architecture in a folder, which stays as it is while the same are asked for."""
+    try:
+        run(REPOSITORY / "tools/debian.sh", folder, architecture.debian, *(f"{package}:{architecture.debian}" for package in packages))
+    except RuntimeError as error:
+        raise Unavailable(str(error)) from error
+    return folder
 
 
-def fetch(package, cache):
-    """The package's file, from the cache or by apt. It comes into the cache as a whole: a download that broke off leaves nothing there."""
-    found = sorted(cache.glob(f"{package}_*.deb"))
-    if not found:
-        coming = cache / "coming"
-        shutil.rmtree(coming, ignore_errors=True)
-        coming.mkdir(parents=True)
-        try:
-            run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", package, cwd=coming)
-        except RuntimeError as error:
-            raise Unavailable(str(error)) from error
-        found = [file.rename(cache / file.name) for file in coming.glob("*.deb")]
-    return found[-1]
+def current_kernel(cache, architecture):
+    """The package behind a name that stays."""
+    found = run("apt-cache", "depends", f"{architecture.kernel}:{architecture.debian}", env={**os.environ, "APT_CONFIG": str(cache / "apt/apt.conf")})
+    name = re.search(r"Depends: (linux-image-[^:\s]+)", found)
+    if not name:
+        raise Unavailable(f"apt knows no {architecture.kernel} of {architecture.debian}")
+    return name[1]
+
+
+def fetch_all(cache, architecture):
+    """Everything, before anything is built; returns the folders of the userland, of what brings blkid, and of the kernel."""
+    cache.mkdir(parents=True, exist_ok=True)
+    userland = unpack(cache / "userland", architecture, PACKAGES.split())
+    blkid = unpack(cache / "blkid", architecture, [BLKID])
+    try:
+        kernel = current_kernel(cache, architecture)
+    except RuntimeError as error:
+        raise Unavailable(str(error)) from error
+    return userland, blkid, unpack(cache / "kernel", architecture, [kernel])
 
 
 def merge_usr(root):
@@ -109,45 +115,29 @@ def merge_usr(root):
             old.symlink_to(f"usr/{name}")
 
 
-def fetch_all(cache):
-    """Every package, before anything is built; returns (name of the distribution's Python, packages of the userland, kernel's package)."""
-    try:
-        python = depends("python3-minimal", r"python3\.\d+-minimal").removesuffix("-minimal")
-        kernel = depends("linux-image-cloud-amd64", r"linux-image-\S+")
-    except RuntimeError as error:
-        raise Unavailable(str(error)) from error
-    if not pathlib.Path("/usr/bin", python).exists():
-        raise Unavailable(f"needs /usr/bin/{python}, to compile its library")
-    userland = [fetch(package.format(python=python), cache) for package in PACKAGES.split()]
-    return python, userland, fetch(kernel, cache)
-
-
-def make_userland(root, python, packages):
-    """BusyBox, Python, supervisor and e2fsprogs, byte-compiled, with the few files that make them a system."""
-    for package in packages:
-        # Of util-linux only the blkid that tells types.
-        if package.name.startswith("util-linux_"):
-            run("sh", "-c", f"dpkg-deb --fsys-tarfile {package} | tar -C {root} -x ./sbin/blkid")
-        else:
-            run("dpkg-deb", "-x", package, root)
-    merge_usr(root)
+def make_userland(root, userland, blkid):
+    """BusyBox, the C library, OpenSSL and e2fsprogs, with the few files that make them a system."""
+    run("cp", "-a", f"{userland}/.", root)
+    run("cp", "-a", next(blkid.rglob("sbin/blkid")), root / "sbin/blkid")
     for useless in USELESS.split():
-        shutil.rmtree(root / useless.format(python=python), ignore_errors=True)
-    busybox = root / "usr/bin/busybox"
-    for path in run(busybox, "--list-full").split():
+        for path in root.glob(useless):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    (root / ".packages").unlink()
+    merge_usr(root)
+    # This machine's own tells the names; the image's may be of another architecture.
+    for path in run("busybox", "--list-full").split():
         link = root / path
         # What a package brings is better than BusyBox's own.
         if not any((root / folder / link.name).is_symlink() or (root / folder / link.name).exists() for folder in ("usr/sbin", "usr/bin")):
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to("/usr/bin/busybox")
-    # Without byte code supervisord takes twice the memory and starts much slower, and a read-only root can never make up for it.
-    run(f"/usr/bin/{python}", "-m", "compileall", "-q", "-s", root, "-p", "/", root / f"usr/lib/{python}", root / "usr/lib/python3/dist-packages")
     for folder in "proc sys dev run tmp root var/log var/lib etc/init.d".split():
         (root / folder).mkdir(parents=True, exist_ok=True)
     shutil.rmtree(root / "var/run", ignore_errors=True)
     (root / "var/run").symlink_to("../run")
-    for stale in (root / "etc/init.d").iterdir():
-        stale.unlink()
 
 
 def write(path, text, mode=0o644):
@@ -181,11 +171,39 @@ def pack_app(folder, name, version, into):
     return tarball
 
 
+def version():
+    """The agent's."""
+    return re.search(r'^version = "(.*)"$', (REPOSITORY / "Cargo.toml").read_text(), re.M)[1]
+
+
+def pack_agent(binary, old, new, into):
+    """The agent as a later version of itself: the same bytes but for its number, of the same length. As `make otau` would pack it."""
+    staging = into / f"gwe.v{new}"
+    staging.mkdir()
+    later = binary.read_bytes().replace(old.encode(), new.encode())
+    (staging / "gwe").write_bytes(later)
+    shutil.copy(REPOSITORY / "configs/otau/install.sh", staging)
+    for file in staging.iterdir():
+        file.chmod(0o755)
+    tarball = into / f"gwe.v{new}.tar.gz"
+    with tarfile.open(tarball, "w:gz") as archive:
+        for file in sorted(staging.iterdir()):
+            archive.add(file, file.name)
+    shutil.rmtree(staging)
+    return tarball
+
+
 def with_dependencies(names, folder):
     """Modules in the order in which they can be loaded, as the files say themselves."""
     ordered = []
+    # Some are in one kernel and beside another.
+    built_in = next(folder.rglob("modules.builtin")).read_text().replace("-", "_")
     for name in names:
-        file = next(folder.rglob(f"{name}.ko"))
+        file = next(folder.rglob(f"{name}.ko"), None)
+        if file is None:
+            if not re.search(rf"/{name.replace('?', '[_-]')}\.ko$", built_in, re.M):
+                raise RuntimeError(f"the kernel has no module {name}")
+            continue
         needed = re.search(rb"\0depends=([^\0]*)\0", file.read_bytes())[1].decode()
         for module in with_dependencies([part.replace("-", "?").replace("_", "?") for part in needed.split(",") if part], folder) + [file]:
             if module not in ordered:
@@ -193,14 +211,12 @@ def with_dependencies(names, folder):
     return ordered
 
 
-def make_kernel(folder, package):
+def make_kernel(folder, unpacked, modules_wanted):
     """Returns (kernel, initial RAM disk): an unpacked vmlinux boots faster under emulation, where it can be had."""
-    unpacked = folder / "kernel"
-    run("dpkg-deb", "-x", package, unpacked)
     kernel = next(unpacked.glob("boot/vmlinuz-*"))
     modules = folder / "initrd/modules"
     modules.mkdir(parents=True)
-    files = with_dependencies(MODULES.split(), unpacked)
+    files = with_dependencies(modules_wanted.split(), unpacked)
     for file in files:
         shutil.copy(file, modules)
     write(folder / "initrd/init", INIT.format(modules=" ".join(file.stem for file in files)), 0o755)
@@ -210,15 +226,14 @@ def make_kernel(folder, package):
     for applet in ("sh", "mount", "insmod", "switch_root"):
         (folder / "initrd/bin" / applet).symlink_to("busybox")
     run("sh", "-c", f"cd {folder}/initrd && find . | cpio --quiet -o -H newc | gzip -1 >{folder}/initrd.gz")
-    return extract(kernel) or kernel, folder / "initrd.gz"
+    return extract(kernel, folder / "vmlinux") or kernel, folder / "initrd.gz"
 
 
-def extract(kernel):
+def extract(kernel, vmlinux):
     """The ELF file within a bzImage that is packed with LZ4, as Debian's is; None where it is not, or lz4 is missing."""
     start = kernel.read_bytes().find(b"\x02\x21\x4c\x18")
     if start < 0 or not shutil.which("lz4"):
         return None
-    vmlinux = kernel.with_name("vmlinux")
     with vmlinux.open("wb") as target:
         # What follows the packed kernel makes lz4 complain at the end.
         subprocess.run(["sh", "-c", f"tail -c +{start + 1} {kernel} | lz4 -dc"], stdout=target, stderr=subprocess.DEVNULL, check=False)
@@ -229,17 +244,17 @@ def make_install(destination, settings):
     run("make", "--no-print-directory", "-C", REPOSITORY, "install", "PREFIX=/usr", f"DESTDIR={destination}", *settings)
 
 
-def build(folder, packages, settings, product, engine_config):
-    """Builds everything into an empty folder, with more lines at the end of Engine.config; returns {kernel, initrd, root}."""
-    python, userland, kernel_package = packages
+def build(folder, architecture, packages, settings, product, engine_config):
+    """Builds everything into an empty folder, with more lines at the end of Engine.config; returns {kernel, initrd, root, tree}."""
+    userland, blkid, kernel_package = packages
     root = folder / "root"
     root.mkdir(parents=True)
-    make_userland(root, python, userland)
+    make_userland(root, userland, blkid)
     make_system(root, product)
     make_install(root, ["INIT=sysv", "SYSV_NAME=S99gwe", f"PRODUCT_ID={product}", *settings])
     with (root / "etc/gwe/Engine.config").open("a") as config:
         config.write(engine_config)
-    kernel, initrd = make_kernel(folder, kernel_package)
+    kernel, initrd = make_kernel(folder, kernel_package, architecture.modules)
     squashfs = folder / "root.squashfs"
     run("mksquashfs", root, squashfs, "-quiet", "-no-progress", "-all-root", "-comp", "gzip", "-noappend")
-    return {"kernel": kernel, "initrd": initrd, "root": squashfs}
+    return {"kernel": kernel, "initrd": initrd, "root": squashfs, "tree": root}

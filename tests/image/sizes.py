@@ -1,5 +1,6 @@
-"""What `make install` puts into an image, by group: the table in docs/images.md."""
+"""What `make install` puts into an image, by group, and what the whole root has: the tables in docs/images.md."""
 
+import re
 import shutil
 
 import rootfs
@@ -13,6 +14,15 @@ GROUPS = (
     ("man pages", ("usr/share/man",)),
     ("docs", ("usr/share/doc",)),
     ("anything else", ("",)),
+)
+
+# What is not of `make install`, by the name of the file; the first that fits counts.
+OTHERS = (
+    ("BusyBox", r"/busybox$"),
+    ("OpenSSL", r"/lib(ssl|crypto)\.so"),
+    ("e2fsprogs", r"/(lib(ext2fs|e2p|com_err|ss|blkid|uuid)\.so[^/]*|e2fsck|e2mmpstatus|mke2fs|mke2fs\.conf|fsck\.ext.|mkfs\.ext.|blkid)$"),
+    ("C library", r"^usr/lib/"),
+    ("anything else", r""),
 )
 
 
@@ -44,3 +54,21 @@ def table(folder, binary):
             cells = (of_kind[kind].get(group, [0, 0]) for kind in kinds)
             lines.append(f"{group:16}" + "".join(f"{files:>8} files{size:>10,}" for files, size in cells))
     return lines
+
+
+def of_root(folder, root, binary):
+    """Lines of text: what the root's files take, unpacked, by where they come from. A file with two names counts once."""
+    tree = folder / "sizes-ours"
+    rootfs.make_install(tree, ["INIT=sysv", "SYSV_NAME=S99gwe", "PRODUCT_ID=p0imagetest", f"BINARY={binary}", "DOCS=no"])
+    ours = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
+    shutil.rmtree(tree)
+    sizes, seen = {}, set()
+    for path in sorted(root.rglob("*")):
+        facts = path.lstat()
+        if path.is_symlink() or not path.is_file() or facts.st_ino in seen:
+            continue
+        seen.add(facts.st_ino)
+        name = str(path.relative_to(root))
+        group = "make install" if name in ours else next(group for group, pattern in OTHERS if re.search(pattern, name))
+        sizes[group] = sizes.get(group, 0) + facts.st_size
+    return [f"{group:16}{sizes[group]:>12,}" for group in ("make install", *(group for group, _ in OTHERS)) if group in sizes]
