@@ -5,18 +5,20 @@ use std::io::{self, Write};
 
 use crate::hosting::ctl;
 
+/// Its first line and the form of its flags are supervisorctl's: scripts and its own tests look for them.
 const HELP: &str = "\
-supervisorctl: asks supervisord about the programs that it hosts, and has it start and stop them
+supervisorctl -- control applications run by supervisord from the cmd line.
 
 Usage: supervisorctl [options] [action [arguments]]
 
-  -c, --configuration FILE   the configuration; without it the usual places are searched
-  -i, --interactive          a shell, which is also what comes without an action
-  -s, --serverurl URL        whom to ask: unix:///path or http://host:port
-  -u, --username NAME        as whom
-  -p, --password PASSWORD    and with which password
-  -r, --history_file FILE    accepted, and not used
-  -h, --help                 this text
+Options:
+-c/--configuration FILENAME -- configuration file; without it the usual places are searched
+-h/--help -- print this text
+-i/--interactive -- start an interactive shell, which is also what comes without an action
+-s/--serverurl URL -- whom to ask: unix:///path or http://host:port
+-u/--username USERNAME -- as whom
+-p/--password PASSWORD -- and with which password
+-r/--history-file -- accepted, and not used
 
 The action help lists the actions; help ACTION explains one.
 ";

@@ -9,30 +9,32 @@ use crate::hosting::{front, start};
 /// The version whose behaviour this has.
 const VERSION: &str = "4.3.0";
 
+/// Its first line and the form of its flags are supervisord's: scripts and its own tests look for them.
 const HELP: &str = "\
-supervisord: hosts programs, with supervisord's configuration, states and calls
+supervisord -- run a set of applications as daemons.
 
 Usage: supervisord [options]
 
-  -c, --configuration FILE   the configuration; without it the usual places are searched
-  -n, --nodaemon             stay in the foreground, and show the log
-  -s, --silent               show no log
-  -u, --user USER            become this user
-  -m, --umask UMASK          the daemon's umask, in octal (022)
-  -d, --directory FOLDER     the daemon's working folder
-  -l, --logfile FILE         its log
-  -y, --logfile_maxbytes N   when that is rotated
-  -z, --logfile_backups N    how many are kept
-  -e, --loglevel LEVEL       critical, error, warn, info, debug, trace or blather
-  -j, --pidfile FILE         where its process number is written
-  -i, --identifier NAME      its name in events
-  -q, --childlogdir FOLDER   where the logs of programs are that name none
-  -k, --nocleanup            leave the logs there that an earlier daemon left
-  -a, --minfds N             so many descriptors must be possible
-      --minprocs N           and so many processes
-  -t, --strip_ansi           drop colours from the output of programs
-  -v, --version              the supervisord that this is like
-  -h, --help                 this text
+Options:
+-c/--configuration FILENAME -- configuration file; without it the usual places are searched
+-n/--nodaemon -- stay in the foreground, and show the log
+-s/--silent -- show no log
+-h/--help -- print this text
+-v/--version -- print the version of the supervisord that this is like
+-u/--user USER -- become this user
+-m/--umask UMASK -- the daemon's umask, in octal (022)
+-d/--directory DIRECTORY -- the daemon's working folder
+-l/--logfile FILENAME -- use FILENAME as its log
+-y/--logfile_maxbytes BYTES -- when that is rotated
+-z/--logfile_backups NUM -- how many are kept
+-e/--loglevel LEVEL -- critical, error, warn, info, debug, trace or blather
+-j/--pidfile FILENAME -- where its process number is written
+-i/--identifier STR -- its name in events
+-q/--childlogdir DIRECTORY -- where the logs of programs are that name none
+-k/--nocleanup -- leave the logs there that an earlier daemon left
+-a/--minfds NUM -- so many descriptors must be possible
+-t/--strip_ansi -- drop colours from the output of programs
+--minprocs NUM -- so many processes must be possible
 ";
 
 /// Runs it; the exit status.

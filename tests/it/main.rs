@@ -33,6 +33,8 @@ mod herd;
 mod hosting;
 mod hosting_calls;
 mod hosting_ctl;
+mod hosting_field;
+mod hosting_listen;
 mod idle;
 mod killed;
 mod local_users;

@@ -10,6 +10,7 @@ use super::run::{KIND_STDERR, KIND_STDOUT};
 use super::spawn_error::{errno_name, Number};
 use super::state::ProcessRecord;
 use super::store::Place;
+use super::text::Text;
 use super::system::{close, now_ms, read, Answer, EAGAIN, EINTR};
 
 /// So many reads are done of a process that has ended: its children may write for ever.
@@ -183,7 +184,7 @@ fn take(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]) {
     let Some((_, program)) = core.store.program(place) else { return };
     let channel = stream.channel(&program);
     if is_wanted(&core.store, DEBG) {
-        line(&core.store, DEBG, &[b"'", program.name, b"' ", stream.name(), b" output:\n", bytes]);
+        say_output(core, program.name, stream, bytes);
     }
     if channel.has_events {
         pool::output(core, place, stream, bytes);
@@ -194,6 +195,19 @@ fn take(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]) {
     if !channel.logfile.is_empty() {
         keep(core, place, stream, &channel, program.name, bytes);
     }
+}
+
+/// For who debugs: the text as it is, or its bytes as Python writes them.
+fn say_output(core: &Core, name: &[u8], stream: Stream, bytes: &[u8]) {
+    const MAX_SHOWN: usize = 4096;
+    let mut shown = Text::<MAX_SHOWN>::new();
+    let is_text = core::str::from_utf8(bytes).is_ok();
+    if !is_text {
+        shown.push(b"Undecodable: ");
+        shown.push_escaped(bytes);
+    }
+    let what: &[u8] = if is_text { bytes } else { shown.bytes() };
+    line(&core.store, DEBG, &[b"'", name, b"' ", stream.name(), b" output:\n", what]);
 }
 
 /// Into the log. Trouble with it never changes the process.

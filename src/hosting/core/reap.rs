@@ -2,7 +2,7 @@
 
 use super::arch::number;
 use super::life::{happens, life_of, note_end};
-use super::log::{line, INFO, WARN};
+use super::log::{line, DEBG, INFO, WARN};
 use super::output;
 use super::own::Core;
 use super::spawn_error::Number;
@@ -41,6 +41,8 @@ fn code_of(status: i32) -> Option<u8> {
 
 fn ended(core: &mut Core, place: Place, status: i32) {
     output::drain(core, place);
+    // Behind what it wrote last, as who reads the log of 4.3.0 is used to.
+    line(&core.store, DEBG, &[b"received SIGCHLD indicating a child quit"]);
     output::close_pipes(core, place);
     output::close_logs(core, place);
     let (Some((_, program)), Some(process)) = (core.store.program(place), core.store.process(place)) else { return };

@@ -28,6 +28,27 @@ impl<const N: usize> Text<N> {
         }
     }
 
+    /// As Python writes bytes: `b'a\x88\n'`.
+    pub fn push_escaped(&mut self, bytes: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        self.push(b"b'");
+        for byte in bytes {
+            match byte {
+                b'\n' => self.push(b"\\n"),
+                b'\r' => self.push(b"\\r"),
+                b'\t' => self.push(b"\\t"),
+                b'\\' => self.push(b"\\\\"),
+                b'\'' => self.push(b"\\'"),
+                0x20..=0x7e => self.push(&[*byte]),
+                byte => {
+                    let digit = |value: u8| DIGITS.get(usize::from(value & 15)).copied().unwrap_or(b'?');
+                    self.push(&[b'\\', b'x', digit(byte >> 4), digit(*byte)]);
+                }
+            }
+        }
+        self.push(b"'");
+    }
+
     pub fn number(&mut self, value: i64) {
         if value < 0 {
             self.push(b"-");

@@ -1,10 +1,9 @@
 //! One daemon of the two, the calls that it gets, and what is seen of it.
 
 use super::shown;
-use gwe::format::xmlrpc::{method_call, method_response, Answer, Param, Value};
-use gwe_tests::harness::{agent_binary, wait_until, Background, Scratch};
+use gwe::format::xmlrpc::{Answer, Param, Value};
+use gwe_tests::harness::{agent_binary, call, wait_until, Background, Scratch};
 use std::fs;
-use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -292,20 +291,6 @@ fn launch(program: &Path, root: &Scratch, name: &str) -> Background {
     Background::start(&mut command, root, name)
 }
 
-/// One call; what is no answer is said in words.
 fn ask(root: &Scratch, method: &str, params: &[Param<'_>]) -> Result<Answer, String> {
-    let body = method_call(method, params);
-    let say = |why: std::io::Error| format!("no answer: {why}");
-    let mut stream = UnixStream::connect(root.path("s.sock")).map_err(say)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(say)?;
-    let head = "POST /RPC2 HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: ";
-    stream.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes()).map_err(say)?;
-    let mut reply = Vec::new();
-    stream.read_to_end(&mut reply).map_err(say)?;
-    let at = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n").ok_or("no head")?;
-    let status = String::from_utf8_lossy(&reply[..at]).split(' ').nth(1).unwrap_or_default().to_string();
-    if status != "200" {
-        return Err(format!("HTTP {status}"));
-    }
-    method_response(&reply[at + 4..]).map_err(|why| format!("no answer: {why:?}"))
+    call(&root.path("s.sock"), method, params, PATIENCE)
 }
