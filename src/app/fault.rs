@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::delta::{DeltaError, DeltaNameError};
 use super::gzip::GzipError;
+use super::limits::{MAX_CONF, MAX_DEPTH, MAX_PATH};
 use super::meter::MAX_METADATA;
 use super::name::NameError;
 use super::program_conf::ConfFault;
-use super::tarball::{MAX_CONF, MAX_DEPTH, MAX_PATH};
 
 /// So many faults are listed; an archive of 20,000 bad entries is told in as many lines as a person reads.
 pub const MAX_FAULTS: usize = 50;

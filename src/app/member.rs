@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::fault::Reason;
-use super::tarball::{MAX_DEPTH, MAX_PATH};
+use super::limits::{MAX_DEPTH, MAX_PATH};
 
 /// The longest single name, in bytes: what Linux file systems take.
 const MAX_NAME: usize = 255;

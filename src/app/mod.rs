@@ -10,6 +10,7 @@ mod entry;
 pub mod fault;
 pub mod gzip;
 mod headers;
+mod limits;
 mod member;
 mod meter;
 pub mod name;

@@ -5,8 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::fault::{Fault, Reason};
+use super::limits::MAX_CONF;
 use super::program_conf;
-use super::tarball::MAX_CONF;
 
 /// What the kernel reads of a script's first line, in bytes.
 const MAX_SHEBANG: usize = 255;

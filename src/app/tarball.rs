@@ -27,12 +27,6 @@ use super::parts::{Part, Parts};
 use super::target::Target;
 use crate::sys::file::FileError;
 
-/// The longest path of an entry, and the longest target of a link, in bytes.
-pub const MAX_PATH: usize = 1024;
-/// The deepest folder.
-pub const MAX_DEPTH: usize = 64;
-/// The largest `supervisor.conf`, in bytes.
-pub const MAX_CONF: usize = 64 * 1024;
 /// Bytes moved at a time.
 const CHUNK: usize = 64 * 1024;
 /// What is passed on of the tar parser's own words, in characters.

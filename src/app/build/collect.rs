@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use super::glob;
 use super::BuildError;
+use crate::app::limits::MAX_DEPTH;
 use crate::app::name::TarballName;
-use crate::app::tarball::{Limits, MAX_DEPTH};
+use crate::app::tarball::Limits;
 use crate::sys::file::{Context, FileError};
 
 /// So many names are looked at while globs are matched.

@@ -15,7 +15,7 @@ use hmac_sha256::Hash;
 use super::head::{Sha256, MAX_STREAM};
 use super::model::{Facts, Kind, Models, BLOCK};
 use super::DeltaError;
-use crate::app::tarball::{MAX_DEPTH, MAX_PATH};
+use crate::app::limits::{MAX_DEPTH, MAX_PATH};
 use crate::sys::{beneath, time64};
 
 /// What ends a tar archive.
