@@ -93,7 +93,7 @@ impl fmt::Display for DdiMissing {
 
 impl Ddi {
     /// Reads them; `serial` and the product stand for `<uuid>` and `<product>` in the id.
-    pub(super) fn of(config: &Config) -> Result<Ddi, DdiMissing> {
+    pub(super) fn of(config: &Config, serial: &str) -> Result<Ddi, DdiMissing> {
         let get = |key: &str| config.gateway.get(key);
         let url = get("url").trim_end_matches('/');
         if url.is_empty() {
@@ -102,12 +102,11 @@ impl Ddi {
         if get("token").is_empty() {
             return Err(DdiMissing::Token);
         }
-        let serial = super::identity::serial(config).unwrap_or_default();
         let pattern = get("id");
         if pattern.contains("<uuid>") && serial.is_empty() {
             return Err(DdiMissing::Id);
         }
-        let id = pattern.replace("<uuid>", &serial).replace("<product>", config.vendor());
+        let id = pattern.replace("<uuid>", serial).replace("<product>", config.vendor());
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
         if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(is_plain) {
             return Err(DdiMissing::Id);

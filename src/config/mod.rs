@@ -239,7 +239,7 @@ impl Config {
     /// # Errors
     /// What is missing.
     pub fn ddi(&self) -> Result<ddi::Ddi, ddi::DdiMissing> {
-        ddi::Ddi::of(self)
+        ddi::Ddi::of(self, &identity::serial(self).unwrap_or_default())
     }
 
     /// From one check-in to the next, whoever gives the orders.
