@@ -3,75 +3,23 @@
 //! Invariant: one request where nothing is to be done; whatever is asked for is durable before its alias is cleared, and a
 //! report is dropped only when the cloud has acknowledged it.
 
-use std::fmt;
 use std::time::Duration;
 
+use super::error::CheckInError;
 use super::last::{self, Last};
 use super::source::{self, Charge};
 use super::{follow, last_known_time, limit, NOT_CONFIGURED};
-use crate::config::problem::Problem;
-use crate::config::{Config, ConfigError, Identity, Paths};
+use crate::config::{Config, Identity, Paths};
 use crate::install;
 use crate::install::agent::Agents;
-use crate::install::steps::Gateway;
-use crate::orders::{Backend, Failed};
+use crate::install::gateway::Gateway;
+use crate::orders::Backend;
 use crate::supervisor::Supervisor;
 use crate::sys::clock;
-use crate::sys::file::FileError;
 use crate::sys::log::Level;
 
 /// How long a check-in waits for an install from the command line to end.
 const LOCK_PATIENCE: Duration = Duration::from_secs(120);
-
-/// Why a check-in did not complete.
-#[derive(Debug)]
-pub enum CheckInError {
-    /// Who gives the orders did not do its part, or its settings cannot work.
-    Backend(Failed),
-    /// A setting that must be put right first.
-    Setting(Problem),
-    /// State could not be made durable.
-    File(FileError),
-    /// A setting could not be made durable.
-    Config(ConfigError),
-    /// An install from the command line is still running.
-    Busy,
-    /// A download has to go on later.
-    Unfinished(String),
-}
-
-impl fmt::Display for CheckInError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CheckInError::Backend(e) => write!(f, "{e}"),
-            CheckInError::Setting(e) => write!(f, "{e}; it has to be put right before anything is sent"),
-            CheckInError::File(e) => write!(f, "{e}"),
-            CheckInError::Config(e) => write!(f, "{e}"),
-            CheckInError::Busy => f.write_str("an install from the command line is still running"),
-            CheckInError::Unfinished(name) => write!(f, "{name} is still to be downloaded"),
-        }
-    }
-}
-
-impl std::error::Error for CheckInError {}
-
-impl From<Failed> for CheckInError {
-    fn from(e: Failed) -> Self {
-        CheckInError::Backend(e)
-    }
-}
-
-impl From<FileError> for CheckInError {
-    fn from(e: FileError) -> Self {
-        CheckInError::File(e)
-    }
-}
-
-impl From<ConfigError> for CheckInError {
-    fn from(e: ConfigError) -> Self {
-        CheckInError::Config(e)
-    }
-}
 
 /// Checks in once; returns the exit status: 0 done, 1 failed, 255 not configured.
 #[must_use]

@@ -1,8 +1,8 @@
 //! The gateway's books as a source of orders sees them ([`Ledger`]): the journal, and the facts for its reports.
 
 use super::facts;
+use crate::install::gateway::Gateway;
 use crate::install::status;
-use crate::install::steps::Gateway;
 use crate::orders::{Failed, Kind, Ledger, Order, Progress, Standing};
 
 /// The books of one backend.

@@ -3,7 +3,7 @@
 use crate::config::{Config, VERSION};
 use crate::http::usage;
 use crate::install::agent::{self, Agents};
-use crate::install::steps::Gateway;
+use crate::install::gateway::Gateway;
 use crate::report::{device_info as device, engine_report as engine, usage_report as usage_text};
 use crate::supervisor::Process;
 use crate::sys::host;

@@ -6,6 +6,7 @@
 pub mod check_in;
 pub mod child;
 pub mod desk;
+pub mod error;
 pub mod facts;
 pub mod follow;
 pub mod last;

@@ -1,12 +1,12 @@
 //! Which source gives the orders: the one place that knows that there is more than one.
 
-use super::check_in::CheckInError;
 use super::desk::Desk;
+use super::error::CheckInError;
 use crate::config::identity::Missing;
 use crate::config::{Config, Identity};
 use crate::device::{Client, DeviceApi, Settings};
+use crate::install::gateway::Gateway;
 use crate::install::journal::Journal;
-use crate::install::steps::Gateway;
 use crate::orders::{Backend, Failed};
 
 /// The kinds of sources.

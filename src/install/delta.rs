@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::agent::{self, Agents};
 use super::drive::Outcome;
+use super::gateway::Gateway;
 use super::journal::Job;
 use super::state::Event;
-use super::steps::Gateway;
 use super::{digest, status};
 use crate::app::delta::{self, DeltaError, DeltaName, Root};
 use crate::app::{self, Reason, TarballName, UnpackError};

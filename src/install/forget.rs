@@ -4,11 +4,11 @@
 //! Invariant: only failures are forgotten. What a signature, a hash or a name forbids stays forbidden.
 
 use super::agent::{self, Agents};
+use super::gateway::Gateway;
 use super::journal::app_of;
 use super::local::{self, LocalError};
 use super::lock;
 use super::registry::{self, Refused, Registry};
-use super::steps::Gateway;
 use crate::app::TarballName;
 use crate::config::{Config, Paths};
 use crate::sys::file::FileError;

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::steps::Gateway;
+use super::gateway::Gateway;
 use crate::app::{self, FragmentDefaults, ThisGateway};
 use crate::format::ini::Ini;
 use crate::supervisor::{Changes, Supervisor, SupervisorError};

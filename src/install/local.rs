@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::gateway::Gateway;
 use super::journal::{app_of, Job, Journal};
 use super::registry::{self, Registry};
 use super::state::State;
-use super::steps::Gateway;
 use super::{lock, status};
 use crate::config::Config;
 use crate::format::sort::sort;

@@ -11,6 +11,7 @@ pub mod drive;
 pub mod fetch;
 pub mod forget;
 mod fragment;
+pub mod gateway;
 mod hosting;
 pub mod journal;
 pub mod local;
@@ -33,7 +34,7 @@ use crate::sys::clock;
 use crate::sys::file::FileError;
 use crate::sys::lock::{self, Lock};
 use drive::drive;
-use steps::Gateway;
+use gateway::Gateway;
 
 /// Keeps installs by the engine and by `gwe --install-apps` from each other. `Ok(None)`: another process still installs. The
 /// lock is the folder of what they change: a gateway whose /run cannot be written goes on.

@@ -6,10 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::drive::Outcome;
+use super::gateway::Gateway;
 use super::journal::Job;
 use super::state::Event;
 use super::status::{self, MAX_OUTPUT};
-use super::steps::Gateway;
 use crate::app::{Installer, TarballName};
 use crate::config::paths::ROOT_VARIABLE;
 use crate::http;

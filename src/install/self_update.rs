@@ -2,10 +2,10 @@
 
 use super::agent::{self, Agents, Version};
 use super::drive::Outcome;
+use super::gateway::Gateway;
 use super::journal::Job;
 use super::registry::{App, Registry};
 use super::state::Event;
-use super::steps::Gateway;
 use crate::app::TarballName;
 use crate::sys::file::FileError;
 

@@ -1,18 +1,16 @@
 //! The steps of an install on a real gateway: one per state of the table.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::drive::{Outcome, Steps};
 use super::fetch::{self, part_of, Area, Fetched};
-use super::journal::{app_of, Content, Job, Journal};
-use super::registry::{self, Registry};
+use super::gateway::Gateway;
+use super::journal::{app_of, Content, Job};
+use super::registry::Registry;
 use super::state::{Event, State};
 use super::{agent, delta, hosting, ordered, self_update, status, trust};
 use crate::app::{TarballName, UnpackError};
-use crate::config::Config;
-use crate::orders::{Backend, Progress};
-use crate::supervisor::Supervisor;
+use crate::orders::Progress;
 use crate::sys::clock;
 use crate::sys::file::{self, FileError};
 
@@ -21,28 +19,6 @@ pub const MAX_ATTEMPTS: u32 = 3;
 
 /// The longest reason in a verdict, in bytes: the first of many faults are enough.
 const MAX_REASON: usize = 1000;
-
-/// What installs work with.
-pub struct Gateway<'a> {
-    /// Settings and paths.
-    pub config: &'a Config,
-    /// Who gives the orders; `None` while there is no network to use.
-    pub cloud: Option<&'a dyn Backend>,
-    /// Whether this very program has completed its exchange with the server: what a new agent must show.
-    pub checked_in: bool,
-    /// Where hosted apps are taken up.
-    pub supervisor: &'a Supervisor<'a>,
-    /// What is installed.
-    pub registry: Registry,
-    /// What is pending.
-    pub journal: Journal,
-    /// The job that is being driven.
-    pub index: usize,
-    /// Whether this program still has to show what it can: then other installs wait until it has.
-    pub on_trial: bool,
-    /// When this process should leave further work to the next one, as time since boot.
-    pub deadline: Duration,
-}
 
 impl Steps for Gateway<'_> {
     fn step(&mut self, job: &mut Job) -> Outcome {
@@ -87,33 +63,7 @@ impl Steps for Gateway<'_> {
     }
 }
 
-impl<'a> Gateway<'a> {
-    /// What is installed and pending, offline as yet.
-    #[must_use]
-    pub fn load(config: &'a Config, supervisor: &'a Supervisor<'a>) -> Gateway<'a> {
-        let state = config.paths().state();
-        Gateway {
-            config,
-            cloud: None,
-            checked_in: false,
-            supervisor,
-            registry: Registry::load(&registry::path(&state)),
-            journal: Journal::load(&super::journal::path(&state)),
-            index: 0,
-            on_trial: false,
-            deadline: Duration::MAX,
-        }
-    }
-}
-
 impl Gateway<'_> {
-    /// Goes back to what the disk holds, where it did not take what was done since.
-    pub fn reload(&mut self) {
-        let state = self.config.paths().state();
-        self.registry = Registry::load(&registry::path(&state));
-        self.journal = Journal::load(&super::journal::path(&state));
-    }
-
     fn work(&mut self, job: &mut Job) -> Outcome {
         let name = match TarballName::parse(&job.name) {
             Ok(name) => name,
@@ -404,11 +354,6 @@ impl Gateway<'_> {
         }
     }
 
-    /// Makes the registry durable.
-    pub(super) fn save_registry(&self) -> Result<(), FileError> {
-        self.registry.save(&registry::path(&self.config.paths().state()))
-    }
-
     /// Remembers the job's content as bad.
     pub(super) fn remember_bad(
         &mut self,
@@ -420,14 +365,6 @@ impl Gateway<'_> {
             Ok(sha256) => remember(&mut self.registry, &job.name, sha256, job.content, why),
             Err(e) => crate::warning!("{e}; this content is not remembered as bad"),
         }
-    }
-
-    /// Makes the journal durable.
-    ///
-    /// # Errors
-    /// The disk did not take it.
-    pub fn save_journal(&self) -> Result<(), FileError> {
-        self.journal.save(&super::journal::path(&self.config.paths().state()))
     }
 }
 

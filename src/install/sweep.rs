@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::agent::{self, Agents};
 use super::fetch::part_of;
+use super::gateway::Gateway;
 use super::journal::Job;
-use super::steps::Gateway;
 use crate::app::TarballName;
 use crate::sys::file;
 

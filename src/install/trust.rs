@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use super::fetch::Area;
+use super::gateway::Gateway;
 use super::journal::{app_of, Job};
 use super::registry::Refused;
-use super::steps::Gateway;
 use super::{agent, digest};
 use crate::app::delta::{self, DeltaError};
 use crate::app::signature::SignatureError;
