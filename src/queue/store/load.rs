@@ -180,7 +180,7 @@ enum First {
 /// The first readable record's sequence number. Reads a few bytes where the first record is whole.
 fn first_sequence(folder: &Path, number: u32, salt: u64, buffer: &mut Vec<u8>) -> First {
     let mut is_short = false;
-    for end in [START + record::HEADER + 64, START + super::state::MAX_SIZE, END] {
+    for end in [START + super::fields::HEADER + 64, START + super::state::MAX_SIZE, END] {
         match segment::read(folder, number, end, buffer) {
             Ok(found) => is_short = found.is_short,
             Err(_) => return First::Unreadable,

@@ -7,6 +7,7 @@
 //! does not grow with the backlog; damage costs the damaged records and nothing else.
 
 mod compact;
+pub mod fields;
 pub mod load;
 mod pass;
 pub mod reader;

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::record::{self, Entry};
+use super::fields::HEADER;
+use super::record::Entry;
 use super::scan::{Item, Scan};
 use super::segment::{self, END};
 use crate::queue::point::Point;
@@ -115,7 +116,7 @@ impl Reader {
 /// out on purpose, after damage that was counted, are more than a segment can hold.
 fn missing_between(expected: u64, found: u64) -> u32 {
     let gap = found.saturating_sub(expected);
-    if gap <= (segment::SIZE / record::HEADER) as u64 {
+    if gap <= (segment::SIZE / HEADER) as u64 {
         gap as u32
     } else {
         0

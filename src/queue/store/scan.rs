@@ -3,7 +3,8 @@
 //! Invariants: any bytes are read to their end; only records that pass their checksum come out; sequence numbers only rise, so
 //! nothing comes out twice.
 
-use super::record::{self, Record, HEADER};
+use super::fields::HEADER;
+use super::record::{self, Record};
 
 /// So many bytes are checksummed while looking for the end of damaged stretches, in one segment. Values made to look like
 /// records could otherwise cost the square of a segment.

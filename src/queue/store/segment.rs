@@ -52,7 +52,7 @@ impl Header {
     /// Reads a header; `None` where it is damaged.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Header> {
-        let mut fields = super::record::Fields(bytes.get(..START)?);
+        let mut fields = super::fields::Fields(bytes.get(..START)?);
         if fields.take(8)? != MAGIC {
             return None;
         }

@@ -3,7 +3,7 @@
 //! The state is part of the log: a whole one stands at the head of each segment, and a change is appended like any record. So it
 //! costs no file and, while points keep arriving, no flush of its own; and opening the store reads one segment.
 
-use super::record::Fields;
+use super::fields::{Fields, HEADER};
 use crate::queue::point::Time;
 
 /// Identities with points in the queue, at the most. So many fit into a tenth of a segment.
@@ -11,7 +11,7 @@ pub const MAX_CURSORS: usize = 512;
 /// Boots whose points may wait for their time at once.
 pub const MAX_BOOTS: usize = 32;
 /// A state's record, in bytes, at the most.
-pub const MAX_SIZE: usize = super::record::HEADER + 40 + MAX_CURSORS * 28 + MAX_BOOTS * 21 + MAX_KNOWN * 8;
+pub const MAX_SIZE: usize = HEADER + 40 + MAX_CURSORS * 28 + MAX_BOOTS * 21 + MAX_KNOWN * 8;
 /// Damaged segments remembered at once: beyond that, damage may be counted again after a restart.
 const MAX_KNOWN: usize = 64;
 
