@@ -1,5 +1,5 @@
 //! A new agent that takes the whole machine down: its check-ins are counted durably before they begin, and that they ended is noted
-//! when they have (cases/README.md, A1).
+//! when they have (docs/spec/failures.md, A1).
 //!
 //! A power cut looks the same, so cuts alone cost no version: after [`MAX_CUTS`] in a row the version before does a check-in, by
 //! which the machine is seen to stay up, and then the new one has its last try. What is cut before the check-in of the trial

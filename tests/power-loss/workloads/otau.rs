@@ -35,7 +35,7 @@ pub enum Otau {
     Delta,
     /// It is installed, on a gateway whose power was cut in the middle of that before: what is cut is the recovery.
     CutAgain,
-    /// It takes the machine down whenever it runs, and version 1 comes back (cases/README.md, A1).
+    /// It takes the machine down whenever it runs, and version 1 comes back (docs/spec/failures.md, A1).
     TakesDown,
 }
 

@@ -36,7 +36,7 @@ pub enum SelfUpdate {
     Update,
     /// It crashes, again and again, and version 1 comes back.
     RollBack,
-    /// It takes the machine down, again and again, and version 1 comes back (cases/README.md, A1).
+    /// It takes the machine down, again and again, and version 1 comes back (docs/spec/failures.md, A1).
     TakesDown,
 }
 
