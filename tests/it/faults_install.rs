@@ -73,23 +73,16 @@ fn a1_what_settled_is_for_supervisorctl_update_what_it_was() {
 fn a10_an_app_that_ends_supervisord_is_not_installed() {
     let Some(mut site) = with_version_1() else { return };
     site.deploy("app.v2.tar.gz", &scripted_app("sleep 2; kill -9 $PPID", "startsecs = 1"));
-    for _ in 0..2 {
-        site.supervisord = None;
-        assert!(site.host());
-        let ran = site.check_in();
-        assert!(!site.fetch_status().contains("installed app v2"), "{}", ran.report());
-    }
-    site.supervisord = None;
-    assert!(site.host());
-    // A check-in that the test ends while it waits is a cut, another a loss: either is counted.
-    for _ in 0..3 {
-        if site.fetch_status().contains("v2") {
-            break;
+    let mut engine = site.start_engine();
+    // As an image's init does, whenever it is gone.
+    wait_until("a verdict on version 2", 4 * PATIENCE, || {
+        if !site.supervisord.as_mut().is_some_and(|hosting| hosting.process().is_running()) {
+            site.supervisord = None;
+            assert!(site.host());
         }
-        site.supervisord = None;
-        assert!(site.host());
-        site.check_in();
-    }
+        site.fetch_status().contains("app v2")
+    });
+    engine.stop();
     let status = site.fetch_status();
     assert!(status.contains("[gwe] rolled back app v2 to v1: "), "{status}");
 }
