@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::gateway::Gateway;
 use crate::app::{self, FragmentDefaults, ThisGateway};
 use crate::format::ini::Ini;
-use crate::supervisor::{Changes, Supervisor, SupervisorError};
+use crate::supervisor::{Changes, Environment, Supervisor, SupervisorError};
 use crate::sys::file::{self, FileError};
 
 /// The largest `supervisor.conf`, in bytes; the tarball's checks have seen it.
@@ -22,17 +22,23 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// What the version in `folder` wants; `Ok(None)` for an app without `supervisor.conf`.
+    /// What the version in `folder` wants; `Ok(None)` for an app without `supervisor.conf`. Without the `environment` of supervisord,
+    /// what that has to bring is not looked at.
     ///
     /// # Errors
     /// Why this gateway cannot have it, as the end of a sentence.
-    pub fn of(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<Option<Fragment>, String> {
+    pub fn of(
+        gateway: &Gateway<'_>,
+        app: &str,
+        folder: &Path,
+        environment: Option<Environment>,
+    ) -> Result<Option<Fragment>, String> {
         let Some(bytes) = file::read(&folder.join("supervisor.conf"), MAX_CONF).map_err(|e| e.to_string())? else {
             return Ok(None);
         };
         let log_file = log_of(gateway, app);
         let defaults = FragmentDefaults { log_file: &log_file, directory: folder };
-        let host = ThisGateway::new(&gateway.config.logs(), &gateway.config.fragments());
+        let host = ThisGateway::new(&gateway.config.logs(), &gateway.config.fragments(), environment);
         let text = app::fragment(app, &String::from_utf8_lossy(&bytes), &defaults, &host).map_err(|faults| {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             format!("supervisor.conf: {}", faults.join("; "))

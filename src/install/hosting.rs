@@ -183,11 +183,16 @@ impl Unhosted {
 /// `Ok(false)` for an app without `supervisor.conf`.
 fn prove(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<bool, Unhosted> {
     file::create_folder(&gateway.config.logs()).map_err(Unhosted::passing)?;
-    let Some(fragment) = Fragment::of(gateway, app, folder).map_err(Unhosted::Passing)? else {
+    if Fragment::of(gateway, app, folder, None).map_err(Unhosted::Passing)?.is_none() {
         unhost(gateway, app);
         return Ok(false);
-    };
+    }
     await_supervisor(gateway, app)?;
+    // Only a supervisord that runs can tell what it will find for `%(ENV_x)s`; one that does not find it would not start any more.
+    let environment = gateway.supervisor.environment();
+    let Some(fragment) = Fragment::of(gateway, app, folder, environment).map_err(Unhosted::Passing)? else {
+        return Ok(false);
+    };
     fragment.hold().map_err(Unhosted::passing)?;
     let settled = take_up(gateway, app, &fragment, &|| fragment.have_read(gateway.supervisor))?;
     let is = |key: &str, values: &[&str]| fragment.option(key).is_some_and(|value| values.contains(&value.as_str()));
@@ -209,7 +214,7 @@ fn prove(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<bool, Unhost
 /// Puts a proven version's fragment in place, and has it taken up. Where supervisord is not there, it counts when it starts.
 fn host(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<(), Unhosted> {
     file::create_folder(&gateway.config.logs()).map_err(Unhosted::passing)?;
-    let Some(fragment) = Fragment::of(gateway, app, folder).map_err(Unhosted::Passing)? else {
+    let Some(fragment) = Fragment::of(gateway, app, folder, None).map_err(Unhosted::Passing)? else {
         unhost(gateway, app);
         return Ok(());
     };

@@ -7,6 +7,7 @@
 //! What supervisord's configuration must have: `[unix_http_server]` with `file` and no password, `[rpcinterface:supervisor]`,
 //! and an `[include]` whose `files` cover the folder of fragments.
 
+mod environment;
 pub mod error;
 mod process;
 pub mod settle;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use crate::format::xmlrpc::{method_call, method_response, Answer, Param, RpcError, Value};
 use crate::sys::clock;
 
+pub use environment::Environment;
 pub use error::{SupervisorError, Unreadable};
 pub use process::{Process, State};
 pub use settle::Settled;

@@ -13,6 +13,7 @@ mod docs;
 mod download;
 mod endurance;
 mod faults_agent;
+mod faults_hosting;
 mod faults_install;
 mod faults_verdict;
 mod follow;

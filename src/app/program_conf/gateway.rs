@@ -64,9 +64,11 @@ impl Gateway for AnyGateway {
     }
 }
 
-/// The machine that this program runs on, after an app's `install.sh` has run. This program is supervisord's child, so it has
-/// supervisord's environment.
+/// The machine that this program runs on, after an app's `install.sh` has run.
 pub struct ThisGateway {
+    /// supervisord's variables, a value that is not known as `None`; `None` where nobody can tell. This program's own are another
+    /// matter: somebody may have started it by hand.
+    environment: Option<Vec<(String, Option<String>)>>,
     /// The image's folder for the logs of apps.
     logs: PathBuf,
     /// The fragments themselves are kept in memory: after a reboot they are gone too, and miss nothing.
@@ -75,9 +77,9 @@ pub struct ThisGateway {
 
 impl ThisGateway {
     /// `logs` is the folder that the image makes at every boot for the logs of apps, `fragments` the one that supervisord
-    /// includes.
-    pub fn new(logs: &Path, fragments: &Path) -> ThisGateway {
-        ThisGateway { logs: logs.to_path_buf(), volatile: file::is_volatile(fragments) }
+    /// includes, `environment` supervisord's.
+    pub fn new(logs: &Path, fragments: &Path, environment: Option<Vec<(String, Option<String>)>>) -> ThisGateway {
+        ThisGateway { environment, logs: logs.to_path_buf(), volatile: file::is_volatile(fragments) }
     }
 }
 
@@ -87,10 +89,12 @@ impl Gateway for ThisGateway {
     }
 
     fn variable(&self, name: &str) -> Variable {
-        match std::env::var(name) {
-            Ok(value) => Variable::Is(value),
-            Err(std::env::VarError::NotUnicode(_)) => Variable::Unknown,
-            Err(std::env::VarError::NotPresent) => Variable::Missing,
+        let Some(environment) = &self.environment else { return Variable::Unknown };
+        // What its configuration says comes after what it was started with, and counts.
+        match environment.iter().rev().find(|(known, _)| known == name) {
+            Some((_, Some(value))) => Variable::Is(value.clone()),
+            Some((_, None)) => Variable::Unknown,
+            None => Variable::Missing,
         }
     }
 
@@ -151,7 +155,7 @@ mod tests {
 
     #[test]
     fn folders_of_this_machine() {
-        let gateway = ThisGateway::new(Path::new("/none"), Path::new("/"));
+        let gateway = ThisGateway::new(Path::new("/none"), Path::new("/"), None);
         assert_eq!(gateway.folder(Path::new("/")), Folder::Stays);
         assert_eq!(gateway.folder(Path::new("/tmp")), Folder::Stays);
         assert_eq!(gateway.folder(Path::new("/no/such/folder")), Folder::Missing);
@@ -160,7 +164,7 @@ mod tests {
         let inside = format!("/dev/shm/gwe-conf-{}", std::process::id());
         if file::is_volatile(Path::new("/dev/shm")) && fs::create_dir(&inside).is_ok() {
             let inside = Path::new(&inside);
-            let folder = |logs, fragments| ThisGateway::new(logs, fragments).folder(inside);
+            let folder = |logs, fragments| ThisGateway::new(logs, fragments, None).folder(inside);
             let root = Path::new("/");
             let verdicts = [folder(root, root), folder(inside, root), folder(root, inside)];
             fs::remove_dir(inside).unwrap();

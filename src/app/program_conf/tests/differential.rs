@@ -291,7 +291,10 @@ fn supervisord_itself_reads_the_same() {
     for (row, _) in ROWS {
         let whole = row.trim_start_matches('\u{feff}').starts_with(['[', ';']);
         let conf = if whole { (*row).to_string() } else { format!("[supervisord]\n{row}\n") };
-        let result = fragment("my_app", &conf, &defaults, &ThisGateway::new(Path::new("/tmp"), Path::new("/")));
+        // The interpreter below is started with these.
+        let environment = std::env::vars().map(|(name, value)| (name, Some(value))).collect();
+        let gateway = ThisGateway::new(Path::new("/tmp"), Path::new("/"), Some(environment));
+        let result = fragment("my_app", &conf, &defaults, &gateway);
         tasks.push_str(&task(&conf, result.as_deref().ok()));
         ours.push(result);
     }
