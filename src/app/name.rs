@@ -14,6 +14,8 @@ const SUFFIX: &str = ".tar.gz";
 /// What the image hosts and calls by these names: an app of that name would take its place (docs/spec/failures.md, A13). `gwe` is the
 /// agent's own update.
 const RESERVED: [&str; 4] = ["gmq", "gdc", "supervisord", "supervisorctl"];
+/// How the names begin that the image keeps for itself.
+const RESERVED_START: &str = "gwe-";
 
 /// A name that has been checked. `Display` gives it back in full.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +49,7 @@ pub enum NameError {
     VersionStart(char),
     /// APP or VERSION is longer than [`MAX_PART`].
     TooLong,
-    /// The image's own programs have that name.
+    /// The image's own programs have that name, or may have it.
     Reserved,
 }
 
@@ -129,7 +131,7 @@ impl TarballName {
     pub fn new(app: &str, version: &str) -> Result<TarballName, NameError> {
         check_app(app)?;
         check_version(version)?;
-        if RESERVED.contains(&app) {
+        if RESERVED.contains(&app) || app.starts_with(RESERVED_START) {
             return Err(NameError::Reserved);
         }
         Ok(TarballName { app: app.to_string(), version: version.to_string() })

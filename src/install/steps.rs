@@ -101,6 +101,9 @@ impl Gateway<'_> {
     fn admit(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
         crate::info!("installing {} v{}", name.app(), name.version());
         job.spent_ms = 0;
+        if let Some(reason) = self.reserved_by(name.app()) {
+            return self.refuse(job, &reason);
+        }
         if job.file.is_none() {
             job.delta = self.delta_for(job, name);
             // Whatever lies there belongs to another request.

@@ -55,3 +55,34 @@ fn case_02_what_only_who_installs_has_is_refused_and_supervisord_starts_all_the_
         "{status}"
     );
 }
+
+#[test]
+fn a13_names_in_the_image_s_own_fragments_are_refused() {
+    let site = Site::new();
+    let root = site.gateway.root();
+    let program = |name: &str| format!("[program:{name}]\ncommand = /bin/true\n");
+    root.write("etc/gwe/supervisor.d/own.conf", program("modem"));
+    root.write("etc/supervisord.conf", "[supervisord]\n[group:pair]\nprograms = modem\n");
+    for (app, file) in [("modem", "etc/gwe/supervisor.d/own.conf"), ("pair", "etc/supervisord.conf")] {
+        let status = site.install(&format!("{app}.v1.tar.gz"), &Tarball::app("echo x"));
+        let why = format!("that of a program in the image's own {}: choose another", root.path(file).display());
+        assert!(status.starts_with(&format!("[gwe] failed {app} v1: ")) && status.contains(&why), "{status}");
+    }
+    // Its own fragment, and others' that only sound like it, are no hindrance.
+    root.write("var/lib/gwe/supervisor.d/modem2.conf", program("modem2"));
+    root.write("etc/gwe/supervisor.d/torn.conf", "[program:modem2");
+    assert_eq!(site.install("modem2.v1.tar.gz", &Tarball::app("true")), "[gwe] installed modem2 v1 in N s\n");
+}
+
+#[test]
+fn a13_in_a_folder_that_the_image_shares_an_app_s_own_fragment_is_its_own() {
+    let mut site = Site::new();
+    site.set("supervisor", "fragments", "/etc/supervisor/conf.d");
+    let root = site.gateway.root();
+    root.write("etc/supervisor/conf.d/sensor.conf", "[program:sensor]\ncommand = /bin/true\n");
+    let status = site.install("sensor.v1.tar.gz", &Tarball::app("echo x"));
+    assert!(status.contains("image's own"), "{status}");
+    let slot = root.path("var/lib/gwe/apps/sensor/a").display().to_string();
+    root.write("etc/supervisor/conf.d/sensor.conf", format!("[program:sensor]\ncommand = {slot}/run.sh\n"));
+    assert_eq!(site.install("sensor.v2.tar.gz", &Tarball::app("true")), "[gwe] installed sensor v2 in N s\n");
+}

@@ -175,13 +175,15 @@ const PROVEN: &str = r#"{"current":{"version":"9.9.9","slot":"a","sha256":"0"},"
 #[test]
 fn a13_the_image_s_own_names_are_refused() {
     let site = Site::new();
-    for app in ["gmq", "gdc", "supervisord", "supervisorctl"] {
+    for app in ["gmq", "gdc", "supervisord", "supervisorctl", "gwe-helper"] {
         let name = format!("{app}.v9.tar.gz");
         let status = site.install(&name, &Tarball::app("true"));
         assert!(status.contains("is one of the image's own programs: choose another"), "{status}");
         let file = Tarball::app("true").save(site.gateway.root().path(&name));
         let ran = site.gateway.gwe(&["--install-apps", file.to_str().unwrap()]).exited(1);
         assert!(ran.stdout.contains("is one of the image's own programs"), "{}", ran.report());
+        let ran = site.gateway.gwe(&["--check-tarball", file.to_str().unwrap()]).exited(1);
+        assert!((ran.stdout.clone() + &ran.stderr).contains("is one of the image's own programs"), "{}", ran.report());
     }
 }
 
