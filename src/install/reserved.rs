@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::agent;
-use super::steps::Gateway;
+use super::gateway::Gateway;
 use crate::format::ini::Ini;
 use crate::sys::file;
 
