@@ -240,6 +240,16 @@ class Own(UnderSupervisord, unittest.TestCase):
         gateway.must("/etc/init.d/gwe stop")
         self.assertEqual(gateway.run("pgrep -x hosting-core")[1], "", "the keeper has ended, too")
 
+    def test_an_inittab_may_start_it_as_well(self):
+        gateway = self.gateway
+        # init gives its children an environment of its own, and asks them to end by a SIGTERM.
+        gateway.must("env -i setsid /usr/libexec/gwe/hosting-core --keep /usr/libexec/gwe/supervise >/dev/null 2>&1 & echo $! >/run/keeper")
+        gateway.running("gwe", "gmq")
+        self.assertEqual(gateway.must("cat /var/lib/gwe/uuid"), "SN-0042\n", "what /etc/default/gwe says is known")
+        self.assertIn("http://127.0.0.1:3128", gateway.must("cat /var/log/gwe.log"))
+        gateway.must("kill -TERM $(cat /run/keeper)")
+        gateway.wait_for("pgrep -x hosting-core; echo left", lambda pids: pids.split()[0] == "left")
+
     def test_a_stop_waits_for_what_prepares_and_starts_nothing_then(self):
         gateway = self.gateway
         gateway.write("/usr/libexec/gwe/prepare", "#!/bin/sh\ntouch /run/begun\nsleep 3\ntouch /run/prepared\n", 0o755)
