@@ -143,7 +143,7 @@ fn first_cells(document: &str) -> Vec<&str> {
     rows.flat_map(|cell| cell.trim_end_matches('`').split("`, `")).collect()
 }
 
-/// The agent's source, string literals joined where they are continued on the next line.
+/// The agent's source, without the files that its tests read; string literals joined where they are continued on the next line.
 fn source() -> String {
     let mut text = String::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../src")];
@@ -151,7 +151,7 @@ fn source() -> String {
         for path in fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 text += &fs::read_to_string(path).unwrap();
             }
         }
