@@ -21,14 +21,15 @@ hear() {
 }
 ";
 
-struct Hosted {
-    root: Scratch,
-    _daemon: Background,
+/// A daemon of our own with files beside it.
+pub struct Hosted {
+    pub root: Scratch,
+    pub daemon: Background,
 }
 
 impl Hosted {
     /// `{hear}` in a script stands for the function that waits for one event.
-    fn start(configuration: &str, scripts: &[(&str, &str)]) -> Option<Hosted> {
+    pub fn start(configuration: &str, scripts: &[(&str, &str)]) -> Option<Hosted> {
         if !agent_binary().with_file_name("hosting-core").is_file() {
             announce_skip("needs hosting-core beside the agent");
             return None;
@@ -45,7 +46,7 @@ impl Hosted {
         let mut command = Command::new(root.path("supervisord"));
         let daemon = Background::start(command.args(["-n", "-c"]).arg(file), &root, "output");
         wait_until("the daemon", PATIENCE, || root.has("log") && root.read("log").contains("started with pid"));
-        Some(Hosted { root, _daemon: daemon })
+        Some(Hosted { root, daemon })
     }
 
     fn event(&self, kind: &str, data: &str) {
@@ -57,7 +58,7 @@ impl Hosted {
         format!("{:?}", call(&self.root.path("sock"), method, &[Param::Text(name)], PATIENCE))
     }
 
-    fn wait_for(&self, file: &str, text: &str) {
+    pub fn wait_for(&self, file: &str, text: &str) {
         let what = format!("{text:?} in {file}");
         wait_until(&what, PATIENCE, || self.root.has(file) && self.root.read(file).contains(text));
     }

@@ -36,6 +36,7 @@ mod hosting_calls;
 mod hosting_ctl;
 mod hosting_field;
 mod hosting_listen;
+mod hosting_options;
 mod idle;
 mod killed;
 mod local_users;

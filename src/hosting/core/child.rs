@@ -65,6 +65,7 @@ pub fn become_program(core: &Core, group: &Group<'_>, program: &Program<'_>, fil
     }
     close_from(3);
     common(core);
+    limit_memory(program);
     if let Err(why) = set_user(program) {
         let mut number = Number::of(program.uid);
         let uid = Number::of(program.uid);
@@ -87,6 +88,16 @@ pub fn become_program(core: &Core, group: &Group<'_>, program: &Program<'_>, fil
     let why = execute(core.surroundings, &settings, group, program, file);
     let first = texts(program.argv).next().unwrap_or(b"");
     fail(&[b"couldn't exec ", first, b": ", errno_name(why, &mut Number::of(why))])
+}
+
+/// Its address space, which every system can limit; what it started before shares nothing of it.
+fn limit_memory(program: &Program<'_>) {
+    const RLIMIT_AS: usize = 9;
+    if program.memory_max > 0 {
+        let both = [program.memory_max; 2];
+        // SAFETY: two numbers of eight bytes. Of ourselves it is always allowed to be less.
+        let _ = unsafe { ask(number::PRLIMIT64, &[0, RLIMIT_AS, both.as_ptr() as usize, 0]) };
+    }
 }
 
 fn fail(parts: &[&[u8]]) -> ! {

@@ -47,6 +47,9 @@ pub fn line(store: &Store, level: u32, parts: &[&[u8]]) {
     if settings.nodaemon && !settings.silent && wait_to_write(1, SLOW_OUTPUT_MS) {
         let _ = write(1, line);
     }
+    if settings.log_to_syslog {
+        super::syslog::lines(b"", line);
+    }
     // Last: it may have something to say itself, and would put that together in the same place.
     to_file(store, line);
 }

@@ -24,6 +24,7 @@ mod table;
 mod wire;
 
 mod arch;
+mod capture;
 mod child;
 mod command;
 mod front;
@@ -47,8 +48,10 @@ mod spawn;
 mod start;
 mod stop;
 mod store;
+mod syslog;
 mod system;
 mod text;
+mod watchdog;
 
 /// Called by `arch` with the stack as the kernel made it.
 ///

@@ -4,8 +4,8 @@
 use super::definition::{Channel, Program};
 use super::log::{is_wanted, line, DEBG, ERRO, WARN};
 use super::log_file::{Outcome, Target};
-use super::own::{for_output, Core};
-use super::pool;
+use super::own::{for_output, for_packets, Core};
+use super::{capture, pool, syslog};
 use super::run::{KIND_STDERR, KIND_STDOUT};
 use super::spawn_error::{errno_name, Number};
 use super::state::ProcessRecord;
@@ -182,15 +182,30 @@ pub fn read_once(core: &mut Core, place: Place, stream: Stream) -> bool {
 
 fn take(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]) {
     let Some((_, program)) = core.store.program(place) else { return };
+    let is_listener = stream == Stream::Stdout && pool::is_listener(core, place);
+    match stream.channel(&program).capture_maxbytes {
+        maxbytes if maxbytes > 0 && !is_listener => capture::take(core, place, stream, maxbytes, bytes),
+        _ => normal(core, place, stream, bytes),
+    }
+    if is_listener {
+        pool::listener_said(core, place, bytes);
+    }
+}
+
+/// What is for the log.
+pub fn normal(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]) {
+    let Some((_, program)) = core.store.program(place) else { return };
     let channel = stream.channel(&program);
+    // No packet is being read meanwhile.
+    let bytes = if core.store.settings().strip_ansi { capture::without_ansi(bytes, for_packets()) } else { bytes };
     if is_wanted(&core.store, DEBG) {
         say_output(core, program.name, stream, bytes);
     }
     if channel.has_events {
         pool::output(core, place, stream, bytes);
     }
-    if stream == Stream::Stdout && pool::is_listener(core, place) {
-        pool::listener_said(core, place, bytes);
+    if channel.to_syslog {
+        syslog::lines(program.name, bytes);
     }
     if !channel.logfile.is_empty() {
         keep(core, place, stream, &channel, program.name, bytes);

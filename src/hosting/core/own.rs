@@ -50,6 +50,8 @@ pub struct Core {
     pub next_configuration: Option<i32>,
     /// When "waiting for ... to die" was said last.
     pub reported_ms: u64,
+    /// When the watchdog is fed next.
+    pub watchdog_due_ms: u64,
     /// Whether the listening sockets are in the watch.
     pub is_accepting: bool,
     /// The number of the process whose end is being told.

@@ -41,7 +41,7 @@ pub fn pass(core: &mut Core) -> Next {
     if !is_going_on && stop::step(core) {
         return Next::AllStopped;
     }
-    let soonest = report_stops(core).min(pool::tick(core)).min(super::listen::due_ms(core));
+    let soonest = report_stops(core).min(pool::tick(core)).min(super::listen::due_ms(core)).min(super::watchdog::feed(core));
     let soonest = core
         .store
         .processes()

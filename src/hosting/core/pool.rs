@@ -2,6 +2,7 @@
 //!
 //! An event that was given to a listener stays where it is until that says OK; else it is the next to be given again, to this pool alone.
 
+use super::capture::{Capture, MAX_CAPTURES};
 use super::definition::{Group, KIND_LISTENER};
 use super::events::EVENTS;
 use super::listener::Conversation;
@@ -27,6 +28,8 @@ const MAX_EVENT: usize = 12 << 10;
 
 const LOG_STDOUT: u32 = 8;
 const LOG_STDERR: u32 = 9;
+const COMMUNICATION_STDOUT: u32 = 10;
+const COMMUNICATION_STDERR: u32 = 11;
 const REMOTE: u32 = 12;
 const SUPERVISOR_RUNNING: u32 = 13;
 const SUPERVISOR_STOPPING: u32 = 14;
@@ -60,12 +63,14 @@ struct Pool {
 pub struct Buffers {
     pools: [Pool; MAX_POOLS],
     pub listeners: [Conversation; MAX_LISTENERS],
+    pub captures: [Capture; MAX_CAPTURES],
 }
 
 impl Buffers {
     pub const EMPTY: Buffers = Buffers {
         pools: [Pool { group: 0, piece: Piece::NONE, used: 0, count: 0 }; MAX_POOLS],
         listeners: [Conversation::NONE; MAX_LISTENERS],
+        captures: [Capture::NONE; MAX_CAPTURES],
     };
 }
 
@@ -316,6 +321,19 @@ pub fn output(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]) {
     payload.push(b"\n");
     payload.push(bytes);
     notify(core, if stream == Stream::Stdout { LOG_STDOUT } else { LOG_STDERR }, payload.bytes());
+}
+
+/// What a program said between two tokens.
+pub fn communication(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]) {
+    let (Some((group, program)), Some(process)) = (core.store.program(place), core.store.process(place)) else {
+        return;
+    };
+    let mut payload = Text::<MAX_EVENT>::of(&[about(program.name, group.name).bytes(), b" pid:"]);
+    payload.number(i64::from(process.pid));
+    payload.push(b"\n");
+    payload.push(bytes);
+    let bit = if stream == Stream::Stdout { COMMUNICATION_STDOUT } else { COMMUNICATION_STDERR };
+    notify(core, bit, payload.bytes());
 }
 
 pub fn remote(core: &mut Core, kind: &[u8], data: &[u8]) {

@@ -41,6 +41,7 @@ fn code_of(status: i32) -> Option<u8> {
 
 fn ended(core: &mut Core, place: Place, status: i32) {
     output::drain(core, place);
+    super::capture::ended(core, place);
     // Behind what it wrote last, as who reads the log of 4.3.0 is used to.
     line(&core.store, DEBG, &[b"received SIGCHLD indicating a child quit"]);
     output::close_pipes(core, place);

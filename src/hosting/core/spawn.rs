@@ -118,6 +118,10 @@ fn try_spawn(core: &mut Core, place: Place) -> Result<(), Failure> {
     process.pid = pid;
     keep(core, place, &pipes);
     line(&core.store, INFO, &[b"spawned: '", program.name, b"' with pid ", Number::of(pid).digits()]);
+    if program.memory_max > 0 {
+        let bytes = Number::of_u64(program.memory_max);
+        line(&core.store, INFO, &[b"memory_max of '", program.name, b"': its address space has ", bytes.digits(), b" bytes"]);
+    }
     Ok(())
 }
 

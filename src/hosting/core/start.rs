@@ -15,7 +15,7 @@ use super::system::{
     Answer, Path, PathBuffer, EADDRINUSE, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
 };
 use super::wire::records;
-use super::{listen, pass, pool, signals};
+use super::{listen, pass, pool, signals, watchdog};
 
 /// What a wrong start ends with.
 const USAGE: u32 = 2;
@@ -95,6 +95,7 @@ pub fn fresh(around: Surroundings, first: First) -> Core {
         }
     }
     write_pid_file(&core, &settings);
+    watchdog::start(&core);
     line(&core.store, INFO, &[b"supervisord started with pid ", Number::of(pid()).digits()]);
     pool::supervisor_changed(&mut core, false);
     pass::autostart(&mut core, None);
@@ -112,6 +113,7 @@ pub fn empty(around: Surroundings, store: Store) -> Core {
         fronts: [Front::default(); MAX_FRONTS],
         next_configuration: None,
         reported_ms: 0,
+        watchdog_due_ms: 0,
         is_accepting: true,
         ended_pid: 0,
         buffers: pool::Buffers::EMPTY,
@@ -227,6 +229,7 @@ fn number(text: &[u8]) -> i32 {
 
 /// The end of all: files that are ours go.
 pub fn clean_up(core: &mut Core) {
+    watchdog::stop(core);
     listen::close_all(core);
     let header = core.store.header();
     if header.flags & FLAG_PIDFILE != 0 && is_own_pid_file(core) {

@@ -1,0 +1,102 @@
+//! Options that few configurations use, on our own supervisord: each does what it says.
+
+use super::hosting_listen::Hosted;
+use gwe_tests::harness::{announce_skip, wait_until};
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// 85, 531: colours, and where a read cuts them the rest is text, as in 4.3.0.
+#[test]
+fn colours_are_taken_out_of_logs_where_that_is_asked_for() {
+    let text = "[supervisord]\nstrip_ansi = true\n\
+                [program:p]\ncommand = sh {root}/p.sh\nstartsecs = 0\nstdout_logfile = {root}/p.log\n";
+    let script = "printf 'a\\033[1;31mred\\033[0mb\\033[2Jc\\n'; exec sleep 300\n";
+    let Some(hosted) = Hosted::start(text, &[("p.sh", script)]) else { return };
+    hosted.wait_for("p.log", "aredbc\n");
+    assert_eq!(hosted.root.read("p.log"), "aredbc\n");
+}
+
+/// A token in pieces, one that only begins like one, more than is kept, and the end of a program within one (4.3.0 loses the last).
+#[test]
+fn what_stands_between_the_tokens_is_an_event_and_not_in_the_log() {
+    let text = "[program:p]\ncommand = sh {root}/p.sh\nstartsecs = 0\nstdout_logfile = {root}/p.log\nstdout_capture_maxbytes = 10\n\
+                autorestart = false\n\
+                [eventlistener:l]\ncommand = sh {root}/l.sh\nevents = PROCESS_COMMUNICATION\nstartsecs = 0\n";
+    let program = "while [ ! -e {root}/go ]; do sleep 0.05; done\n\
+                   printf 'before<!--XSUPER'; sleep 0.2; printf 'VISOR:BEGIN-->one<!--XSUPERVISOR:END-->after<!--XSUPERVISOR:BEG'; sleep 0.2\n\
+                   printf 'ONE<<!--XSUPERVISOR:BEGIN-->0123456789abcde<!--XSUPERVISOR:END-->'; sleep 0.2; printf 'end<!--XSUPER'\n";
+    let listener = "while :; do hear {root}/heard; printf 'RESULT 2\\nOK'; done\n";
+    let Some(hosted) = Hosted::start(text, &[("p.sh", program), ("l.sh", listener)]) else { return };
+    hosted.root.write("go", "");
+    hosted.wait_for("heard", "56789abcde");
+    hosted.wait_for("log", "exited: p");
+    assert_eq!(hosted.root.read("p.log"), "beforeafter<!--XSUPERVISOR:BEGONE<end<!--XSUPER");
+    let heard = hosted.root.read("heard");
+    let names = heard.matches("eventname:PROCESS_COMMUNICATION_STDOUT").count();
+    assert_eq!(names, 2, "{heard}");
+    assert!(heard.contains("|processname:p groupname:p pid:") && heard.contains("\none\n"), "{heard}");
+}
+
+#[test]
+fn lines_go_to_the_systems_log_where_that_is_asked_for() {
+    let log = match UnixDatagram::bind("/dev/log") {
+        Ok(log) => log,
+        Err(why) => return announce_skip(&format!("needs a free /dev/log: {why}")),
+    };
+    log.set_read_timeout(Some(PATIENCE)).unwrap();
+    let text = "[program:told]\ncommand = sh {root}/p.sh\nstartsecs = 0\nstdout_syslog = true\nstdout_logfile = {root}/p.log\n";
+    let script = "echo one; echo two; exec sleep 300\n";
+    let hosted = Hosted::start(text, &[("p.sh", script)]);
+    let mut said = String::new();
+    while hosted.is_some() && !said.contains("told two") {
+        let mut message = [0; 4096];
+        let count = log.recv(&mut message).expect("a message");
+        said += &String::from_utf8_lossy(&message[..count]);
+        said += "\n";
+    }
+    fs::remove_file("/dev/log").unwrap();
+    let Some(hosted) = hosted else { return };
+    assert!(said.contains("<14>supervisord: told one\n"), "{said}");
+    hosted.wait_for("p.log", "one\ntwo\n");
+}
+
+/// Its address space, for whoever has no cgroups.
+#[test]
+fn a_program_has_no_more_memory_than_it_may() {
+    let text =
+        "[program:small]\ncommand = sh {root}/p.sh\nstartsecs = 0\nstdout_logfile = {root}/p.log\nmemory_max = 64MB\n";
+    let script = "ulimit -v; exec sleep 300\n";
+    let Some(hosted) = Hosted::start(text, &[("p.sh", script)]) else { return };
+    hosted.wait_for("p.log", "65536\n");
+    hosted.wait_for("log", "memory_max of 'small': its address space has 67108864 bytes");
+}
+
+/// Fed while the loop turns, over a renewal, too; told in order at the end; and not at all when it is killed.
+#[test]
+fn the_watchdog_is_fed_and_disarmed_at_an_end_that_was_asked_for() {
+    for is_killed in [false, true] {
+        let text = "[supervisord]\nwatchdog = {root}/watchdog\n";
+        let scripts = [("watchdog", "")];
+        let Some(mut hosted) = Hosted::start(text, &scripts) else { return };
+        hosted.wait_for("log", "feeding the watchdog");
+        let fed = |hosted: &Hosted| fs::read_to_string(hosted.root.path("watchdog")).unwrap();
+        wait_until("it is fed", PATIENCE, || fed(&hosted).starts_with('1'));
+        hosted.daemon.signal(libc::SIGUSR1);
+        hosted.wait_for("log", "goes on with all that was there");
+        wait_until("it is fed by the new one, too", PATIENCE, || fed(&hosted).starts_with("11"));
+        hosted.daemon.signal(if is_killed { libc::SIGKILL } else { libc::SIGTERM });
+        hosted.daemon.wait(PATIENCE).unwrap();
+        assert_eq!(fed(&hosted).contains('V'), !is_killed);
+    }
+}
+
+#[test]
+fn a_watchdog_that_is_not_there_keeps_nothing_down() {
+    let text = "[supervisord]\nwatchdog = /dev/no-such-watchdog\n[program:p]\ncommand = sleep 300\nstartsecs = 0\n";
+    let Some(hosted) = Hosted::start(text, &[]) else { return };
+    hosted.wait_for("log", "no watchdog at /dev/no-such-watchdog: ENOENT");
+    hosted.wait_for("log", "success: p entered RUNNING state");
+}
