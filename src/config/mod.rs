@@ -1,6 +1,7 @@
 //! Settings and identity: Gateway.cfg, Engine.config, and every path the program touches (docs/spec/gateway-engine.md,
 //! "Identity and configuration").
 
+pub mod bundle;
 pub mod cik;
 pub mod ddi;
 pub mod identity;
@@ -145,6 +146,8 @@ impl Config {
             );
             problems.extend(self.engine.problem_of("check_in_limit", what));
         }
+        let what = self.cacert().and_then(|path| bundle::problem(self.paths.root(), &path));
+        problems.extend(what.and_then(|what| self.engine.problem_of("cacert", what)));
         problems
     }
 
@@ -202,8 +205,7 @@ impl Config {
         self.gateway.get("iface")
     }
 
-    /// The server's base URL without a trailing slash; the platform's own for this product unless one is set. Empty where there
-    /// is neither a setting nor a product.
+    /// The server's base URL without a slash at its end: the one set, else the platform's for this product, else nothing.
     #[must_use]
     pub fn server(&self) -> String {
         match self.engine.get("server") {

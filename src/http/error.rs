@@ -13,7 +13,7 @@ pub enum TransportError {
     Server(String, &'static str),
     /// An https URL, and this build has no TLS: host.
     NoTls(String),
-    /// The CA bundle of the `cacert` setting cannot be read.
+    /// The CA bundle of the `cacert` setting cannot be read, or holds no certificates.
     Roots {
         /// The bundle.
         path: PathBuf,
@@ -80,7 +80,7 @@ impl fmt::Display for TransportError {
                 "cannot reach {host}: this program was built without TLS; use an http:// server or a build with TLS"
             ),
             Roots { path, source } => {
-                write!(f, "cannot read the CA bundle {}: {source}; check the setting `cacert`", path.display())
+                write!(f, "the CA bundle {} cannot be used: {source}; check the setting `cacert`", path.display())
             }
             Request(part) => write!(f, "will not send a request whose {part} would break the protocol"),
             Resolve(host, why) => {

@@ -2,7 +2,10 @@
 //!
 //! minreq takes the end of the connection for the end of whatever it was reading: a line, the headers, a chunk, the body
 //! (docs/spec/device-api.md, "What minreq 3.0.0 does"). This follower is shown the same bytes and believes none of that. It
-//! keeps nothing but the headers, and never changes a byte. It cannot look into TLS; there the library reports a cut.
+//! keeps nothing but the headers. The one thing that it changes: a byte above 127 outside of the body becomes a `?`, since minreq refuses a
+//! whole answer for a header in Latin-1 (docs/spec/failures.md, case 11). It cannot look into TLS; there the library reports a cut.
+
+use super::interim::is_interim;
 
 /// The longest head that is followed; with TLS, the relay holds back more until minreq has read the head.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
@@ -74,7 +77,7 @@ impl Follower {
     }
 
     /// Shows it the next bytes from the server.
-    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, mut bytes: &mut [u8]) {
         while !bytes.is_empty() {
             bytes = match &mut self.at {
                 At::Head(head) => {
@@ -90,7 +93,7 @@ impl Follower {
                     if *left == 0 {
                         self.at = At::Done;
                     }
-                    &bytes[taken..]
+                    &mut bytes[taken..]
                 }
                 At::Chunked(chunk) => {
                     let (rest, next) = follow_chunk(chunk, bytes);
@@ -124,11 +127,19 @@ impl Follower {
 }
 
 /// Takes bytes up to and with the end of the current line into the head; returns the rest.
-fn take_head<'a>(head: &mut Vec<u8>, bytes: &'a [u8]) -> &'a [u8] {
+fn take_head<'a>(head: &mut Vec<u8>, bytes: &'a mut [u8]) -> &'a mut [u8] {
     let end = bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |i| i + 1);
-    let (line, rest) = bytes.split_at(end);
+    let (line, rest) = bytes.split_at_mut(end);
+    line.iter_mut().for_each(plain);
     head.extend_from_slice(line);
     rest
+}
+
+/// What minreq reads as text must be some.
+fn plain(byte: &mut u8) {
+    if !byte.is_ascii() {
+        *byte = b'?';
+    }
 }
 
 /// What follows the head; `None` while it is not complete.
@@ -150,6 +161,9 @@ fn after_head(head: &[u8]) -> Option<At> {
     if status.len() != 3 || !status.bytes().all(|b| b.is_ascii_digit()) {
         return Some(At::Garbage);
     }
+    if status.parse().is_ok_and(is_interim) {
+        return Some(At::Head(Vec::new()));
+    }
     let (mut chunked, mut length) = (false, None);
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.trim().eq_ignore_ascii_case("transfer-encoding") {
@@ -170,7 +184,7 @@ fn after_head(head: &[u8]) -> Option<At> {
 }
 
 /// Follows a chunked body by one step: the rest of the bytes, and where that leads when it leaves the current part.
-fn follow_chunk<'a>(chunk: &mut Chunk, bytes: &'a [u8]) -> (&'a [u8], Option<At>) {
+fn follow_chunk<'a>(chunk: &mut Chunk, bytes: &'a mut [u8]) -> (&'a mut [u8], Option<At>) {
     match chunk {
         Chunk::Size(line) => {
             let rest = take_head(line, bytes);
@@ -182,24 +196,25 @@ fn follow_chunk<'a>(chunk: &mut Chunk, bytes: &'a [u8]) -> (&'a [u8], Option<At>
         Chunk::Data(left) => {
             let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
             *left -= taken as u64;
-            (&bytes[taken..], (*left == 0).then_some(At::Chunked(Chunk::End)))
+            (&mut bytes[taken..], (*left == 0).then_some(At::Chunked(Chunk::End)))
         }
         Chunk::End => match bytes {
             [b'\r', rest @ ..] => (rest, None),
             [b'\n', rest @ ..] => (rest, Some(At::Chunked(Chunk::Size(Vec::new())))),
-            _ => (&[], Some(At::Garbage)),
+            _ => (&mut [], Some(At::Garbage)),
         },
-        Chunk::Trailer(_, all) if *all > MAX_HEAD => (&[], Some(At::Garbage)),
-        Chunk::Trailer(line, all) => match bytes {
-            [b'\n', rest @ ..] if *line == 0 => (rest, Some(At::Done)),
-            [b'\n', rest @ ..] => (rest, Some(At::Chunked(Chunk::Trailer(0, *all + 1)))),
-            [b'\r', rest @ ..] => (rest, None),
-            [_, rest @ ..] => {
-                (*line, *all) = (*line + 1, *all + 1);
-                (rest, None)
+        Chunk::Trailer(_, all) if *all > MAX_HEAD => (&mut [], Some(At::Garbage)),
+        Chunk::Trailer(line, all) => {
+            let Some((byte, rest)) = bytes.split_first_mut() else { return (&mut [], None) };
+            plain(byte);
+            match byte {
+                b'\n' if *line == 0 => return (rest, Some(At::Done)),
+                b'\n' => return (rest, Some(At::Chunked(Chunk::Trailer(0, *all + 1)))),
+                b'\r' => {}
+                _ => (*line, *all) = (*line + 1, *all + 1),
             }
-            [] => (&[], None),
-        },
+            (rest, None)
+        }
     }
 }
 
@@ -227,11 +242,12 @@ mod tests {
         "HTTP/1.0 200 OK\nContent-Length: 2\n\nab",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n5;x=y\r\n0\r\n\r\n\r\n1\r\nb\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nab\r\n0\r\nX-Sum: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nServer: \u{b0}\r\nContent-Length: 2\r\n\r\n\u{b0}",
     ];
 
     fn verdict(bytes: &[u8], step: usize) -> Verdict {
         let mut follower = Follower::new();
-        bytes.chunks(step).for_each(|part| follower.feed(part));
+        bytes.to_vec().chunks_mut(step).for_each(|part| follower.feed(part));
         follower.verdict()
     }
 
@@ -255,6 +271,22 @@ mod tests {
     fn a_body_without_framing_is_left_to_others() {
         assert_eq!(verdict(b"HTTP/1.1 200 OK\r\n\r\nabc", 4), Verdict::Unframed);
         assert_eq!(verdict(b"HTTP/1.1 200 OK\r\n\r", 4), Verdict::CutHead);
+    }
+
+    #[test]
+    fn what_comes_before_the_answer_is_passed_over_and_no_head_has_bytes_that_are_no_text() {
+        let early = b"HTTP/1.1 102 P\r\n\r\nHTTP/1.1 103 \xb0\r\nLink: \xff\r\n\r\n";
+        let answer = b"HTTP/1.1 200 OK\r\nX: 21 \xb0C\r\nTransfer-Encoding: chunked\r\n\r\n1;\xb0\r\n\xb0\r\n0\r\nY: \xb0\r\n\r\n";
+        let clean =
+            b"HTTP/1.1 200 OK\r\nX: 21 ?C\r\nTransfer-Encoding: chunked\r\n\r\n1;?\r\n\xb0\r\n0\r\nY: ?\r\n\r\n";
+        for step in [1, 3, 10_000] {
+            let mut follower = Follower::new();
+            let mut bytes = [&early[..], answer].concat();
+            bytes.chunks_mut(step).for_each(|part| follower.feed(part));
+            assert_eq!(follower.verdict(), Verdict::Whole);
+            assert_eq!(bytes[early.len()..], clean[..]);
+        }
+        assert_eq!(verdict(early, 7), Verdict::CutHead);
     }
 
     #[test]

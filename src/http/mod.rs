@@ -6,6 +6,7 @@ mod connect;
 mod download;
 mod error;
 mod framing;
+mod interim;
 mod outcome;
 mod proxy;
 mod pump;

@@ -33,6 +33,8 @@ pub(crate) fn judge(base: &Base, result: Result<Received, Fault>, account: &Acco
         return Err(error);
     }
     Err(match fault {
+        // Whatever the last head was cut to: the ones before it were too many.
+        Fault::Known(error @ TransportError::TooLarge(..)) => error,
         // What minreq read out of half a head says nothing.
         _ if account.verdict == Some(Verdict::CutHead) => TransportError::Truncated(host, closed(account)),
         Fault::Known(error) => error,

@@ -39,6 +39,10 @@ impl Buffer {
         self.start == self.end
     }
 
+    fn waiting_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.start..self.end).unwrap_or(&mut [])
+    }
+
     fn waiting(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or(&[])
     }
@@ -133,14 +137,14 @@ impl Pump {
         for _ in 0..4 {
             match self.remote.read(&mut behind) {
                 Ok(0) => return true,
-                Ok(n) => self.follow(behind.get(..n).unwrap_or(&[])),
+                Ok(n) => self.follow(behind.get_mut(..n).unwrap_or(&mut [])),
                 Err(_) => return false,
             }
         }
         false
     }
 
-    fn follow(&mut self, bytes: &[u8]) {
+    fn follow(&mut self, bytes: &mut [u8]) {
         if let Some(follower) = &mut self.follower {
             follower.feed(bytes);
         }
@@ -223,7 +227,7 @@ impl Pump {
             Ok(Some(n)) => {
                 self.rx += n as u64;
                 if let Some(follower) = &mut self.follower {
-                    follower.feed(self.down.waiting());
+                    follower.feed(self.down.waiting_mut());
                     match follower.verdict() {
                         Verdict::Garbage => return Err(End::Garbage),
                         Verdict::LongHead => return Err(End::LongHead),

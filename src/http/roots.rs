@@ -14,6 +14,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use super::error::TransportError;
+use crate::config::bundle;
 
 /// What TLS libraries look at.
 const FILE: &str = "SSL_CERT_FILE";
@@ -44,7 +45,7 @@ pub(crate) fn prepare(cacert: Option<&Path>, https: bool) -> Result<(), Transpor
     }
     if let Some(path) = cacert {
         // Said here, with its name: the libraries would only say that the server's issuer is unknown.
-        fs::File::open(path).map_err(|source| TransportError::Roots { path: path.to_path_buf(), source })?;
+        bundle::check(path).map_err(|source| TransportError::Roots { path: path.to_path_buf(), source })?;
     }
     if BEFORE.get().is_some() {
         return Ok(());

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use super::connect;
 use super::error::TransportError;
 use super::framing::MAX_HEAD;
+use super::interim;
 use super::outcome;
 use super::proxy::{self, Proxy};
 use super::relay::{Account, Plan, Relay};
@@ -228,8 +229,12 @@ impl Transport {
         if response.reason_phrase == "Server did not provide a status line" {
             return Err(Fault::Nothing);
         }
-        let headers = std::mem::take(&mut response.headers);
-        let head = Head { status: response.status_code, headers };
+        let is_interim = interim::is_interim(response.status_code);
+        let (status, headers) = match is_interim {
+            true => self.behind_interim(&mut response)?,
+            false => (response.status_code, std::mem::take(&mut response.headers)),
+        };
+        let head = Head { status, headers };
         let malformed = |how: String| TransportError::Malformed(self.host(), how);
         let length = head.length().map_err(malformed)?;
         let is_chunked = head.is_chunked().map_err(malformed)?;
@@ -238,11 +243,15 @@ impl Transport {
         if length.is_some_and(|length| has_body && length > limit) {
             return Err(TransportError::TooLarge(self.host(), "body", limit).into());
         }
+        let mut body: Box<dyn Read> = match is_interim {
+            true => Box::new(interim::Body::new(response, is_chunked, length)),
+            false => Box::new(response),
+        };
         let mut bytes = 0;
         let mut part = vec![0; if has_body { PART } else { 0 }];
         while has_body && length != Some(bytes) {
             relay.is_busy(false);
-            let n = match response.read(&mut part) {
+            let n = match body.read(&mut part) {
                 Ok(0) => break,
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
@@ -260,6 +269,16 @@ impl Transport {
             Some(length) if has_body && bytes < length => Err(Fault::Short(bytes, length)),
             _ => Ok(Received { head, is_chunked, has_length: length.is_some(), bytes }),
         }
+    }
+
+    /// The answer's own head, behind what the server said before it.
+    fn behind_interim(&self, response: &mut minreq::ResponseLazy) -> Result<interim::Final, Fault> {
+        interim::answer(response).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => Fault::Nothing,
+            io::ErrorKind::InvalidInput => TransportError::TooLarge(self.host(), "head", MAX_HEAD as u64).into(),
+            io::ErrorKind::InvalidData => TransportError::Malformed(self.host(), e.to_string()).into(),
+            _ => Fault::Minreq(e.to_string()),
+        })
     }
 
     /// Whether a body follows; a redirect, and a status that ends no request, are errors.

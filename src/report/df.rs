@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::json::{escaped_len, shortened};
-use crate::sys::mounts::{FileSystem, Usage};
+use crate::sys::mounts::{FileSystem, Mounted, Usage};
 
 /// The text takes at most so many bytes of a report.
 pub(super) const MAX_TEXT: usize = 8 * 1024;
@@ -19,9 +19,9 @@ type Row = [String; COLUMNS];
 
 /// The table of all file systems that `df` would show; `df` alone of them shows one that was not asked with figures, where
 /// this has `-`.
-pub(super) fn text(file_systems: &[FileSystem]) -> String {
+pub(super) fn text(mounted: &Mounted) -> String {
     let mut rows: Vec<Row> = vec![HEADER.map(String::from)];
-    rows.extend(shown(file_systems).into_iter().map(row));
+    rows.extend(shown(&mounted.file_systems).into_iter().map(row));
     let mut widths = WIDTHS;
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -29,7 +29,7 @@ pub(super) fn text(file_systems: &[FileSystem]) -> String {
         }
     }
     let lines: Vec<String> = rows.iter().map(|row| line(row, &widths)).collect();
-    fitting(&lines, MAX_TEXT)
+    fitting(&lines, mounted.unseen, MAX_TEXT)
 }
 
 /// Those with blocks, each device once.
@@ -114,10 +114,11 @@ fn pad(line: &mut String, count: usize) {
     line.extend(std::iter::repeat(' ').take(count));
 }
 
-/// As many of the lines as take at most `limit` bytes within a JSON string, and how many more there were.
-fn fitting(lines: &[String], limit: usize) -> String {
+/// As many of the lines as take at most `limit` bytes within a JSON string, how many more there were, and how many mounts nobody
+/// looked at: of those it is not known whether they would have got a line.
+fn fitting(lines: &[String], unseen: usize, limit: usize) -> String {
     const NEWLINE: usize = 2;
-    const NOTE: usize = 40;
+    const NOTE: usize = 90;
     let mut text = String::new();
     let mut size = 0;
     for (index, line) in lines.iter().enumerate() {
@@ -130,6 +131,9 @@ fn fitting(lines: &[String], limit: usize) -> String {
             break;
         }
         text.push_str(line);
+    }
+    if unseen > 0 {
+        text.push_str(&format!("\n({unseen} more mounts not looked at)"));
     }
     text
 }

@@ -5,7 +5,8 @@
 //! without figures. An automount point is not listed at all: asking it would mount what nobody wanted.
 
 use std::ffi::{CString, OsString};
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,12 +17,11 @@ use libc::{statvfs, statvfs as Statvfs};
 #[cfg(target_env = "gnu")]
 use libc::{statvfs64 as statvfs, statvfs64 as Statvfs};
 
-use super::host::read_start;
-
-/// So many mounts are looked at, in the kernel's order.
-pub const MAX_MOUNTS: usize = 512;
-/// So much of the kernel's list is read.
-const MAX_MOUNT_LIST: u64 = 256 * 1024;
+/// So many mounts are looked at, in the kernel's order; the rest is counted. A gateway with containers has a thousand and more
+/// (docs/spec/failures.md, case 16; moby#45760).
+pub const MAX_MOUNTS: usize = 2048;
+/// So much of the kernel's list is read, a line at a time.
+const MAX_MOUNT_LIST: u64 = 16 * 1024 * 1024;
 
 /// Pseudo file systems that no tool counts as storage; others of that sort say themselves that they have no blocks.
 const PSEUDO: [&str; 10] =
@@ -84,19 +84,24 @@ pub struct Usage {
     pub inodes_available: u64,
 }
 
+/// What is mounted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mounted {
+    /// Those that were looked at.
+    pub file_systems: Vec<FileSystem>,
+    /// So many more were not: there are more than [`MAX_MOUNTS`].
+    pub unseen: usize,
+}
+
 /// Every mounted file system that counts as storage, in the order of mounting; those that cannot be asked at all (no
 /// permission, hidden by a later mount) are left out.
 ///
 /// # Errors
 /// /proc is not mounted, or not readable.
-pub fn file_systems() -> io::Result<Vec<FileSystem>> {
-    let mounts = parse(&read_start("/proc/self/mountinfo", MAX_MOUNT_LIST)?);
-    let doubtful: Vec<PathBuf> = mounts.iter().filter(|m| may_hang(m)).map(|m| m.target.clone()).collect();
+pub fn file_systems() -> io::Result<Mounted> {
+    let List { mounts, unseen, doubtful } = read(&mut File::open("/proc/self/mountinfo")?.take(MAX_MOUNT_LIST))?;
     let mut found = Vec::new();
     for mut mount in mounts {
-        if PSEUDO.contains(&mount.kind.as_str()) {
-            continue;
-        }
         if doubtful.iter().any(|hanging| mount.target.starts_with(hanging)) {
             found.push(mount);
             continue;
@@ -106,7 +111,7 @@ pub fn file_systems() -> io::Result<Vec<FileSystem>> {
         mount.usage = Some(usage);
         found.push(mount);
     }
-    Ok(found)
+    Ok(Mounted { file_systems: found, unseen })
 }
 
 /// Asks the file system that holds `path`.
@@ -140,9 +145,34 @@ fn may_hang(mount: &FileSystem) -> bool {
     is_doubtful && mount.target != Path::new("/")
 }
 
+/// The kernel's list.
+#[derive(Default)]
+struct List {
+    /// The first [`MAX_MOUNTS`] that count as storage.
+    mounts: Vec<FileSystem>,
+    /// The number of the others.
+    unseen: usize,
+    /// Where asking may hang, of all of them: a path may lead through one that is not looked at.
+    doubtful: Vec<PathBuf>,
+}
+
 /// Reads a list in the form of proc(5), "/proc/pid/mountinfo". A line that is none of that form is passed over.
-fn parse(list: &[u8]) -> Vec<FileSystem> {
-    list.split(|byte| *byte == b'\n').filter_map(parse_line).take(MAX_MOUNTS).collect()
+fn read(list: &mut dyn Read) -> io::Result<List> {
+    let (mut lines, mut line, mut found) = (BufReader::new(list), Vec::new(), List::default());
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        let mount = parse_line(line.strip_suffix(b"\n").unwrap_or(&line));
+        line.clear();
+        let Some(mount) = mount.filter(|mount| !PSEUDO.contains(&mount.kind.as_str())) else { continue };
+        if may_hang(&mount) {
+            found.doubtful.push(mount.target.clone());
+        }
+        if found.mounts.len() < MAX_MOUNTS {
+            found.mounts.push(mount);
+        } else {
+            found.unseen += 1;
+        }
+    }
+    Ok(found)
 }
 
 /// `36 35 98:0 /root /target rw,noatime master:1 - ext3 /dev/root rw,errors=continue`

@@ -31,6 +31,10 @@ fn calls() -> Vec<(String, String, String)> {
         ("timestamp", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n1795\r\n6;a=b\r\n216871\r\n0\r\n\r\n", "1795216871\n"),
         // Chunked wins, and so its end counts.
         ("timestamp", "HTTP/1.1 200 OK\r\ncontent-length: 4\r\ntransfer-encoding: Chunked\r\n\r\n3\r\n179\r\n3\r\n521\r\n0\r\nX-A: b\r\n\r\n", "179521\n"),
+        // Case 11: snoyberg/http-client#521, Simple-Web-Server#117.
+        ("timestamp", "HTTP/1.1 102 P\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n179521", "179521\n"),
+        ("timestamp", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n179\r\n3\r\n521\r\n0\r\n\r\n", "179521\n"),
+        ("write CIK a 1", "HTTP/1.1 103 E\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", ""),
         ("write CIK a 1", "HTTP/1.1 204 No Content\r\nDate: Fri, 20 Nov 2026 00:00:00 GMT\r\n\r\n", ""),
         ("write CIK a 1", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ""),
         ("read CIK a", "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 8\r\n\r\na=123456", "123456\n"),
@@ -38,6 +42,18 @@ fn calls() -> Vec<(String, String, String)> {
     ]
     .map(|(line, answer, out)| (line.replace("CIK", CIK), answer.replace("CIK", CIK), out.replace(long, "")))
     .to_vec()
+}
+
+#[test]
+fn a_header_in_latin_1_is_no_obstacle() {
+    // Case 11. Only the body's bytes mean anything to the agent, and those stay as they are.
+    for (answer, out) in [
+        (&b"HTTP/1.1 200 \xd6K\r\nServer: 21 \xb0C\r\nContent-Length: 4\r\n\r\n1795"[..], "1795\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;\xb0\r\n1795\r\n0\r\nX: \xb0\r\n\r\n", "1795\n"),
+    ] {
+        let server = Scripted::answering(answer);
+        assert_eq!(gdc(&server.url(), "timestamp").ok().stdout, out);
+    }
 }
 
 #[test]
@@ -179,7 +195,11 @@ fn whatever_a_server_does_the_call_ends_in_time_and_says_why() {
             |g| g.say(b"HTTP/1.1 999 OK\r\nContent-Length: 1\r\n\r\n1"),
             &["its status is 999"],
         ),
-        ("goes on and on", |g| flood(g, b"", b"HTTP/1.1 100 Continue\r\n\r\n"), &["its status is 100"]),
+        (
+            "goes on and on",
+            |g| flood(g, b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+            &["the head of", "is longer than 65536 bytes"],
+        ),
         ("switches protocols", |g| g.say(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), &["its status is 101"]),
         (
             "contradicts itself",
@@ -201,11 +221,6 @@ fn whatever_a_server_does_the_call_ends_in_time_and_says_why() {
             "transfers in an unknown coding",
             |g| g.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
             &["Transfer-Encoding"],
-        ),
-        (
-            "has a head that is no text",
-            |g| g.say(b"HTTP/1.1 200 OK\r\nA: \xff\xfe\r\nContent-Length: 1\r\n\r\n1"),
-            &["no HTTP"],
         ),
         (
             "announces too much",

@@ -127,6 +127,41 @@ fn the_bundle_of_the_setting_is_the_only_one_that_counts() {
 }
 
 #[test]
+fn a_bundle_that_is_none_is_named_with_what_is_wrong() {
+    needs_tls!();
+    // Case 10: iotedge#2531, #6296. It was the loopback interface that was blamed.
+    let murano = tls(|_| {});
+    let good = std::fs::read_to_string(murano.ca_certificate()).unwrap();
+    let scratch = Scratch::new();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = scratch.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    for (bundle, why) in [
+        (file("empty", b""), "it is empty"),
+        (file("der", b"\x30\x82\x02\xff\xff"), "it is in DER"),
+        (file("bom", &[b"\xef\xbb\xbf", good.as_bytes()].concat()), "it begins with a byte order mark"),
+        (file("cut", &good.as_bytes()[..good.len() / 2]), "its certificate number 1 has no end"),
+        (scratch.path(""), "it is a folder"),
+    ] {
+        let gateway = gateway_trusting(&bundle);
+        let ran = gdc(&gateway, &murano.tls_url(), "timestamp").exited(1);
+        let is_named = |text: &str| text.contains(&bundle.display().to_string()) && text.contains(why);
+        assert!(is_named(&ran.stderr) && !ran.stderr.contains("loopback"), "{}", ran.report());
+        // Who builds the image sees it, with the line.
+        let ran = run(gateway.command("gwe").arg("--check-config"), Duration::from_secs(20)).exited(1);
+        assert!(is_named(&ran.stdout) && ran.stdout.contains("Engine.config, line 2"), "{}", ran.report());
+        // And so does who looks at a check-in.
+        let engine = format!("[engine]\ncacert = {}\nserver = {}\n", bundle.display(), murano.tls_url());
+        gateway.root().write("etc/gwe/Engine.config", engine);
+        gateway.root().write("etc/gwe/Gateway.cfg", "[device]\nvendor = p\nmodel = p\nuuid = sn\n");
+        let ran = run(gateway.command("gwe").arg("--once"), Duration::from_secs(60));
+        assert!(is_named(&ran.stderr) && !ran.stderr.contains("loopback"), "{}", ran.report());
+    }
+}
+
+#[test]
 fn a_cut_inside_tls_is_never_taken_for_the_answer() {
     needs_tls!();
     // psf/requests#4956
@@ -148,12 +183,15 @@ fn a_cut_inside_tls_is_never_taken_for_the_answer() {
         }
     }
     assert_eq!(time.stdout.len(), 11);
+    // Case 11, where no relay can look: what comes before the answer is not the answer, also when that is cut.
+    murano.faults(&["any:interim"]);
+    assert_eq!(gdc(&gateway, &url, "timestamp").ok().stdout.len(), 11);
     murano.upload("c", &[7; 50_000]);
     for fault in ["download:truncate=9", "download:drop=50%,fin", "download:chunked-cut=3", "download:garbage"] {
         murano.faults(&[fault]);
         gdc(&gateway, &url, "content download c -P p -O -").exited(1);
     }
-    for fault in ["download:chunked", "download:no-length", "download:chunked-length"] {
+    for fault in ["download:chunked", "download:no-length", "download:chunked-length", "download:interim"] {
         murano.faults(&[fault]);
         assert_eq!(gdc(&gateway, &url, "content download c -P p -O -").ok().stdout.len(), 50_000, "{fault}");
     }

@@ -23,6 +23,11 @@ fn disk(source: &str, target: &str, device: u64) -> FileSystem {
     mount(source, target, "/", device, usage(4096, 1000, 400, 300))
 }
 
+/// The text of these alone.
+fn text_of(mounts: &[FileSystem]) -> String {
+    text(&Mounted { file_systems: mounts.to_vec(), unseen: 0 })
+}
+
 fn targets(mounts: &[FileSystem]) -> Vec<&str> {
     shown(mounts).into_iter().map(|fs| fs.target.to_str().unwrap()).collect()
 }
@@ -42,7 +47,7 @@ Filesystem       1K-blocks    Used Available Use% Mounted on
 devtmpfs            248000       0    248000   0% /dev
 ubi0:data          4920000 4919996         0 100% /var/lib/gwe
 10.0.0.1:/export         -       -         -    - /mnt/share";
-    assert_eq!(text(&mounts), expected);
+    assert_eq!(text_of(&mounts), expected);
 }
 
 #[test]
@@ -84,7 +89,7 @@ fn of_several_mounts_of_a_device_one_is_shown() {
 #[test]
 fn names_cannot_break_or_widen_the_table() {
     let mounts = [disk("/dev/a\nb", &("/".to_string() + &"x".repeat(4000)), 1), disk("/dev/b", "/b", 2)];
-    let text = text(&mounts);
+    let text = text_of(&mounts);
     assert_eq!(text.lines().count(), 3);
     assert!(text.contains("/dev/a?b"));
     assert!(text.lines().all(|line| line.chars().count() < 200));
@@ -92,11 +97,16 @@ fn names_cannot_break_or_widen_the_table() {
 
 #[test]
 fn more_than_fits_is_left_out_and_counted() {
-    let mounts: Vec<FileSystem> = (0..500).map(|i| disk(&format!("/dev/sd{i}"), &format!("/mnt/{i}"), i)).collect();
-    let text = text(&mounts);
-    assert!(escaped_len(&text) <= MAX_TEXT && escaped_len(&text) > MAX_TEXT - 200);
-    let shown = text.lines().count() - 2;
-    assert_eq!(text.lines().last().unwrap(), format!("({} more left out)", 500 - shown));
+    // Case 16: 1,500 mounts, of which none is lost in the counting; then more than are looked at.
+    let file_systems: Vec<FileSystem> =
+        (0..1500).map(|i| disk(&format!("/dev/sd{i}"), &format!("/mnt/{i}"), i)).collect();
+    for unseen in [0, 77] {
+        let text = text(&Mounted { file_systems: file_systems.clone(), unseen });
+        assert!(escaped_len(&text) <= MAX_TEXT && escaped_len(&text) > MAX_TEXT - 200);
+        let shown = text.lines().filter(|line| line.starts_with("/dev/")).count();
+        assert!(text.contains(&format!("\n({} more left out)", 1500 - shown)), "{text}");
+        assert_eq!(text.ends_with("\n(77 more mounts not looked at)"), unseen > 0, "{text}");
+    }
 }
 
 /// Asks the real `df` before and after; the text must be one of theirs, letter by letter. A machine that writes all the time

@@ -22,12 +22,12 @@ torn line
 
 #[test]
 fn the_kernels_list_is_read_with_its_escapes_and_empty_fields() {
-    let mounts = parse(LIST.as_bytes());
+    let List { mounts, doubtful, .. } = read(&mut LIST.as_bytes()).unwrap();
+    assert_eq!(doubtful, [Path::new("/mnt/share"), Path::new("/mnt/phone")]);
     let seen: Vec<(&str, &str, &str)> =
         mounts.iter().map(|m| (m.source.as_str(), m.target.to_str().unwrap(), m.kind.as_str())).collect();
     let expected = [
         ("/dev/mmcblk0p2", "/", "ext4"),
-        ("proc", "/proc", "proc"),
         ("ubi0:data", "/data", "ubifs"),
         ("/dev/sda1", "/media/a stick\\\t", "vfat"),
         ("10.0.0.1:/export", "/mnt/share", "nfs4"),
@@ -43,7 +43,7 @@ fn the_kernels_list_is_read_with_its_escapes_and_empty_fields() {
 fn network_and_user_space_file_systems_may_hang_but_the_root_is_asked() {
     let hangs = |kind: &str, target: &str| {
         let line = format!("1 1 0:1 / {target} rw - {kind} x rw");
-        may_hang(&parse(line.as_bytes())[0])
+        may_hang(&parse_line(line.as_bytes()).unwrap())
     };
     for kind in ["nfs", "nfs4", "cifs", "9p", "fuse", "fuse.rclone", "fuseblk"] {
         assert!(hangs(kind, "/mnt"), "{kind}");
@@ -71,14 +71,18 @@ fn escapes_are_undone_and_other_backslashes_stay() {
 }
 
 #[test]
-fn the_list_is_bounded() {
-    let line = "1 1 0:1 / /x rw - tmpfs x rw\n";
-    assert_eq!(parse(line.repeat(MAX_MOUNTS + 9).as_bytes()).len(), MAX_MOUNTS);
+fn the_list_is_bounded_and_what_is_not_looked_at_is_counted() {
+    // Case 16. What hangs is known wherever it stands.
+    let line = "1 1 0:1 / /x rw - tmpfs x rw\n1 1 0:2 / /proc rw - proc proc rw\n";
+    let last = "1 1 0:3 / /x/far rw - nfs s:/ rw\n";
+    let found = read(&mut (line.repeat(MAX_MOUNTS + 9) + last).as_bytes()).unwrap();
+    assert_eq!((found.mounts.len(), found.unseen), (MAX_MOUNTS, 10));
+    assert_eq!(found.doubtful, [Path::new("/x/far")]);
 }
 
 #[test]
 fn the_root_of_this_machine_is_there_and_has_blocks() {
-    let found = file_systems().unwrap();
+    let found = file_systems().unwrap().file_systems;
     let root = found.iter().find(|fs| fs.target == Path::new("/")).unwrap();
     let usage = root.usage.unwrap();
     assert!(usage.blocks >= usage.free && usage.free >= usage.available && usage.block_size >= 512);
@@ -134,7 +138,7 @@ fn beside_one_that_never_answers() {
         return eprintln!("skipped: {}", io::Error::last_os_error());
     }
     // Nobody reads `device`: whoever asks waits for ever.
-    let found = file_systems().unwrap();
+    let found = file_systems().unwrap().file_systems;
     let hanging = found.iter().find(|fs| fs.target == folder).unwrap();
     assert_eq!((hanging.source.as_str(), hanging.usage), ("me@there:", None));
     assert!(found.iter().any(|fs| fs.usage.is_some()));

@@ -52,6 +52,8 @@ pub enum Fault {
     RangeShifted(i64),
     /// No `Content-Length`: a 204 without one, or a body that ends with the connection.
     NoLength,
+    /// 100, 102 and 103 before the answer.
+    Interim,
     /// So many more headers of so many bytes.
     Headers(usize, usize),
     /// 302 to this place.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// Every kind with its arguments, as tests/README.md explains them.
-pub const KINDS: [&str; 21] = [
+pub const KINDS: [&str; 22] = [
     "pass",
     "refuse[=rst|fin]",
     "drop=AT[,rst|fin]",
@@ -30,6 +30,7 @@ pub const KINDS: [&str; 21] = [
     "garbage[=BYTES]",
     "delay=MS",
     "corrupt=AT",
+    "interim",
 ];
 
 /// Sizes and counts in a fault stay below this.
@@ -125,6 +126,7 @@ fn fault(kind: &str, args: Option<&str>) -> Result<Fault, String> {
         ("garbage", []) => Fault::Garbage(256),
         ("garbage", [bytes]) => Fault::Garbage(size(bytes)?),
         ("delay", [ms]) => Fault::Delay(Duration::from_millis(number(ms)?)),
+        ("interim", []) => Fault::Interim,
         ("corrupt", [at]) => Fault::Corrupt(offset(at)?),
         _ => return Err(format!("'{kind}' with {} arguments is none of {}", list.len(), KINDS.join(" "))),
     };

@@ -56,6 +56,7 @@ impl Plan {
             Fault::Redirect(to) => plan.instead = Some(Response::empty(302).with("Location", to)),
             Fault::Garbage(bytes) => script.garbage = Some(*bytes),
             Fault::Delay(pause) => plan.delay = *pause,
+            Fault::Interim => script.interim = true,
             Fault::Corrupt(at) => script.corrupt = Some(*at),
         }
         plan

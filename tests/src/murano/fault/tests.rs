@@ -41,6 +41,7 @@ fn every_kind_has_a_text_form() {
         ("range-shifted=-10", Fault::RangeShifted(-10)),
         ("no-length", Fault::NoLength),
         ("headers=1000,100", Fault::Headers(1000, 100)),
+        ("interim", Fault::Interim),
         ("redirect=http://a@b/c?d=1,2*x", Fault::Redirect("http://a@b/c?d=1,2*x".into())),
         ("garbage", Fault::Garbage(256)),
         ("delay=1000", Fault::Delay(second)),

@@ -43,15 +43,29 @@ pub struct Script {
     pub drip: Option<(usize, Duration)>,
     /// Flip the bits of the byte there.
     pub corrupt: Option<Offset>,
+    /// Say 100, 102 and 103 first.
+    pub interim: bool,
     /// Send so many bytes of garbage instead of everything.
     pub garbage: Option<usize>,
 }
 
 impl Default for Script {
     fn default() -> Self {
-        Script { framing: Framing::Length { off: 0 }, cut: None, stall: None, drip: None, corrupt: None, garbage: None }
+        Script {
+            framing: Framing::Length { off: 0 },
+            cut: None,
+            stall: None,
+            drip: None,
+            corrupt: None,
+            interim: false,
+            garbage: None,
+        }
     }
 }
+
+/// What may stand before an answer (RFC 9110, 15.2).
+const INTERIM: &[u8] =
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
 
 /// What is to become of the connection afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +100,7 @@ pub fn send(mut response: Response, script: &Script, context: Context) -> io::Re
     let keep_alive = context.keep_alive && !closes;
     let (head, length) = match script.garbage {
         Some(bytes) => (garbage(bytes), 0),
+        None if script.interim => ([INTERIM, &head(&response, framing, keep_alive)[..]].concat(), response.length()),
         None => (head(&response, framing, keep_alive), response.length()),
     };
     let head_length = head.len() as u64;
