@@ -5,7 +5,7 @@ use miniserde::{json, Deserialize, Serialize};
 use super::{Moment, Service};
 use crate::config::VERSION;
 use crate::queue::stamp;
-use crate::queue::store::state::State;
+use crate::queue::store::state::StoreState;
 use crate::queue::store::{Limits, WhenFull};
 
 /// The state of the queue; the field names are those of `gmq status --json`.
@@ -75,7 +75,7 @@ impl Status {
 
     /// What the store alone tells.
     #[must_use]
-    pub fn of_store(state: &State, bytes: u64, limits: Limits) -> Status {
+    pub fn of_store(state: &StoreState, bytes: u64, limits: Limits) -> Status {
         Status {
             version: VERSION.to_string(),
             queued: state.queued(),
@@ -101,7 +101,7 @@ impl Service {
         let limits = self.settings.limits();
         let mut status = match &self.store {
             Some(store) => Status::of_store(store.state(), store.bytes(), limits),
-            None => Status::of_store(&State::default(), 0, limits),
+            None => Status::of_store(&StoreState::default(), 0, limits),
         };
         status.running = true;
         status.refused = self.refused;

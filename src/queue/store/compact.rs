@@ -10,7 +10,7 @@ use std::path::Path;
 use super::load::Segment;
 use super::scan::{Item, Scan};
 use super::segment::{self, Header, END, START};
-use super::state::State;
+use super::state::StoreState;
 use crate::sys::file::FileError;
 
 /// Segments looked at for one new one, at the most: what one call may cost in time.
@@ -34,7 +34,7 @@ pub struct Plan {
 /// Finds the first place among `segments` where at least two become one; `None`: nothing can be gained. The segment numbered
 /// `fixed`, where a reader's way ends, is not touched, and nothing is moved past it.
 #[must_use]
-pub fn plan(folder: &Path, segments: &[Segment], fixed: u32, salt: u64, state: &State) -> Option<Plan> {
+pub fn plan(folder: &Path, segments: &[Segment], fixed: u32, salt: u64, state: &StoreState) -> Option<Plan> {
     let mut from = 0;
     while from + 1 < segments.len() {
         let behind = segments.iter().skip(from).position(|s| s.number == fixed).map_or(segments.len(), |n| from + n);
@@ -48,7 +48,7 @@ pub fn plan(folder: &Path, segments: &[Segment], fixed: u32, salt: u64, state: &
 }
 
 /// Collects from the segment `from` on as long as all fits into one segment.
-fn gather(folder: &Path, segments: &[Segment], from: usize, salt: u64, state: &State) -> Plan {
+fn gather(folder: &Path, segments: &[Segment], from: usize, salt: u64, state: &StoreState) -> Plan {
     let mut plan = Plan { from, to: from, first: u64::MAX, records: Vec::new(), damage: Vec::new() };
     let mut buffer = Vec::new();
     for segment in segments.iter().skip(from).take(MAX_INPUTS) {

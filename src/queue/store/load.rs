@@ -9,7 +9,7 @@ use std::path::Path;
 use super::record::{self, Entry};
 use super::scan::{Item, Scan};
 use super::segment::{self, END, START};
-use super::state::State;
+use super::state::StoreState;
 use crate::sys::file::FileError;
 
 /// A segment that holds records.
@@ -33,7 +33,7 @@ pub struct Loaded {
     /// Segments that are of no use: their records were moved into another one, or none of them can be read.
     pub useless: Vec<u32>,
     /// What has become of the points.
-    pub state: State,
+    pub state: StoreState,
     /// Where the last segment may be written on; `None`: nothing may follow what it holds.
     pub end: Option<usize>,
     /// The next record's sequence number.
@@ -203,6 +203,6 @@ fn begins_with_whole_state(folder: &Path, segment: Segment, salt: u64, buffer: &
     segment::read(folder, segment.number, end, buffer).is_ok()
         && matches!(
             record::first(buffer, salt).and_then(|record| record.entry()),
-            Some(Entry::State(State { whole: true, .. }))
+            Some(Entry::State(StoreState { whole: true, .. }))
         )
 }

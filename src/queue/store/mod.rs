@@ -33,7 +33,7 @@ use load::{load, Segment};
 use record::Entry;
 use scan::{Item, Scan};
 use segment::{END, START};
-use state::{Boot, Cursor, State};
+use state::{Boot, Cursor, StoreState};
 
 /// What one segment holds beside the state at its head, at least.
 const FRESH_ROOM: usize = END - START - state::MAX_SIZE;
@@ -108,7 +108,7 @@ pub struct Store {
     current: Option<Current>,
     next_number: u32,
     next_sequence: u64,
-    state: State,
+    state: StoreState,
     /// Records not yet written.
     pending: Vec<u8>,
     /// Points forwarded since the state was last flushed.
@@ -179,7 +179,7 @@ impl Store {
 
     /// What has become of the points.
     #[must_use]
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &StoreState {
         &self.state
     }
 
@@ -310,7 +310,7 @@ impl Store {
     /// Appends a change of the state, unflushed. Where there is no room it is left to the head of the next segment.
     fn note(&mut self, cursors: Vec<Cursor>, boots: Vec<Boot>) {
         let is_alone = self.pending.is_empty();
-        let change = State { whole: false, cursors, boots, ..self.state_without_lists() };
+        let change = StoreState { whole: false, cursors, boots, ..self.state_without_lists() };
         let sequence = self.next_sequence;
         let before = self.pending.len();
         record::push_state(&mut self.pending, self.salt, sequence, &change);
@@ -328,8 +328,8 @@ impl Store {
         }
     }
 
-    fn state_without_lists(&self) -> State {
-        State {
+    fn state_without_lists(&self) -> StoreState {
+        StoreState {
             whole: false,
             counters: self.state.counters,
             damage: self.state.damage.clone(),

@@ -9,7 +9,7 @@
 //! Invariant: decoding never panics on any bytes, and never yields a record that was not written.
 
 use super::fields::{Fields, HEADER};
-use super::state::State;
+use super::state::StoreState;
 use crate::queue::point::{Point, Time, MAX_ALIAS};
 
 const KIND_POINT: u8 = 1;
@@ -34,7 +34,7 @@ pub enum Entry {
     /// A point of an identity.
     Point(u64, Point),
     /// What has become of earlier records.
-    State(State),
+    State(StoreState),
 }
 
 /// How many bytes a point takes in the log, at the most.
@@ -67,7 +67,7 @@ pub fn push_point(out: &mut Vec<u8>, salt: u64, sequence: u64, identity: u64, po
 }
 
 /// Appends a state's record.
-pub fn push_state(out: &mut Vec<u8>, salt: u64, sequence: u64, state: &State) {
+pub fn push_state(out: &mut Vec<u8>, salt: u64, sequence: u64, state: &StoreState) {
     push(out, salt, KIND_STATE, sequence, |body| state.encode(body));
 }
 
@@ -127,7 +127,7 @@ impl Record<'_> {
         let kind = *self.bytes.get(4)?;
         let mut body = Fields(self.bytes.get(HEADER..)?);
         if kind == KIND_STATE {
-            return State::decode(&mut body).map(Entry::State);
+            return StoreState::decode(&mut body).map(Entry::State);
         }
         let identity = body.u64()?;
         let time = match kind {

@@ -52,7 +52,7 @@ pub struct Boot {
 
 /// The state, or a change of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
+pub struct StoreState {
     /// Whether this is the whole state; else what it does not name stays as it was.
     pub whole: bool,
     /// Always all of them.
@@ -74,9 +74,9 @@ pub struct Known {
     pub lost: u32,
 }
 
-impl State {
+impl StoreState {
     /// Takes over a state read from the log, or a change of it.
-    pub fn apply(&mut self, change: State) {
+    pub fn apply(&mut self, change: StoreState) {
         if change.whole {
             *self = change;
             return;
@@ -201,10 +201,10 @@ impl State {
         }
     }
 
-    pub(super) fn decode(body: &mut Fields<'_>) -> Option<State> {
+    pub(super) fn decode(body: &mut Fields<'_>) -> Option<StoreState> {
         let whole = body.u8()? != 0;
         let counters = Counters { forwarded: body.u64()?, dropped: body.u64()?, damaged: body.u64()? };
-        let mut state = State { whole, counters, ..State::default() };
+        let mut state = StoreState { whole, counters, ..StoreState::default() };
         for _ in 0..body.u16()? {
             let (identity, from, last) = (body.u64()?, body.u64()?, body.u64()?);
             state.cursors.push(Cursor { identity, from, last, queued: body.u32()? });
@@ -225,8 +225,8 @@ impl State {
 mod tests {
     use super::*;
 
-    fn sample() -> State {
-        State {
+    fn sample() -> StoreState {
+        StoreState {
             whole: true,
             counters: Counters { forwarded: 3, dropped: 2, damaged: 1 },
             cursors: vec![
@@ -242,22 +242,22 @@ mod tests {
     fn a_state_comes_back_as_it_went_and_a_cut_one_is_none() {
         let mut bytes = Vec::new();
         sample().encode(&mut bytes);
-        assert_eq!(State::decode(&mut Fields(&bytes)), Some(sample()));
+        assert_eq!(StoreState::decode(&mut Fields(&bytes)), Some(sample()));
         for end in 0..bytes.len() {
-            assert_eq!(State::decode(&mut Fields(&bytes[..end])), None, "cut at {end}");
+            assert_eq!(StoreState::decode(&mut Fields(&bytes[..end])), None, "cut at {end}");
         }
     }
 
     #[test]
     fn a_change_leaves_alone_what_it_does_not_name() {
         let mut state = sample();
-        state.apply(State {
+        state.apply(StoreState {
             cursors: vec![
                 Cursor { identity: 7, from: 15, last: 14, queued: 0 },
                 Cursor { identity: 9, from: 16, last: 17, queued: 2 },
             ],
             boots: vec![Boot { tag: 1, began: Some(100), last: 3 }],
-            ..State::default()
+            ..StoreState::default()
         });
         assert!(!state.waits(7, 14) && state.waits(8, 4) && !state.waits(8, 3) && state.waits(9, 16));
         assert_eq!((state.oldest(), state.queued()), (Some(4), 3));
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn damage_is_counted_once_and_what_is_remembered_is_bounded() {
-        let mut state = State::default();
+        let mut state = StoreState::default();
         for (lost, total) in [(0, 0), (2, 2), (2, 2), (1, 2), (5, 5)] {
             state.count_damage(7, lost);
             assert_eq!(state.counters.damaged, total);
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn an_append_opens_a_cursor_or_counts_on() {
-        let mut state = State::default();
+        let mut state = StoreState::default();
         state.appended(1, 50);
         state.appended(1, 51);
         assert_eq!(state.cursor(1), Some(&Cursor { identity: 1, from: 50, last: 51, queued: 2 }));
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_boots_are_bounded_and_the_oldest_goes() {
-        let mut state = State::default();
+        let mut state = StoreState::default();
         for tag in 1..=MAX_BOOTS as u32 + 1 {
             state.set_boot(Boot { tag, began: None, last: 0 });
         }
