@@ -17,7 +17,7 @@ use super::http::connection::Connection;
 use super::http::route::route;
 use super::listen::{listen, ServerError};
 use super::nap::{self, Awake, Nap};
-use super::service::{Moment, Order, Service, Token};
+use super::service::{CourierOrder, Moment, Service, Token};
 use super::stamp::{self, Now};
 use crate::config::Paths;
 use crate::sys::lock::Lock;
@@ -318,8 +318,8 @@ impl Server {
     fn carry_out(&mut self, moment: Moment) {
         for order in self.service.take_orders() {
             match order {
-                Order::End(number) => self.end_courier(number),
-                Order::Start(number, job) => match Courier::start(&job, self.paths.root()) {
+                CourierOrder::End(number) => self.end_courier(number),
+                CourierOrder::Start(number, job) => match Courier::start(&job, self.paths.root()) {
                     Ok(courier) => self.couriers.push((number, courier)),
                     Err(e) => {
                         let why = format!("cannot start a forwarding process: {e}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Kind, Moment, Order, Service};
+use super::{CourierOrder, Kind, Moment, Service};
 use crate::queue::forward::wire::{Batch, Job, Share};
 use crate::queue::stamp;
 use crate::queue::store::state::Boot;
@@ -92,7 +92,7 @@ impl Service {
             self.errands.iter().filter(|e| e.deadline <= moment.since_boot).map(|e| e.number).collect();
         for number in late {
             crate::warning!("a forwarding process said nothing for too long, and was ended");
-            self.orders.push(Order::End(number));
+            self.orders.push(CourierOrder::End(number));
             self.over(number, moment);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Errand, Kind, Moment, Order, Service, Token, User, ERRAND_LIMIT, MAX_LIVE, MAX_WAITING, PATIENCE};
+use super::{CourierOrder, Errand, Kind, Moment, Service, Token, User, ERRAND_LIMIT, MAX_LIVE, MAX_WAITING, PATIENCE};
 use crate::queue::backoff::Retry;
 use crate::queue::forward::wire::{Job, Who};
 use crate::queue::http::answer::Answer;
@@ -178,7 +178,7 @@ impl Service {
         self.next_errand += 1;
         let deadline = moment.since_boot.saturating_add(ERRAND_LIMIT);
         self.errands.push(Errand { number, kind, deadline, is_settled: false });
-        self.orders.push(Order::Start(number, job));
+        self.orders.push(CourierOrder::Start(number, job));
     }
 
     /// Apps that have waited long enough: what they wrote is queued, in its order; who wants a CIK is told that there is none

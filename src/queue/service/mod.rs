@@ -69,7 +69,7 @@ pub struct Moment {
 
 /// What the server is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum CourierOrder {
     /// Start a forwarding process for the errand of that number.
     Start(u64, Job),
     /// End it.
@@ -94,7 +94,7 @@ pub struct Service {
     /// Whose points are staged, to be answered when they are durable.
     staged: Vec<Token>,
     answers: Vec<(Token, Answer)>,
-    orders: Vec<Order>,
+    orders: Vec<CourierOrder>,
     /// When the queued points are due.
     batch_due: Option<Duration>,
     refused: u64,
@@ -237,7 +237,7 @@ impl Service {
     }
 
     /// What the server is to do.
-    pub fn take_orders(&mut self) -> Vec<Order> {
+    pub fn take_orders(&mut self) -> Vec<CourierOrder> {
         std::mem::take(&mut self.orders)
     }
 

@@ -46,7 +46,7 @@ impl Rig {
     }
 
     /// A turn of the server's loop: the orders that came of it.
-    fn turn(&mut self) -> Vec<Order> {
+    fn turn(&mut self) -> Vec<CourierOrder> {
         self.service.tick(self.moment());
         self.service.commit();
         self.service.prepare(self.moment());
@@ -54,7 +54,7 @@ impl Rig {
     }
 
     /// Lets time pass.
-    fn pass(&mut self, seconds: f64) -> Vec<Order> {
+    fn pass(&mut self, seconds: f64) -> Vec<CourierOrder> {
         self.seconds += seconds;
         self.turn()
     }
@@ -141,25 +141,25 @@ fn link() -> Report {
 
 /// The only order, which must start a write; its errand.
 #[track_caller]
-fn write_of(orders: &[Order]) -> (u64, Vec<(String, String)>) {
+fn write_of(orders: &[CourierOrder]) -> (u64, Vec<(String, String)>) {
     match orders {
-        [Order::Start(errand, Job::Write(_, values))] => (*errand, values.clone()),
+        [CourierOrder::Start(errand, Job::Write(_, values))] => (*errand, values.clone()),
         other => panic!("no write: {other:?}"),
     }
 }
 
 #[track_caller]
-fn batch_of(orders: &[Order]) -> (u64, Batch) {
+fn batch_of(orders: &[CourierOrder]) -> (u64, Batch) {
     match orders {
-        [Order::Start(errand, Job::Batch(batch))] => (*errand, batch.clone()),
+        [CourierOrder::Start(errand, Job::Batch(batch))] => (*errand, batch.clone()),
         other => panic!("no batch: {other:?}"),
     }
 }
 
 #[track_caller]
-fn activation_of(orders: &[Order]) -> (u64, Who) {
+fn activation_of(orders: &[CourierOrder]) -> (u64, Who) {
     match orders {
-        [Order::Start(errand, Job::Activate(who))] => (*errand, who.clone()),
+        [CourierOrder::Start(errand, Job::Activate(who))] => (*errand, who.clone()),
         other => panic!("no activation: {other:?}"),
     }
 }

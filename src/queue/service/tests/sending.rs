@@ -77,7 +77,7 @@ fn a_process_that_says_nothing_is_ended() {
     let (errand, _) = write_of(&rig.turn());
     rig.pass(6.0);
     let orders = rig.pass(115.0);
-    assert!(orders.contains(&Order::End(errand)), "{orders:?}");
+    assert!(orders.contains(&CourierOrder::End(errand)), "{orders:?}");
     assert!(rig.service.status(rig.moment()).link_error.is_some());
     rig.over(errand);
     rig.report(errand, Report::Written);

@@ -14,7 +14,7 @@ fn points_of_an_unknown_time_wait_for_it_and_keep_their_distance() {
     rig.record("1", "a", WALL);
     rig.turn();
     let orders = rig.pass(20.0);
-    let [Order::Start(errand, Job::Time)] = orders[..] else { panic!("{orders:?}") };
+    let [CourierOrder::Start(errand, Job::Time)] = orders[..] else { panic!("{orders:?}") };
     rig.report(errand, Report::Time(Some(WALL + 50)));
     rig.over(errand);
     let (errand, batch) = batch_of(&rig.turn());
@@ -40,7 +40,7 @@ fn without_any_time_nothing_is_sent_and_ntp_ends_that() {
     rig.over(errand);
     rig.turn();
     let orders = rig.pass(2.0);
-    let [Order::Start(errand, Job::Time)] = orders[..] else { panic!("{orders:?}") };
+    let [CourierOrder::Start(errand, Job::Time)] = orders[..] else { panic!("{orders:?}") };
     rig.report(errand, Report::Time(None));
     rig.over(errand);
     assert!(rig.turn().is_empty());
