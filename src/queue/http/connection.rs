@@ -30,7 +30,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(120);
 
 /// A whole request, and the place of its answer.
 #[derive(Debug)]
-pub struct Request {
+pub struct ClientRequest {
     /// The head.
     pub head: Head,
     /// The body, decoded where it came in chunks.
@@ -189,7 +189,7 @@ impl Connection {
     }
 
     /// The next request that is whole; what is wrong with one is answered here.
-    pub fn next_request(&mut self) -> Option<Request> {
+    pub fn next_request(&mut self) -> Option<ClientRequest> {
         while self.answers.len() < MAX_PIPELINE {
             match self.advance() {
                 Ok(Progress::Request(head, body)) => {
@@ -200,7 +200,7 @@ impl Connection {
                     if persistence == Persistence::Close {
                         self.reading = Reading::Over;
                     }
-                    return Some(Request { head, body, place });
+                    return Some(ClientRequest { head, body, place });
                 }
                 Ok(Progress::Further) => {}
                 Ok(Progress::Nothing) => return None,
