@@ -269,7 +269,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
 }
 
 /// What a command line asks for.
-struct Request {
+struct CommandLine {
     root: Option<OsString>,
     level: Option<Level>,
     settings: Vec<Setting>,
@@ -285,7 +285,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
     TABLE.iter().flat_map(|(_, rows)| rows.iter())
 }
 
-fn parse(arguments: Vec<OsString>) -> Result<Request, String> {
+fn parse(arguments: Vec<OsString>) -> Result<CommandLine, String> {
     let mut parser = Parser::new(arguments);
     let root = parser.os_value(&ROOT)?;
     let level = match parser.value(&LEVEL)? {
@@ -335,7 +335,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, String> {
         // Alone the flag is a setting; beside a command it counts for that run.
         settings.push(Setting { which: Which::Engine, key: "log_level", value: level.name().to_string() });
     }
-    Ok(Request { root, level, settings, command, operands, is_json, app_name, app_version })
+    Ok(CommandLine { root, level, settings, command, operands, is_json, app_name, app_version })
 }
 
 /// The one command, if any.
@@ -357,8 +357,8 @@ fn check_company(flag: &Flag, command: Option<&Row>) -> Result<(), String> {
     }
 }
 
-fn execute(request: Request) -> u8 {
-    let Request { root, level, settings, command, operands, is_json, app_name, app_version } = request;
+fn execute(request: CommandLine) -> u8 {
+    let CommandLine { root, level, settings, command, operands, is_json, app_name, app_version } = request;
     if let Some((Row { does: Does::Say(text), .. }, _)) = command {
         return operator::print(&text());
     }

@@ -12,7 +12,7 @@ fn pair() -> (Connection, TcpStream) {
 }
 
 /// Lets the server read until `count` requests were there.
-fn requests(connection: &mut Connection, count: usize) -> Vec<Request> {
+fn requests(connection: &mut Connection, count: usize) -> Vec<ClientRequest> {
     let mut found = Vec::new();
     for _ in 0..500 {
         connection.read(Duration::ZERO);
