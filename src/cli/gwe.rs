@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::flags::{option, switch, Flag, Page, Parser};
-use super::{delta, developer, operator, output, status};
+use super::{delta, developer, operator, output, status, support_bundle};
 use crate::config::{Config, Paths, Setting, Which, VERSION};
 use crate::engine;
 use crate::sys::log::{self, Level};
@@ -82,6 +82,10 @@ pub static TABLE: &[(&str, &[Row])] = &[
                 Does::Run(|call| status::print(&call.config, call.is_json)),
             ),
             row(JSON, Does::With("--status")),
+            row(
+                switch("", &["--support-bundle"], "print what whoever helps will ask for: status, settings, reports, logs"),
+                Does::Run(|call| support_bundle::print(&call.config)),
+            ),
             row(
                 switch("-e", &["--engine-conf"], "print Engine.config as in force"),
                 Does::Run(|call| operator::print(&call.config.text(Which::Engine))),

@@ -12,3 +12,4 @@ pub mod output;
 pub mod status;
 pub mod supervisorctl;
 pub mod supervisord;
+pub mod support_bundle;

@@ -65,6 +65,12 @@ pub fn print(config: &Config, as_json: bool) -> u8 {
     operator::print(&if as_json { json::to_string(&status) + "\n" } else { text(&status) })
 }
 
+/// The status as people read it.
+#[must_use]
+pub fn for_people(config: &Config) -> String {
+    text(&gather(config))
+}
+
 fn gather(config: &Config) -> Status {
     let supervisor = Supervisor::new(config.supervisor_socket());
     let gateway = Gateway::load(config, &supervisor);

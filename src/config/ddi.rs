@@ -122,6 +122,14 @@ impl Ddi {
     }
 }
 
+impl Config {
+    /// What must stand in nothing that is passed on, beside CIKs, which are known by their form: the token of each layer.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        self.gateway.in_layers(options::DDI, "token")
+    }
+}
+
 /// From one poll to the next: the setting, else what the server told last.
 pub(super) fn interval(config: &Config) -> Duration {
     options::parse_interval(config.gateway.get("interval"))

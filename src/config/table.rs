@@ -50,6 +50,12 @@ impl Table {
         layer.and_then(|layer| layer.get(option.section, option.key)).unwrap_or(option.default)
     }
 
+    /// What an option is in each layer, in force or not.
+    #[must_use]
+    pub fn in_layers(&self, section: &str, key: &str) -> Vec<String> {
+        self.layered.layers().iter().filter_map(|layer| layer.get(section, key)).map(str::to_string).collect()
+    }
+
     /// All that is wrong with the file in its two layers.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {

@@ -10,6 +10,7 @@ pub mod old_hash;
 pub mod pairs;
 pub mod percent;
 pub mod python;
+pub mod scrub;
 pub mod sha1;
 pub mod shell_words;
 pub mod sort;

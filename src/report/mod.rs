@@ -1,10 +1,12 @@
-//! The reports `device_info`, `engine_report` and `usage_report`: facts in, JSON out (docs/spec/gateway-engine.md, "Reports").
+//! The reports `device_info`, `engine_report` and `usage_report`: facts in, JSON out (docs/spec/gateway-engine.md, "Reports"); and the ends of
+//! logs.
 //!
 //! Invariants: a report is valid JSON of at most [`MAX_REPORT`] bytes whatever the facts; what does not fit is left out whole,
 //! and the report says how much. No program is started for one.
 
 pub mod device_info;
 pub mod engine_report;
+pub mod logs;
 pub mod usage_report;
 
 mod df;

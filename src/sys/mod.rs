@@ -10,6 +10,7 @@ pub mod epoch;
 pub mod file;
 pub mod hand_over;
 pub mod host;
+pub mod kernel_log;
 pub mod limits;
 pub mod lock;
 pub mod log;

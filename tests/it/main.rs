@@ -61,6 +61,7 @@ mod settings;
 mod signature_files;
 mod signatures;
 mod supervisor;
+mod support_bundle;
 mod tidy;
 mod transport;
 mod transport_connect;
