@@ -30,7 +30,7 @@ SERIAL = MAC.upper()
 UPDATE_INTERVAL = 2
 
 # Until a gateway has to be back with all its apps, in seconds: under emulation, on a machine that does other things too.
-PATIENCE = 240
+PATIENCE = 400
 
 # How long a new version has to run before it counts as installed, in seconds: shorter than the default, to get through more cycles.
 SETTLE = 3
