@@ -1,5 +1,5 @@
 //! The environment that supervisord knows as `%(ENV_x)s`: that of its own process, and what its configuration adds to it
-//! (docs/spec/supervisord.md). Not that of whoever asks (docs/spec/failures.md, 02; Supervisor#599, #1038, #1177).
+//! (docs/spec/supervisord.md). Not that of whoever asks (docs/spec/failures.md, case 02; Supervisor#599, #1038, #1177).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

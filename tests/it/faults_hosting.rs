@@ -1,4 +1,4 @@
-//! What an app may name of the supervisord that will host it, and which names are the image's own: cases/README.md, 02 and A13.
+//! What an app may name of the supervisord that will host it, and which names are the image's own: docs/spec/failures.md, case 02 and A13.
 
 use gwe_tests::harness::{run, Site, Supervisord, Tarball, PATIENCE};
 
