@@ -92,7 +92,16 @@ fn is_alive(pid: u32) -> bool {
 /// 936; ochinchina/supervisord 60: as process 1 every orphan comes here.
 #[test]
 fn as_process_1_every_orphan_is_taken_and_nothing_else_happens() {
-    const ORPHANS: usize = 1000;
+    orphans_are_taken(1000);
+}
+
+#[test]
+#[ignore = "make test-long"]
+fn as_process_1_ten_thousand_orphans_are_taken() {
+    orphans_are_taken(10_000);
+}
+
+fn orphans_are_taken(count: usize) {
     let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
     let may = run(Command::new(unshare[0]).args(&unshare[1..]).arg("true"), PATIENCE);
     if may.code != Some(0) {
@@ -100,11 +109,11 @@ fn as_process_1_every_orphan_is_taken_and_nothing_else_happens() {
         return;
     }
     let orphans = format!(
-        "[program:orphans]\ncommand = sh -c \"i=0; while [ $i -lt {ORPHANS} ]; do (true &); i=$((i+1)); done; touch {{root}}/made; exec sleep 300\"\n"
+        "[program:orphans]\ncommand = sh -c \"i=0; while [ $i -lt {count} ]; do (true &); i=$((i+1)); done; touch {{root}}/made; exec sleep 300\"\n"
     );
     let Some(own) = Own::start_through(&unshare, &orphans) else { return };
     wait_until("all orphans are made", PATIENCE, || own.root.has("made"));
-    wait_until("all are taken", PATIENCE, || own.root.read("log").matches("reaped unknown pid").count() >= ORPHANS);
+    wait_until("all are taken", PATIENCE, || own.root.read("log").matches("reaped unknown pid").count() >= count);
     assert_eq!(own.pid(), 1);
     own.wait_for_state("orphans", State::Running);
     let zombies = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {

@@ -34,6 +34,7 @@ mod herd;
 mod hosting;
 mod hosting_calls;
 mod hosting_ctl;
+mod hosting_endurance;
 mod hosting_field;
 mod hosting_listen;
 mod hosting_options;

@@ -6,13 +6,17 @@
 use gwe::cli::flags::{Flag, Page};
 use gwe::cli::{gdc, gmq, gwe as agent};
 use gwe::config::options::{Opt, ENGINE};
-use gwe_tests::harness::{has_program, run};
+use gwe_tests::harness::{agent_binary, has_program, run, Scratch};
 use gwe_tests::skip;
 use std::env;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+
+/// Pages whose flags are another program's, written by hand.
+const BY_HAND: [&str; 2] = ["supervisord", "supervisorctl"];
 
 const SHORT: Duration = Duration::from_secs(20);
 
@@ -106,15 +110,34 @@ fn the_man_pages_are_in_step_with_the_flags() {
     }
 }
 
+/// Each flag that the help has, with what it says of it.
+#[test]
+fn the_pages_of_supervisord_have_the_flags_of_its_help() {
+    let root = Scratch::new();
+    for name in BY_HAND {
+        symlink(agent_binary(), root.path(name)).unwrap();
+        let help = run(Command::new(root.path(name)).arg("-h"), SHORT).ok().stdout;
+        let page = fs::read_to_string(path(&format!("man/{name}.8"))).unwrap();
+        let mut flags = 0;
+        for (spellings, about) in help.lines().filter_map(|line| line.split_once(" -- ")).skip(1) {
+            let spelling = spellings.split([' ', '/']).next().unwrap();
+            assert!(page.contains(&format!("\\fB{}\\fR", roff(spelling))), "{name}.8 lacks {spelling}");
+            assert!(page.contains(&roff(about)), "{name}.8 lacks {about:?} of {spelling}");
+            flags += 1;
+        }
+        assert!(flags >= 7, "{help}");
+    }
+}
+
 #[test]
 fn the_man_pages_are_good_roff() {
     let linters = [("mandoc", &["-T", "lint", "-W", "warning"][..]), ("groff", &["-man", "-ww", "-z"])];
     let mut used = 0;
     for (program, arguments) in linters {
-        for page in pages() {
+        for name in pages().iter().map(|page| page.name).chain(BY_HAND) {
             let mut lint = Command::new("sh");
             lint.args(["-c", "command -v \"$0\" >/dev/null || exit 77; exec \"$0\" \"$@\" 2>&1", program]);
-            let ran = run(lint.args(arguments).arg(path(&format!("man/{}.8", page.name))), SHORT);
+            let ran = run(lint.args(arguments).arg(path(&format!("man/{name}.8"))), SHORT);
             if ran.code == Some(77) {
                 continue;
             }
