@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use gwe::cli;
 use gwe::engine::follow::{ended_in_order, follow};
-use gwe::sys::{memory, process};
+use gwe::sys::{memory, process, signal};
 
 fn main() -> ExitCode {
     memory::share_heap();
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     };
     if name != "gdc" {
         process::set_umask();
+        signal::reset_own();
     }
     // A newer version that arrived over the air goes on here, if there is one.
     follow(name, &rest);

@@ -32,6 +32,8 @@ pub fn run(program: &Path, paths: &Paths, limit: Duration) -> Ended {
     let mut command = Command::new(program);
     // The version whose turn it is, not the one that is in charge.
     command.arg("--once").env(ROOT_VARIABLE, paths.root()).env(FOLLOWED, "1");
+    // Not where somebody happened to stand who started the engine: that may go away.
+    command.current_dir("/");
     let mut child = match process::spawn_with_parent(&mut command) {
         Ok(child) => child,
         Err(e) => {

@@ -19,6 +19,12 @@ use crate::sys::process::{self, Ended};
 /// For installers, where init gave supervisord no PATH.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What an installer does must not hang on who started the agent: an init script, or somebody over ssh with a locale and a shell of
+/// their own (docs/spec/failures.md, 03).
+const NOT_INHERITED: [&str; 6] = ["LANG", "LANGUAGE", "ENV", "BASH_ENV", "CDPATH", "IFS"];
+/// How the other names of a locale begin.
+const LOCALE: &str = "LC_";
+
 /// The largest installer that is looked at for a message, in bytes.
 const MAX_SCRIPT: u64 = 1024 * 1024;
 /// So much of its first line is quoted, in characters.
@@ -51,6 +57,10 @@ pub fn run(folder: &Path, installer: Installer, name: &TarballName, root: &Path,
     };
     command.current_dir(folder);
     http::restore_environment(&mut command);
+    let is_ones_own = |name: &str| name.starts_with(LOCALE) || NOT_INHERITED.contains(&name);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ones_own)) {
+        command.env_remove(name);
+    }
     command.env("GWE_APP_NAME", name.app()).env("GWE_APP_VERSION", name.version()).env("GWE_APP_DIR", folder);
     command.env(ROOT_VARIABLE, root);
     if std::env::var_os("PATH").is_none() {

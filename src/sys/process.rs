@@ -33,6 +33,8 @@ pub struct Run {
 const PIPE_GRACE: Duration = Duration::from_secs(1);
 /// From SIGTERM to SIGKILL when the time is over.
 const TERM_GRACE: Duration = Duration::from_secs(3);
+/// The highest descriptor that is looked for: more than a soft limit allows nearly everywhere.
+const MAX_DESCRIPTORS: libc::c_int = 1024;
 /// Rounds of killing descendants: each round gets a generation of a fork chain.
 const KILL_ROUNDS: usize = 50;
 
@@ -46,13 +48,15 @@ pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Resu
     become_subreaper();
     let (reader, writer) = pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-    // SAFETY: setsid, prctl and sigprocmask are async-signal-safe, and nothing else runs between fork and exec.
+    // SAFETY: setsid, prctl, signal, sigprocmask and fcntl are async-signal-safe, and nothing else runs between fork and exec.
     unsafe {
         command.pre_exec(|| {
             libc::setsid();
             // Should this process be killed, the script does not go on unseen beside its own second try.
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0);
+            signal::reset_all();
             signal::release();
+            keep_descriptors();
             Ok(())
         });
     }
@@ -65,6 +69,15 @@ pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Resu
     end_orphans();
     drain(&reader, &mut output);
     Ok(Run { ended: ended?, output: output.into_bytes() })
+}
+
+/// Has the program that comes next get no descriptor but the three that are its own: whoever started this one may have left others
+/// open, a lock or a socket among them. Async-signal-safe.
+fn keep_descriptors() {
+    for descriptor in 3..MAX_DESCRIPTORS {
+        // SAFETY: fcntl touches no memory; one that is not open is refused.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
 }
 
 /// What this process and all that it starts make is for every user to read, whatever the umask of whoever started it: an app's folder

@@ -64,6 +64,23 @@ pub fn release() {
     unsafe { libc::sigprocmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut()) };
 }
 
+/// What this process does with a signal is not for whoever started it to say (docs/spec/failures.md, 03): with SIGCHLD ignored no child
+/// could be waited for, with SIGTERM ignored a check-in could not be stopped. That of SIGHUP, SIGINT and SIGQUIT stays: who says nohup means it.
+pub fn reset_own() {
+    for number in [libc::SIGCHLD, libc::SIGTERM] {
+        // SAFETY: a valid number; the default needs no handler.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}
+
+/// The same for all of them, between fork and exec: for what runs in a session of its own. Async-signal-safe.
+pub(super) fn reset_all() {
+    for number in 1..32 {
+        // SAFETY: as above; SIGKILL and SIGSTOP are refused, and stay what they are.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}
+
 /// Waits for an awaited signal, `limit` at the most; `None` when the time is over. [`block`] comes first.
 #[must_use]
 pub fn wait(limit: Duration) -> Option<Signal> {
