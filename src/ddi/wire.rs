@@ -6,7 +6,7 @@ use miniserde::{json, Deserialize};
 
 use super::clean;
 use crate::orders::request::Entry;
-use crate::orders::{End, Link, Order, Part, Until};
+use crate::orders::{Beside, End, Link, Order, Part, Until};
 
 /// A link.
 #[derive(Deserialize)]
@@ -108,8 +108,12 @@ struct Hashes {
 
 /// The longest name of a file, in bytes.
 const MAX_NAME: usize = 200;
+/// How a signature's name ends.
+const SIGNATURE: &str = ".minisig";
+/// How a delta's name ends.
+const DELTA: &str = ".delta";
 /// Files beside an app that are no apps.
-const BESIDE: [&str; 2] = [".minisig", ".MD5SUM"];
+const BESIDE: [&str; 3] = [SIGNATURE, DELTA, ".MD5SUM"];
 
 impl Deployment {
     /// The order that it is; `None` where nothing is to be done now. The server's number goes into paths: only plain ones are taken.
@@ -147,6 +151,15 @@ impl Chunk {
 
 impl Artifact {
     fn part(&self, beside: &[Artifact]) -> Result<Part, String> {
+        let Beside { name, size, sha256, link } = self.file(beside)?;
+        // A delta that cannot be fetched is none: there is the tarball.
+        let is_delta = |other: &&Artifact| other.filename.ends_with(DELTA);
+        let deltas = beside.iter().filter(is_delta).filter_map(|delta| delta.file(beside).ok()).collect();
+        let entry = Entry { name, sha256, size: Some(size), delta_from: None, force: false };
+        Ok(Part { entry, link, beside: deltas })
+    }
+
+    fn file(&self, beside: &[Artifact]) -> Result<Beside, String> {
         let quoted: String = self.filename.chars().filter(|c| !c.is_control()).take(100).collect();
         // Whether it is an app's is judged where every name is.
         if self.filename.len() > MAX_NAME {
@@ -162,10 +175,14 @@ impl Artifact {
         if sha256.is_none() && sha1.is_none() && md5.is_none() {
             return Err(format!("{quoted}: it has no hash to be checked by"));
         }
-        let signature = beside.iter().find(|other| other.filename.strip_suffix(BESIDE[0]) == Some(&self.filename));
+        let signature = beside.iter().find(|other| other.filename.strip_suffix(SIGNATURE) == Some(&self.filename));
         let signature = signature.and_then(Artifact::href).map(str::to_string);
-        let entry = Entry { name: self.filename.clone(), sha256, size: Some(size), delta_from: None, force: false };
-        Ok(Part { entry, link: Link { href: href.to_string(), signature, sha1, md5 } })
+        Ok(Beside {
+            name: self.filename.clone(),
+            size,
+            sha256,
+            link: Link { href: href.to_string(), signature, sha1, md5 },
+        })
     }
 
     /// `download`, else `download-http`, else the one that there is (hawkbit#1843).

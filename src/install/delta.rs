@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use super::agent::{self, Agents};
 use super::drive::Outcome;
 use super::gateway::Gateway;
-use super::journal::Job;
+use super::journal::{Job, MAX_BASES};
 use super::state::Event;
 use super::{digest, status};
 use crate::app::delta::{self, DeltaError, DeltaName, Root};
 use crate::app::{self, Reason, TarballName, UnpackError};
 use crate::config::VERSION;
+use crate::orders::Beside;
 use crate::sys::file::FileError;
 
 /// The longest reason in a remark, in bytes.
@@ -33,6 +34,28 @@ impl Base {
             Base::Slot(folder) => Root::Folder(folder),
             Base::Image(file) => Root::File(file),
         }
+    }
+}
+
+impl Job {
+    /// Takes up the deltas that lie beside its tarball: those that make just this one, known by their names.
+    pub(super) fn offer(&mut self, mut beside: Vec<Beside>) {
+        let base = |delta: &Beside| {
+            let name = DeltaName::parse(&delta.name).ok()?;
+            (name.tarball().to_string() == self.name).then(|| name.base().to_string())
+        };
+        beside.retain(|delta| base(delta).is_some());
+        beside.truncate(MAX_BASES);
+        if !beside.is_empty() {
+            self.delta_from = Some(beside.iter().filter_map(base).collect());
+            self.was_offered_delta = Some(true);
+            self.beside = Some(beside);
+        }
+    }
+
+    /// The delta at hand, as a numbered order describes it.
+    pub(super) fn delta_beside(&self) -> Option<&Beside> {
+        self.beside.iter().flatten().find(|delta| Some(&delta.name) == self.delta.as_ref())
     }
 }
 

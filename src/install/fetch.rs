@@ -143,7 +143,19 @@ impl Area<'_> {
 
 /// What a job wants.
 fn piece(job: &Job) -> Piece<'_> {
-    Piece { name: job.content_id(), size: job.size, sha256: job.sha256.as_deref(), link: job.link.as_ref() }
+    match job.delta {
+        None => Piece { name: &job.name, size: job.size, sha256: job.sha256.as_deref(), link: job.link.as_ref() },
+        // What the order says of the tarball says nothing of its delta.
+        Some(_) => {
+            let beside = job.delta_beside();
+            Piece {
+                name: job.content_id(),
+                size: beside.map(|delta| delta.size),
+                sha256: beside.and_then(|delta| delta.sha256.as_deref()),
+                link: beside.map(|delta| &delta.link),
+            }
+        }
+    }
 }
 
 /// What the answer to a question about the content makes of the job.

@@ -13,7 +13,7 @@ use super::state::{after_crash, State};
 use super::state_file;
 use crate::app::name::check_version;
 pub use crate::orders::Content;
-use crate::orders::Link;
+use crate::orders::{Beside, Link};
 use crate::sys::file::{self, FileError};
 
 /// The journal's bound in bytes: the jobs' kept outputs, six-fold where they are all control characters, and a wide margin.
@@ -21,7 +21,7 @@ const MAX_FILE: u64 = 8 * 1024 * 1024;
 /// How many jobs may wait at once; a request beyond that is refused with its reason.
 pub const MAX_JOBS: usize = 64;
 /// From how many versions a request may offer a delta; further ones are not looked at.
-const MAX_BASES: usize = 32;
+pub(super) const MAX_BASES: usize = 32;
 /// Check-ins at which the clearing of a request's alias may fail before its work begins all the same.
 const MAX_CLEARINGS: u32 = 20;
 /// How many remarks are kept for each job, and in the next report beside one for each entry of a request.
@@ -88,6 +88,8 @@ pub struct Job {
     pub order: Option<String>,
     /// Where a numbered order says that its content is.
     pub link: Option<Link>,
+    /// Where a numbered order says that the deltas of `delta_from` are.
+    pub beside: Option<Vec<Beside>>,
     /// Why it failed, as a number for machines: see [`ordered`](super::ordered).
     pub code: Option<u32>,
 }
@@ -146,6 +148,7 @@ impl Job {
             remarks: Vec::new(),
             order: None,
             link: None,
+            beside: None,
             code: None,
         }
     }
@@ -293,9 +296,9 @@ impl Journal {
             let waits = |old: &Job, held: bool| (old.state.needs_network() || held) && app_of(&old.name) == app;
             let mut olds = self.jobs.iter().zip(&held).filter(|(old, held)| waits(old, **held));
             if let Some((same, _)) = olds.find(|(old, _)| old.asks_for_the_same(job)) {
-                let (order, link, force) = (job.order.take(), job.link.take(), job.force);
+                let (order, link, beside, force) = (job.order.take(), job.link.take(), job.beside.take(), job.force);
                 job.clone_from(same);
-                (job.order, job.link, job.force) = (order, link, force.or(same.force));
+                (job.order, job.link, job.beside, job.force) = (order, link, beside, force.or(same.force));
             }
             let mut held = held.into_iter();
             self.jobs.retain(|old| !waits(old, held.next().unwrap_or(false)));

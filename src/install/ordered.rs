@@ -116,6 +116,7 @@ impl Journal {
             let mut job = Job::new(part.entry);
             job.order = Some(id.to_string());
             job.link = Some(part.link);
+            job.offer(part.beside);
             job
         });
         let remarks = self.remarks.len();

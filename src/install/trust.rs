@@ -11,6 +11,7 @@ use super::{agent, digest};
 use crate::app::delta::{self, DeltaError};
 use crate::app::signature::SignatureError;
 use crate::app::{TarballName, TrustedKeys};
+use crate::orders::Link;
 use crate::sys::epoch::BUILD_EPOCH;
 use crate::sys::file;
 
@@ -48,8 +49,10 @@ pub fn check(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Pa
     check_signature(gateway, job, name, path)
 }
 
-/// Size and hash of a request are the tarball's. A delta only says which tarball it stands for: that is believed where it is signed.
+/// Size and hash of a request are the tarball's. A delta only says which tarball it stands for: that is believed where it is signed, or
+/// where the order names the delta's own SHA-256, too.
 fn check_delta(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distrust> {
+    let is_named = check_own_hash(job, path)?;
     let head = delta::head_of(path).map_err(|e| Distrust::Damaged(e.to_string()))?;
     if head.name.to_string() != job.content_id() {
         return Err(Distrust::Refused(DeltaError::OtherName.to_string()));
@@ -62,15 +65,28 @@ fn check_delta(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Dist
         Some(wanted) if *wanted != sha256 => {
             Err(Distrust::Refused("it is for another tarball than the request's SHA-256 says".to_string()))
         }
-        Some(_) if TrustedKeys::load(&gateway.config.paths().trusted_keys()).is_open() => {
+        Some(_) if !is_named && TrustedKeys::load(&gateway.config.paths().trusted_keys()).is_open() => {
             Err(Distrust::Refused("the request names the tarball's SHA-256, and no delta is signed here".to_string()))
         }
         _ => Ok(()),
     }
 }
 
+/// Checks a delta by the hash that its order names; whether that is a SHA-256.
+fn check_own_hash(job: &Job, path: &Path) -> Result<bool, Distrust> {
+    let Some(delta) = job.delta_beside() else { return Ok(false) };
+    let Some(wanted) = &delta.sha256 else { return check_link(&delta.link, path).map(|()| false) };
+    let is = digest::of_file(path).map_err(|e| Distrust::Refused(e.to_string()))?;
+    match wanted.eq_ignore_ascii_case(&is) {
+        true => Ok(true),
+        false => Err(Distrust::Damaged(format!("its SHA-256 is {is}, not that of the order"))),
+    }
+}
+
 fn check_hash(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distrust> {
-    check_other_hash(job, path)?;
+    if let Some(link) = job.link.as_ref().filter(|_| job.sha256.is_none()) {
+        check_link(link, path)?;
+    }
     if job.sha256.is_none() && !gateway.registry.has_refused(&job.name) {
         return Ok(());
     }
@@ -87,8 +103,7 @@ fn check_hash(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distr
 }
 
 /// The strongest hash that there is beside SHA-256.
-fn check_other_hash(job: &Job, path: &Path) -> Result<(), Distrust> {
-    let Some(link) = job.link.as_ref().filter(|_| job.sha256.is_none()) else { return Ok(()) };
+fn check_link(link: &Link, path: &Path) -> Result<(), Distrust> {
     let (kind, wanted, is) = match (&link.sha1, &link.md5) {
         (Some(wanted), _) => ("SHA-1", wanted, digest::sha1_of_file(path)),
         (None, Some(wanted)) => ("MD5", wanted, digest::md5_of_file(path)),

@@ -159,12 +159,27 @@ pub struct Part {
     pub entry: Entry,
     /// Where it is.
     pub link: Link,
+    /// The deltas that lie beside it, by whatever names.
+    pub beside: Vec<Beside>,
+}
+
+/// A delta that lies beside a part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// The file's name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256, in hex.
+    pub sha256: Option<String>,
+    /// Where it is.
+    pub link: Link,
 }
 
 /// Where a part is, and by which hashes it is known beside SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// The tarball.
+    /// The file itself.
     pub href: String,
     /// Its signature, where there is one beside it.
     pub signature: Option<String>,

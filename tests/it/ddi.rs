@@ -5,12 +5,12 @@ use gwe_tests::harness::{answer, wait_until, Gateway, Hawkbit, Ran, Scripted, Ta
 use serde_json::{json, Value};
 
 /// A gateway whose orders come from `server`, with an empty root.
-struct Unit {
-    hawkbit: Hawkbit,
-    gateway: Gateway,
+pub struct Unit {
+    pub hawkbit: Hawkbit,
+    pub gateway: Gateway,
 }
 
-fn unit() -> Unit {
+pub fn unit() -> Unit {
     let hawkbit = Hawkbit::start();
     let gateway = Gateway::new();
     let set =
@@ -21,7 +21,7 @@ fn unit() -> Unit {
 }
 
 impl Unit {
-    fn check_in(&self) -> Ran {
+    pub fn check_in(&self) -> Ran {
         self.gateway.gwe(&["--once"])
     }
 

@@ -14,7 +14,7 @@ const NEW: &str = "app.v2.tar.gz";
 const DELTA: &str = "app.v2.from.v1.delta";
 
 /// Bytes that do not compress, the same for the same seed.
-fn noise(mut seed: u32, count: usize) -> Vec<u8> {
+pub fn noise(mut seed: u32, count: usize) -> Vec<u8> {
     let mut next = || {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (seed >> 24) as u8
@@ -32,7 +32,7 @@ fn app(version: &str) -> Tarball {
 }
 
 /// The delta from one tarball to another, made as a developer makes it.
-fn delta(old: (&str, &[u8]), new: (&str, &[u8])) -> Vec<u8> {
+pub fn delta(old: (&str, &[u8]), new: (&str, &[u8])) -> Vec<u8> {
     let desk = Scratch::new();
     let (old, new) = (desk.write(old.0, old.1), desk.write(new.0, new.1));
     let built = build::build(&old, &new, desk.root(), &mut |_| {}).unwrap_or_else(|e| panic!("{e}"));

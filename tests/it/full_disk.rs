@@ -1,7 +1,8 @@
 //! Disk or inodes full (docs/spec/failures.md, row 13; streborn#239: a stale `.new` breaks every retry; aktualizr#1520): whichever write
 //! fails, partials are removed, check-ins go on, and nothing has to be restarted once there is room.
 
-use gwe_tests::harness::{Site, SmallDisk, Tarball, SN};
+use gwe_tests::harness::{Kind, Site, SmallDisk, Tarball, SN};
+use gwe_tests::murano::endpoint::Endpoint;
 use gwe_tests::skip;
 use std::fs;
 
@@ -104,7 +105,7 @@ fn an_unpacked_app_that_does_not_fit_leaves_nothing() {
     assert_eq!(site.install("app.v1.tar.gz", &Tarball::app("true")), "[gwe] installed app v1 in N s\n");
     let before = site.tree();
     // The tarball fits with ease; what is in it does not.
-    let large = Tarball::app("true").entry("zeros", 0o644, gwe_tests::harness::Kind::Zeros(64 << 20));
+    let large = Tarball::app("true").entry("zeros", 0o644, Kind::Zeros(64 << 20));
     let status = site.install("app.v2.tar.gz", &large);
     assert!(status.starts_with("[gwe] failed app v2: the disk is full while unpacking: "), "{status}");
     let folders =
@@ -112,6 +113,41 @@ fn an_unpacked_app_that_does_not_fit_leaves_nothing() {
     assert_eq!(folders(site.tree()), folders(before), "nothing of it is left, and version 1 is");
     disk.remount("size=256m");
     assert_eq!(site.install("app.v2.tar.gz", &large), "[gwe] installed app v2 in N s\n", "nothing is held against it");
+}
+
+#[test]
+fn a_delta_that_makes_more_than_fits_gives_way_to_its_tarball_once() {
+    // What the delta makes does not fit, so neither does the tarball's content: each is tried once, and the report says both.
+    let Some((disk, site)) = on_disk("size=8m") else { skip!("needs root, to mount a small disk") };
+    let old = Tarball::app("true").file("noise", 0o644, noise(30_000));
+    let new = Tarball::app("true").file("noise", 0o644, noise(30_000)).entry("zeros", 0o644, Kind::Zeros(9 << 20));
+    site.check_in().ok();
+    assert_eq!(site.install("app.v1.tar.gz", &old), "[gwe] installed app v1 in N s\n");
+    let before = site.tree();
+    site.upload("app.v2.tar.gz", &new);
+    let (old, new) = (old.bytes(), new.bytes());
+    let delta = crate::delta::delta(("app.v1.tar.gz", &old), ("app.v2.tar.gz", &new));
+    site.murano.upload("app.v2.from.v1.delta", &delta);
+    let order = r#"{"install": [{"name": "app.v2.tar.gz", "delta_from": ["1"]}]}"#;
+    site.murano.write(SN, "engine_fetch", order);
+    site.murano.forget_requests();
+    site.check_in();
+    let status = site.fetch_status();
+    let is_told = |line: &str| status.lines().filter(|told| told.starts_with(line)).count() == 1;
+    assert!(is_told("[gwe] app.v2.from.v1.delta was not used: cannot write "), "{status}");
+    assert!(status.contains("No space left on device (os error 28); took app.v2.tar.gz instead\n"), "{status}");
+    assert!(is_told("[gwe] failed app v2: the disk is full while unpacking: "), "{status}");
+    assert_eq!(site.murano.count(Endpoint::Download), 2, "the delta once, the tarball once");
+    let folders =
+        |tree: Vec<String>| tree.into_iter().filter(|path| !path.ends_with("/downloads/")).collect::<Vec<_>>();
+    assert_eq!(folders(site.tree()), folders(before), "nothing of it is left, and version 1 is");
+    // With room, the next order is by delta again: nothing is held against it.
+    disk.remount("size=256m");
+    site.murano.write(SN, "engine_fetch", order);
+    site.check_in();
+    let status = site.fetch_status();
+    let received = format!("[gwe] received {} bytes for app.v2.from.v1.delta\n", delta.len());
+    assert!(status.contains(&received) && status.ends_with("[gwe] installed app v2 in N s\n"), "{status}");
 }
 
 #[test]
@@ -124,7 +160,7 @@ fn work_that_cannot_be_noted_does_not_keep_the_gateway_from_the_cloud() {
     site.murano.forget_requests();
     let ran = site.check_in();
     assert!(ran.stderr.contains("No space left on device"), "{}", ran.stderr);
-    assert_eq!(site.murano.count(gwe_tests::murano::endpoint::Endpoint::Hybrid), 1, "{}", ran.report());
+    assert_eq!(site.murano.count(Endpoint::Hybrid), 1, "{}", ran.report());
     assert!(site.reports().is_empty(), "nothing is told that is not kept");
     disk.remount("size=16m");
     site.check_in().ok();
@@ -141,10 +177,10 @@ fn a_cik_is_not_asked_for_that_could_not_be_kept() {
         let ran = site.check_in().exited(1);
         assert!(ran.stderr.contains("No space left on device"), "{}", ran.stderr);
     }
-    assert_eq!(site.murano.count(gwe_tests::murano::endpoint::Endpoint::Activate), 0);
+    assert_eq!(site.murano.count(Endpoint::Activate), 0);
     disk.remount("size=1m");
     site.check_in().ok();
-    assert_eq!(site.murano.count(gwe_tests::murano::endpoint::Endpoint::Activate), 1);
+    assert_eq!(site.murano.count(Endpoint::Activate), 1);
 }
 
 #[test]

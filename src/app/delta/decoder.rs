@@ -12,9 +12,6 @@ use super::head::Head;
 use super::wire::Wire;
 use super::DeltaError;
 
-/// Differences read at a time.
-const DIFFERENCES: usize = 4 * 1024;
-
 /// The kinds of instruction: the low two bits of its number; the others are its length.
 pub(super) const LITERAL: u8 = 0;
 pub(super) const COPY: u8 = 1;
@@ -60,7 +57,6 @@ pub struct Decoder<'a> {
     /// Where in the base the next copy begins, unless it says otherwise.
     at: u64,
     ended: bool,
-    differences: Box<[u8]>,
 }
 
 impl<'a> Decoder<'a> {
@@ -90,9 +86,8 @@ impl<'a> Decoder<'a> {
     }
 
     fn with(wire: Wire<'a>, head: Head, source: Source) -> Decoder<'a> {
-        let differences = vec![0; DIFFERENCES].into_boxed_slice();
         let (hash, given, kind, left, at) = (Hash::new(), 0, LITERAL, 0, 0);
-        Decoder { wire, head, source, hash, given, kind, left, at, ended: false, differences }
+        Decoder { wire, head, source, hash, given, kind, left, at, ended: false }
     }
 
     /// What the delta says of itself.
@@ -142,29 +137,28 @@ impl<'a> Decoder<'a> {
         self.ended = true;
         Ok(())
     }
-}
 
-impl Read for Decoder<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if into.is_empty() || self.ended {
-            return Ok(0);
-        }
-        if self.left == 0 {
-            if self.given == self.head.size {
-                return self.end().map(|()| 0);
-            }
-            self.next()?;
-        }
+    /// Makes some bytes of the instruction at hand, at least one.
+    fn some(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
+        let into = &mut into[..most];
         let count = match self.kind {
-            LITERAL => self.wire.some(&mut into[..most])?,
-            COPY => self.source.read_at(self.at, &mut into[..most])?,
+            COPY => self.source.read_at(self.at, into)?,
+            LITERAL => {
+                let bytes = self.wire.some()?;
+                let count = bytes.len().min(most);
+                into[..count].copy_from_slice(&bytes[..count]);
+                self.wire.take(count);
+                count
+            }
             _ => {
-                let count = self.source.read_at(self.at, &mut into[..most.min(DIFFERENCES)])?;
-                self.wire.exact(&mut self.differences[..count])?;
-                for (byte, difference) in into.iter_mut().zip(&self.differences[..count]) {
+                let differences = self.wire.some()?;
+                let most = differences.len().min(most);
+                let count = self.source.read_at(self.at, &mut into[..most])?;
+                for (byte, difference) in into.iter_mut().zip(&differences[..count]) {
                     *byte = byte.wrapping_add(*difference);
                 }
+                self.wire.take(count);
                 count
             }
         };
@@ -173,9 +167,30 @@ impl Read for Decoder<'_> {
         }
         self.left -= count as u64;
         self.given += count as u64;
-        if matches!(self.source, Source::Base(_)) {
-            self.hash.update(&into[..count]);
-        }
         Ok(count)
+    }
+}
+
+impl Read for Decoder<'_> {
+    /// Instructions are short, some 250 bytes in a program: as many as fit are gone through at once, so that what follows is done for
+    /// large pieces.
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.ended {
+            return Ok(0);
+        }
+        let mut filled = 0;
+        while filled < into.len() && self.given < self.head.size {
+            if self.left == 0 {
+                self.next()?;
+            }
+            filled += self.some(&mut into[filled..])?;
+        }
+        if filled == 0 && !into.is_empty() {
+            return self.end().map(|()| 0);
+        }
+        if matches!(self.source, Source::Base(_)) {
+            self.hash.update(&into[..filled]);
+        }
+        Ok(filled)
     }
 }

@@ -1,6 +1,6 @@
 //! The inflated bytes of a delta: numbers, texts and runs, each bounded by who reads it.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use super::DeltaError;
 use crate::app::gzip;
@@ -13,26 +13,34 @@ impl<'a> Wire<'a> {
         Wire(gzip::Reader::new(source))
     }
 
-    /// Some bytes, at least one.
-    pub(super) fn some(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(into)? {
-            0 => Err(DeltaError::CutShort.into()),
-            count => Ok(count),
+    /// What is at hand of the next bytes, at least one; what is used of it is to be [taken](Wire::take).
+    pub(super) fn some(&mut self) -> io::Result<&[u8]> {
+        match self.0.fill_buf()? {
+            [] => Err(DeltaError::CutShort.into()),
+            some => Ok(some),
         }
+    }
+
+    /// So many of the bytes at hand were used.
+    pub(super) fn take(&mut self, count: usize) {
+        self.0.consume(count);
     }
 
     pub(super) fn exact(&mut self, mut into: &mut [u8]) -> io::Result<()> {
         while !into.is_empty() {
-            let count = self.some(into)?;
+            let some = self.some()?;
+            let count = some.len().min(into.len());
+            into[..count].copy_from_slice(&some[..count]);
+            self.take(count);
             into = &mut into[count..];
         }
         Ok(())
     }
 
     pub(super) fn byte(&mut self) -> io::Result<u8> {
-        let mut byte = [0];
-        self.some(&mut byte)?;
-        Ok(byte[0])
+        let byte = self.some()?[0];
+        self.take(1);
+        Ok(byte)
     }
 
     /// Seven bits a byte, the lowest first, in as few bytes as possible.
@@ -77,8 +85,8 @@ impl<'a> Wire<'a> {
 
     /// Reads on to the end, which must be here, and with it the checksum.
     pub(super) fn end(&mut self) -> io::Result<()> {
-        match self.0.read(&mut [0])? {
-            0 => Ok(()),
+        match self.0.fill_buf()? {
+            [] => Ok(()),
             _ => Err(DeltaError::BytesAfterEnd.into()),
         }
     }

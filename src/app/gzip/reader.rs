@@ -1,6 +1,6 @@
 //! The inflating side.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use miniz_oxide::inflate::core::{decompress, inflate_flags, DecompressorOxide};
 use miniz_oxide::inflate::TINFLStatus;
@@ -219,11 +219,22 @@ impl Read for Reader<'_> {
         if into.is_empty() {
             return Ok(0);
         }
-        self.refill()?;
-        let count = into.len().min(self.end - self.start);
-        into[..count].copy_from_slice(&self.window[self.start..self.start + count]);
-        self.start += count;
+        let some = self.fill_buf()?;
+        let count = into.len().min(some.len());
+        into[..count].copy_from_slice(&some[..count]);
+        self.consume(count);
         Ok(count)
+    }
+}
+
+impl BufRead for Reader<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.refill()?;
+        Ok(&self.window[self.start..self.end])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.end);
     }
 }
 

@@ -56,6 +56,30 @@ fn all_artifacts_of_all_chunks_in_order_with_their_signatures() {
 }
 
 #[test]
+fn deltas_lie_beside_the_tarballs_of_their_own_module() {
+    let file = |name: &str| artifact(name, &link("download-http"));
+    let order = deployment(&format!(
+        r#"{{"artifacts":[{},{},{},{}]}},{{"artifacts":[{}]}}"#,
+        file("a.v2.from.v1.delta"),
+        file("a.v2.from.v1.delta.minisig"),
+        file("a.v2.tar.gz"),
+        artifact("a.v2.from.v0.delta", ""),
+        file("b.v2.tar.gz")
+    ));
+    let parts = order.unwrap().parts.unwrap();
+    let beside: Vec<Vec<&str>> =
+        parts.iter().map(|part| part.beside.iter().map(|delta| delta.name.as_str()).collect()).collect();
+    assert_eq!(beside, [vec!["a.v2.from.v1.delta"], vec![]], "one without a link is none");
+    let delta = &parts[0].beside[0];
+    assert_eq!((delta.size, delta.link.sha1.as_deref(), delta.link.signature.is_some()), (3, Some(SHA1), true));
+    assert!(deployment(&format!(r#"{{"artifacts":[{}]}}"#, file("a.v2.from.v1.delta")))
+        .unwrap()
+        .parts
+        .unwrap()
+        .is_empty());
+}
+
+#[test]
 fn the_link_is_found_under_any_name_or_the_order_is_refused() {
     // hawkbit#1843, rauc-hawkbit-updater#149.
     for (links, want) in [

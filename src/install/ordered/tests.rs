@@ -6,7 +6,11 @@ use crate::orders::{Link, Progress};
 
 fn part(name: &str) -> Part {
     let entry = Entry { name: name.into(), sha256: None, size: Some(7), delta_from: None, force: false };
-    Part { entry, link: Link { href: ["/", name].concat(), signature: None, sha1: None, md5: None } }
+    Part {
+        entry,
+        link: Link { href: ["/", name].concat(), signature: None, sha1: None, md5: None },
+        beside: Vec::new(),
+    }
 }
 
 fn order(id: &str, names: &[&str], until: Until) -> Order {

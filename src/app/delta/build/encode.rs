@@ -8,16 +8,24 @@ use crate::app::delta::wire::put_number;
 /// an instruction of its own; but it is read over faster that way.
 const PLAIN: usize = 512;
 
+/// What is alike for fewer bytes, somewhere else than where the last copy ended, is taken as it is: to say where it is costs as much as it
+/// does, and a gateway would read from a place of its own for each. (ruff 0.8.0 to 0.8.1: 53,000 copies instead of 122,000, and 20 kB less.)
+const SHORT: usize = 48;
+
 /// Writes the instructions that the steps stand for.
 pub(super) fn encode(old: &[u8], new: &[u8], steps: &[Step], out: &mut Vec<u8>) {
     let mut writer = Writer { at: 0, out };
-    let mut done = 0;
+    let (mut done, mut written) = (0, 0);
     for step in steps {
-        writer.alike(&old[step.at..step.at + step.alike], &new[done..done + step.alike], step.at);
-        done += step.alike;
-        writer.literal(&new[done..done + step.literal]);
-        done += step.literal;
+        let next = done + step.alike;
+        if step.alike >= SHORT || (step.alike > 0 && step.at == writer.at) {
+            writer.literal(&new[written..done]);
+            writer.alike(&old[step.at..step.at + step.alike], &new[done..next], step.at);
+            written = next;
+        }
+        done = next + step.literal;
     }
+    writer.literal(&new[written..done]);
 }
 
 struct Writer<'a> {
