@@ -68,6 +68,8 @@ pub enum Reason {
     NotRegular,
     NotExecutable,
     NoShebang,
+    Compiled,
+    DosLineEnds,
     ShebangTooLong,
     ShebangCarriageReturn,
     ShebangRelative,
@@ -131,7 +133,7 @@ impl fmt::Display for Reason {
                 write!(f, "mode {mode:04o}: setuid and setgid are not accepted; install.sh may set them")
             }
             Reason::HardLinkTarget(to) => {
-                write!(f, "a hard link to {to}, which is no file that stands before it in the tarball")
+                write!(f, "a hard link to {to}, which is no file or symbolic link that stands before it in the tarball")
             }
             Reason::ConfTooLarge => write!(f, "larger than {MAX_CONF} bytes"),
             other => f.write_str(other.sentence()),
@@ -164,9 +166,13 @@ impl Reason {
             Reason::TargetOutside => "a link that leads out of the tarball",
             Reason::TargetTurnsBack => "a link with .. behind a folder's name; write its target without the detour",
             Reason::NoInstaller => "neither install.sh nor setup.py stands at its root",
-            Reason::NotRegular => "must be a regular file, no link or folder",
+            Reason::NotRegular => {
+                "must be a regular file, no link or folder (tar --hard-dereference, or --dereference)"
+            }
             Reason::NotExecutable => "not executable: chmod +x install.sh",
             Reason::NoShebang => "its first line is no shebang; begin it with #!/bin/sh",
+            Reason::Compiled => "a compiled program; make it a script that starts it",
+            Reason::DosLineEnds => "its lines end with carriage returns (DOS line ends): save it with Unix line ends",
             Reason::ShebangTooLong => "its first line is longer than the kernel reads",
             Reason::ShebangCarriageReturn => {
                 "its first line ends with a carriage return (DOS line ends): save it with Unix line ends"

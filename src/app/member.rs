@@ -87,11 +87,11 @@ pub fn below_top(path: &Path, is_folder: bool, top: &mut Top, folder: &str) -> R
     }
 }
 
-/// Whether a symbolic link at `path` may point to `target`.
+/// Whether a symbolic link at `path` may point to `target`; how many `..` stand at the target's start.
 ///
 /// # Errors
 /// The rule that it breaks.
-pub fn symlink_target(path: &Path, target: &[u8]) -> Result<(), Reason> {
+pub fn symlink_target(path: &Path, target: &[u8]) -> Result<u8, Reason> {
     if target.is_empty() {
         return Err(Reason::NoTarget);
     }
@@ -104,8 +104,8 @@ pub fn symlink_target(path: &Path, target: &[u8]) -> Result<(), Reason> {
     if target.iter().any(u8::is_ascii_control) {
         return Err(Reason::ControlCharacter);
     }
-    let mut above = path.components().count().saturating_sub(1);
-    let mut descending = false;
+    let depth = path.components().count().saturating_sub(1);
+    let (mut above, mut descending) = (depth, false);
     for name in target.split(|b| *b == b'/') {
         match name {
             b"" | b"." => {}
@@ -114,7 +114,8 @@ pub fn symlink_target(path: &Path, target: &[u8]) -> Result<(), Reason> {
             _ => descending = true,
         }
     }
-    Ok(())
+    // A path is at most MAX_DEPTH deep.
+    Ok(u8::try_from(depth - above).unwrap_or(u8::MAX))
 }
 
 #[cfg(test)]
@@ -194,7 +195,8 @@ mod tests {
             ("a", "."),
             ("d/a", "./../b/./c"),
         ] {
-            assert_eq!(symlink_target(Path::new(at), target.as_bytes()), Ok(()), "{at} -> {target}");
+            let climbs = target.matches("../").count() as u8 + u8::from(target == "..");
+            assert_eq!(symlink_target(Path::new(at), target.as_bytes()), Ok(climbs), "{at} -> {target}");
         }
         for (at, target, want) in [
             ("a", "", Reason::NoTarget),

@@ -34,6 +34,29 @@ pub(super) enum Part {
     Other,
 }
 
+/// How the lines of `install.sh` end.
+#[derive(Default)]
+struct LineEnds {
+    all: usize,
+    with_return: usize,
+    last: u8,
+}
+
+impl LineEnds {
+    fn see(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.all += usize::from(*byte == b'\n');
+            self.with_return += usize::from(*byte == b'\n' && self.last == b'\r');
+            self.last = *byte;
+        }
+    }
+
+    /// Every line behind the first: some of them only are what a script may want, in a text that it writes.
+    fn are_dos(&self) -> bool {
+        self.with_return > 0 && self.with_return + 1 == self.all
+    }
+}
+
 /// The parts seen in a pass.
 #[derive(Default)]
 pub(super) struct Parts {
@@ -42,23 +65,34 @@ pub(super) struct Parts {
     supervisor_conf: Option<Part>,
     /// The first bytes of `install.sh`.
     first_line: Vec<u8>,
+    line_ends: LineEnds,
     /// The whole of `supervisor.conf`, or one byte more than is allowed.
     conf: Vec<u8>,
 }
 
 impl Parts {
-    /// An entry stands at `path`.
+    /// An entry stands at `path`, in place of what stood there.
     pub(super) fn note(&mut self, path: &Path, part: Part) {
         match path.as_os_str().as_bytes() {
-            b"install.sh" => self.install_sh = Some(part),
+            b"install.sh" => {
+                self.install_sh = Some(part);
+                self.first_line.clear();
+                self.line_ends = LineEnds::default();
+            }
             b"setup.py" => self.setup_py = Some(part),
-            b"supervisor.conf" => self.supervisor_conf = Some(part),
+            b"supervisor.conf" => {
+                self.supervisor_conf = Some(part);
+                self.conf.clear();
+            }
             _ => {}
         }
     }
 
     /// The next bytes of the file at `path`.
     pub(super) fn content(&mut self, path: &Path, bytes: &[u8]) {
+        if path.as_os_str().as_bytes() == b"install.sh" {
+            self.line_ends.see(bytes);
+        }
         let (kept, limit) = match path.as_os_str().as_bytes() {
             b"install.sh" => (&mut self.first_line, MAX_SHEBANG + 1),
             b"supervisor.conf" => (&mut self.conf, MAX_CONF + 1),
@@ -76,8 +110,12 @@ impl Parts {
                 if mode & 0o100 == 0 {
                     fault(INSTALL_SH, Reason::NotExecutable);
                 }
-                if let Err(reason) = shebang(&self.first_line) {
-                    fault(INSTALL_SH, reason);
+                match shebang(&self.first_line) {
+                    Err(reason) => fault(INSTALL_SH, reason),
+                    Ok(()) if self.line_ends.are_dos() && is_for_a_shell(&self.first_line) => {
+                        fault(INSTALL_SH, Reason::DosLineEnds);
+                    }
+                    Ok(()) => {}
                 }
                 Installer::InstallSh
             }
@@ -125,6 +163,9 @@ impl Parts {
 
 /// Whether a script's first bytes are a line that the kernel can run.
 fn shebang(start: &[u8]) -> Result<(), Reason> {
+    if start.starts_with(b"\x7fELF") {
+        return Err(Reason::Compiled);
+    }
     let line = start.strip_prefix(b"#!").ok_or(Reason::NoShebang)?;
     let line = match line.iter().position(|b| *b == b'\n') {
         Some(end) => &line[..end],
@@ -141,6 +182,12 @@ fn shebang(start: &[u8]) -> Result<(), Reason> {
     Ok(())
 }
 
+/// Whether a script's first line names a shell: to others, Python among them, a carriage return is white space.
+fn is_for_a_shell(start: &[u8]) -> bool {
+    let line = start.split(|b| *b == b'\n').next().unwrap_or_default();
+    line.split(|b| matches!(b, b' ' | b'\t' | b'/')).any(|word| word.ends_with(b"sh"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +201,7 @@ mod tests {
         for (bad, reason) in [
             ("", Reason::NoShebang),
             ("echo hello\n", Reason::NoShebang),
+            ("\x7fELF\x02\x01", Reason::Compiled),
             ("\u{feff}#!/bin/sh\n", Reason::NoShebang),
             ("\n#!/bin/sh\n", Reason::NoShebang),
             ("#!\n", Reason::ShebangRelative),

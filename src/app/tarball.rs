@@ -2,7 +2,8 @@
 //! checking and unpacking cannot differ.
 //!
 //! Invariants: the `tar` crate only reads headers here, nothing of it writes; an entry reaches the target only when its path
-//! lies inside, its folders are real folders that this pass made, and nothing stands there yet; memory does not grow with the
+//! lies inside, its folders are real folders that this pass made, and nothing or a file or link of this pass stands there, which it
+//! replaces as in every tar (`tar -r`); memory does not grow with the
 //! tarball but by some 30 bytes an entry; the gzip trailer is always read and checked, although the archive ends before it.
 
 use std::collections::hash_map::RandomState;
@@ -89,7 +90,10 @@ enum Node {
         named: bool,
     },
     File,
-    SymbolicLink,
+    /// So many `..` stand at the start of its target.
+    SymbolicLink {
+        climbs: u8,
+    },
 }
 
 /// The state of a pass.
@@ -208,10 +212,10 @@ impl<'a> Pass<'a> {
         let mode = entry.header().mode().map_err(|_| Reason::BadMode);
         match (kind, self.node(&path)) {
             (Kind::Folder, node) => self.folder(&path, node, mode?),
-            (_, Some(_)) => Err(Reason::Twice.into()),
-            (Kind::File, None) => self.file(entry, raw, &path, mode),
-            (Kind::SymbolicLink, None) => self.symbolic_link(&path, &entry.link_name_bytes().unwrap_or_default()),
-            (Kind::HardLink, None) => self.hard_link(&path, &entry.link_name_bytes().unwrap_or_default()),
+            (_, Some(Node::Folder { .. })) => Err(Reason::Twice.into()),
+            (Kind::File, _) => self.file(entry, raw, &path, mode),
+            (Kind::SymbolicLink, _) => self.symbolic_link(&path, &entry.link_name_bytes().unwrap_or_default()),
+            (Kind::HardLink, _) => self.hard_link(&path, &entry.link_name_bytes().unwrap_or_default()),
         }
     }
 
@@ -234,7 +238,7 @@ impl<'a> Pass<'a> {
             folder.push(name);
             match self.node(&folder) {
                 Some(Node::Folder { .. }) => {}
-                Some(Node::SymbolicLink) => return Err(Reason::ThroughLink.into()),
+                Some(Node::SymbolicLink { .. }) => return Err(Reason::ThroughLink.into()),
                 Some(Node::File) => return Err(Reason::ParentIsFile.into()),
                 None => {
                     self.add(&folder, Node::Folder { named: false })?;
@@ -272,7 +276,7 @@ impl<'a> Pass<'a> {
         path: &Path,
         mode: Result<u32, Reason>,
     ) -> Result<(), Refusal> {
-        self.add(path, Node::File)?;
+        self.bring(path, Node::File)?;
         let mode = mode?;
         if mode & 0o6000 != 0 {
             return Err(Reason::SetId(mode & 0o7777).into());
@@ -297,19 +301,26 @@ impl<'a> Pass<'a> {
     }
 
     fn symbolic_link(&mut self, path: &Path, to: &[u8]) -> Result<(), Refusal> {
-        self.add(path, Node::SymbolicLink)?;
+        let climbs = member::symlink_target(path, to);
+        self.bring(path, Node::SymbolicLink { climbs: *climbs.as_ref().unwrap_or(&0) })?;
         self.parts.note(path, Part::Other);
-        member::symlink_target(path, to)?;
+        climbs?;
         self.write(|target| target.symbolic_link(path, Path::new(OsStr::from_bytes(to))))
     }
 
-    /// A second name of a file that the archive has brought already, and of nothing else.
+    /// A second name of a file or a symbolic link that the archive has brought already, and of nothing else.
     fn hard_link(&mut self, path: &Path, to: &[u8]) -> Result<(), Refusal> {
-        let existing = match self.path(to, false) {
-            Ok(existing) if self.node(&existing) == Some(Node::File) => existing,
+        let (existing, node) = match self.path(to, false).map(|existing| (self.node(&existing), existing)) {
+            Ok((Some(node @ (Node::File | Node::SymbolicLink { .. })), existing)) if existing != path => {
+                (existing, node)
+            }
             _ => return Err(Reason::HardLinkTarget(fault::shown(to)).into()),
         };
-        self.add(path, Node::File)?;
+        // The same target, read from another folder.
+        if matches!(node, Node::SymbolicLink { climbs } if usize::from(climbs) >= path.components().count()) {
+            return Err(Reason::TargetOutside.into());
+        }
+        self.bring(path, node)?;
         self.parts.note(path, Part::Other);
         self.write(|target| target.hard_link(path, &existing))
     }
@@ -338,6 +349,14 @@ impl<'a> Pass<'a> {
 
     fn node(&self, path: &Path) -> Option<Node> {
         self.nodes.get(&self.key(path)).copied()
+    }
+
+    /// Notes what comes to `path`; what the archive brought there before goes.
+    fn bring(&mut self, path: &Path, node: Node) -> Result<(), Refusal> {
+        if self.node(path).is_some() {
+            self.write(|target| target.remove(path))?;
+        }
+        Ok(self.add(path, node)?)
     }
 
     fn add(&mut self, path: &Path, node: Node) -> Result<(), Stop> {

@@ -1,6 +1,6 @@
 //! Where a pass puts what it has judged good: into a folder, or nowhere.
 //!
-//! Invariant: nothing is ever opened or replaced that exists; the last component of a path is never followed. That its folders
+//! Invariant: nothing is ever opened that exists, and nothing removed but what this pass wrote; the last component of a path is never followed. That its folders
 //! are real folders is the pass's business: it has made them all.
 
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -20,6 +20,8 @@ pub(super) trait Target {
     fn close_file(&mut self, modified: u64) -> Result<(), FileError>;
     fn symbolic_link(&mut self, path: &Path, to: &Path) -> Result<(), FileError>;
     fn hard_link(&mut self, path: &Path, existing: &Path) -> Result<(), FileError>;
+    /// A file or link that this pass wrote.
+    fn remove(&mut self, path: &Path) -> Result<(), FileError>;
 }
 
 /// Writes nothing.
@@ -45,6 +47,9 @@ impl Target for Nowhere {
         Ok(())
     }
     fn hard_link(&mut self, _: &Path, _: &Path) -> Result<(), FileError> {
+        Ok(())
+    }
+    fn remove(&mut self, _: &Path) -> Result<(), FileError> {
         Ok(())
     }
 }
@@ -119,6 +124,11 @@ impl Target for Folder {
     fn hard_link(&mut self, path: &Path, existing: &Path) -> Result<(), FileError> {
         let path = self.root.join(path);
         fs::hard_link(self.root.join(existing), &path).context("create", &path)
+    }
+
+    fn remove(&mut self, path: &Path) -> Result<(), FileError> {
+        let path = self.root.join(path);
+        fs::remove_file(&path).context("replace", &path)
     }
 }
 

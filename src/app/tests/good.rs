@@ -272,3 +272,31 @@ fn what_other_tars_write_is_read_as_they_read_it() {
     unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, Limits::default(), false).unwrap();
     assert_eq!(fs::read(into.join("n".repeat(200))).unwrap(), inside);
 }
+
+#[test]
+fn of_two_equal_members_the_last_counts() {
+    // `tar -r` appends a newer file; every tar takes the last (docs/spec/failures.md, point 12).
+    let scratch = Scratch::new("good-twice");
+    let entries = [
+        file("install.sh", "no script").mode(0o644),
+        file("supervisor.conf", "no text \u{0}"),
+        file("f", "one").mode(0o755),
+        hard_link("kept", "f"),
+        symlink("was-link", "f"),
+        install_sh(),
+        file("supervisor.conf", "[supervisord]\ncommand = ./x\n"),
+        file("./f", "two"),
+        file("was-link", "x"),
+        symlink("d/s", "../f"),
+        hard_link("d/t", "d/s"),
+    ];
+    let (contents, lines) = unpacked(&scratch, &tar_gz(&entries));
+    assert_eq!(contents.supervisor_conf.as_deref(), Some("[supervisord]\ncommand = ./x\n"));
+    let wanted = ["d/ 755", "d/s -> ../f", "d/t -> ../f", "f 644 \"two\"", SCRIPT, "kept 755 \"one\""];
+    assert_eq!(lines[..6], wanted);
+    assert_eq!(lines.last().unwrap(), "was-link 644 \"x\"");
+    // What a script writes may have carriage returns, and Python takes them.
+    for text in ["#!/bin/sh\nprintf 'a\r\n'\nexit 0\n", "#!/usr/bin/env python3\nimport os\r\nprint(1)\r\n"] {
+        unpacked(&scratch, &tar_gz(&[file("install.sh", text).mode(0o755)]));
+    }
+}
