@@ -58,6 +58,7 @@ fn place_of(core: &Core, id: u32, stream: Stream) -> Option<usize> {
 }
 
 /// Output of a program with `capture_maxbytes`.
+#[inline(never)]
 pub fn take(core: &mut Core, place: Place, stream: Stream, maxbytes: u32, bytes: &[u8]) {
     let Some(id) = core.store.process(place).map(|process| process.id) else { return };
     let Some(index) = place_of(core, id, stream).or_else(|| begin(core, id, stream, maxbytes)) else {

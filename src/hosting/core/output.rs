@@ -213,6 +213,8 @@ pub fn normal(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]) {
 }
 
 /// For who debugs: the text as it is, or its bytes as Python writes them.
+/// A frame of its own: its buffer is no part of the way that every read goes.
+#[inline(never)]
 fn say_output(core: &Core, name: &[u8], stream: Stream, bytes: &[u8]) {
     const MAX_SHOWN: usize = 4096;
     let mut shown = Text::<MAX_SHOWN>::new();

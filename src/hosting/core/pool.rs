@@ -307,6 +307,7 @@ fn about(process: &[u8], group: &[u8]) -> Text<1024> {
 }
 
 /// A read of output, where its program says so.
+#[inline(never)]
 pub fn output(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]) {
     if !is_asked_for(core) {
         return;
@@ -324,6 +325,7 @@ pub fn output(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]) {
 }
 
 /// What a program said between two tokens.
+#[inline(never)]
 pub fn communication(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]) {
     let (Some((group, program)), Some(process)) = (core.store.program(place), core.store.process(place)) else {
         return;
@@ -336,6 +338,7 @@ pub fn communication(core: &mut Core, place: Place, stream: Stream, bytes: &[u8]
     notify(core, bit, payload.bytes());
 }
 
+#[inline(never)]
 pub fn remote(core: &mut Core, kind: &[u8], data: &[u8]) {
     let payload = Text::<MAX_EVENT>::of(&[b"type:", kind, b"\n", data]);
     notify(core, REMOTE, payload.bytes());

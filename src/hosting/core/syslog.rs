@@ -11,6 +11,7 @@ const HEAD: &[u8] = b"<14>supervisord: ";
 const MAX_MESSAGE: usize = 2048;
 
 /// Each line of a text, behind a name.
+#[inline(never)]
 pub fn lines(name: &[u8], text: &[u8]) {
     let Some(fd) = open() else { return };
     for line in text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n') {
