@@ -20,7 +20,7 @@ use crate::sys::process::{self, Ended};
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What an installer does must not hang on who started the agent: an init script, or somebody over ssh with a locale and a shell of
-/// their own (docs/spec/failures.md, 03).
+/// their own (docs/spec/failures.md, case 03).
 const NOT_INHERITED: [&str; 6] = ["LANG", "LANGUAGE", "ENV", "BASH_ENV", "CDPATH", "IFS"];
 /// How the other names of a locale begin.
 const LOCALE: &str = "LC_";

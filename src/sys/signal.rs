@@ -64,7 +64,7 @@ pub fn release() {
     unsafe { libc::sigprocmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut()) };
 }
 
-/// What this process does with a signal is not for whoever started it to say (docs/spec/failures.md, 03): with SIGCHLD ignored no child
+/// What this process does with a signal is not for whoever started it to say (docs/spec/failures.md, case 03): with SIGCHLD ignored no child
 /// could be waited for, with SIGTERM ignored a check-in could not be stopped. That of SIGHUP, SIGINT and SIGQUIT stays: who says nohup means it.
 pub fn reset_own() {
     for number in [libc::SIGCHLD, libc::SIGTERM] {
