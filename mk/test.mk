@@ -5,6 +5,8 @@
 FEATURES_OPENSSL := --no-default-features --features tls-openssl
 # Whether there is an OpenSSL to build against, which is quicker than building the other TLS once more.
 HAS_OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
+# The agent that is tested from outside. The unit tests beside it leave one of their own in target/debug, without TLS and hawkBit.
+RELEASED = $(abspath $(or $(CARGO_TARGET_DIR),target))/release/gwe
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard | xargs awk 'FNR == 1 { if (/^\#!.*[/ ](ba)?sh$$|^\# shellcheck shell=/) print FILENAME; nextfile }' 2>/dev/null)
 
 .PHONY: test test-long test-skipped lint lint-rust lint-shell unit black-box
@@ -13,6 +15,7 @@ test:
 
 # What takes minutes by nature: tests that are ignored else.
 test-long: export GWE_LONG = 1
+test-long: export GWE_BIN ?= $(RELEASED)
 test-long: build venv
 	tests/cargo-test.sh long --locked --no-fail-fast --manifest-path tests/Cargo.toml --test it -- --ignored
 	@if [ -e .venv/ready ]; then .venv/bin/python -m unittest discover -s tests/images -p test_dist.py -v; fi
@@ -48,5 +51,6 @@ unit: venv
 
 # The real binary from outside, with the real supervisord and a local cloud. Most of these tests wait most of the time.
 black-box: export RUST_TEST_THREADS ?= 12
+black-box: export GWE_BIN ?= $(RELEASED)
 black-box: build venv
 	tests/cargo-test.sh black-box --locked --no-fail-fast --manifest-path tests/Cargo.toml --lib --bins --tests $(ONLY)

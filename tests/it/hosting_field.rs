@@ -1,7 +1,9 @@
 //! What others made for supervisord, on ours: its own end-to-end tests, and superlance's event listeners.
 
 use gwe::format::xmlrpc::Param;
-use gwe_tests::harness::{agent_binary, announce_skip, call, run, wait_until, Background, Scratch, Supervisord};
+use gwe_tests::harness::{
+    agent_binary, announce_skip, call, has_program, run, wait_until, Background, Scratch, Supervisord,
+};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -104,7 +106,9 @@ fn fatalmailbatch_writes_of_programs_that_were_given_up() {
 #[test]
 fn memmon_restarts_a_program_that_is_too_large() {
     let program = match beside_the_real_one("memmon") {
-        Ok(program) => program,
+        // It asks ps for the size.
+        Ok(program) if has_program("ps") => program,
+        Ok(_) => return announce_skip("needs ps (apt-get install procps)"),
         Err(why) => return announce_skip(&why),
     };
     let root = Scratch::new();

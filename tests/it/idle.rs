@@ -28,7 +28,8 @@ fn between_check_ins_next_to_nothing_is_resident() {
     assert!(number("VmRSS:") < 64, "{status}");
     assert_eq!(number("Threads:"), 1);
     // For people and scripts it is the same program with the same arguments.
-    assert_eq!(fact(&engine, "comm"), "gwe\n");
+    // The kernel names it after its file, until it gives itself the name.
+    wait_until("its name", PATIENCE, || fact(&engine, "comm") == "gwe\n");
     assert!(fact(&engine, "cmdline").trim_end_matches('\0').ends_with("gwe"), "{:?}", fact(&engine, "cmdline"));
     let open: Vec<_> = fs::read_dir(format!("/proc/{}/fd", engine.pid())).unwrap().flatten().collect();
     let open: Vec<_> = open.iter().filter_map(|fd| fs::read_link(fd.path()).ok()).collect();
