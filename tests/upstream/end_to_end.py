@@ -59,6 +59,8 @@ def main():
     os.environ["END_TO_END"] = "1"
     # What its fixtures call is `python`, by which name not every machine has one.
     os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    # Where logs without a name go. In /tmp another supervisord, which any test may start, takes them for leftovers of its own.
+    os.environ["TMPDIR"] = folder
     copy_of_the_package(folder)
     # Its sockets have names of their own in /tmp: one run at a time.
     lock = open("/tmp/gwe-upstream-end-to-end.lock", "w")
