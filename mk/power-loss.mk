@@ -12,4 +12,4 @@ WORKLOAD ?=
 .PHONY: power-loss
 power-loss: build .venv/ready
 	cargo build --quiet --locked --manifest-path tests/Cargo.toml --bin power-loss
-	GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord tests/target/debug/power-loss --states $(STATES) $(if $(SEED),--seed $(SEED)) $(if $(WORKLOAD),--workload $(WORKLOAD))
+	GWE_BIN=$(RELEASED) GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord tests/target/debug/power-loss --states $(STATES) $(if $(SEED),--seed $(SEED)) $(if $(WORKLOAD),--workload $(WORKLOAD))

@@ -124,6 +124,12 @@ pub fn remove(gateway: &Gateway<'_>, app: &str) -> Result<(), FileError> {
     Fragment { place: place(gateway, app), text: String::new() }.remove()
 }
 
+/// Whether the fragment that is in place starts what is in this folder.
+pub fn starts_from(gateway: &Gateway<'_>, app: &str, folder: &Path) -> bool {
+    let text = file::read(&place(gateway, app), 2 * MAX_CONF).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&text).contains(&*folder.to_string_lossy())
+}
+
 /// Where an app's output goes, unless its `supervisor.conf` says otherwise.
 pub fn log_of(gateway: &Gateway<'_>, app: &str) -> PathBuf {
     gateway.config.logs().join(format!("{app}.log"))

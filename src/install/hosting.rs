@@ -96,8 +96,11 @@ fn not_hosted(job: &mut Job, unhosted: Unhosted) -> Outcome {
     Outcome::Event(Event::NotSettled)
 }
 
-/// The machine went down with it as often as it may.
-pub fn not_settled(job: &mut Job, _name: &TarballName) -> Outcome {
+/// The machine went down with it as often as it may; what had settled by then is installed.
+pub fn not_settled(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
+    if is_recorded(gateway, job, name) {
+        return Outcome::Event(Event::Settled);
+    }
     job.reason = job.state.cut_off();
     Outcome::Event(Event::NotSettled)
 }
@@ -114,12 +117,29 @@ pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -
     };
     let folder = gateway.slot(name.app(), &old.slot);
     restore(gateway, job, name, &old, &folder);
-    gateway.registry.record(App { note: Some(format!("rolled back from v{}: {}", name.version(), job.reason)), ..old });
+    gateway.registry.record(App { note: Some(rolled_back(job, name)), ..old });
     concluded(gateway, Event::Restored)
 }
 
-/// Putting the version before back took the machine down, too: neither runs, and the cloud is told.
+/// What the registry notes of a roll-back.
+fn rolled_back(job: &Job, name: &TarballName) -> String {
+    format!("rolled back from v{}: {}", name.version(), job.reason)
+}
+
+/// Whether the version before is back, and recorded as such. The same may have been noted of an earlier roll-back: so its fragment
+/// counts too.
+fn is_restored(gateway: &Gateway<'_>, job: &Job, name: &TarballName) -> bool {
+    gateway.registry.app(name.app()).is_some_and(|old| {
+        old.note.as_deref() == Some(&rolled_back(job, name))
+            && fragment::starts_from(gateway, name.app(), &gateway.slot(name.app(), &old.slot)) == old.hosted
+    })
+}
+
+/// Putting the version before back took the machine down, too: neither runs, and the cloud is told. One that was back by then stays.
 pub fn give_up(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
+    if is_restored(gateway, job, name) {
+        return Outcome::Event(Event::Restored);
+    }
     job.reason = format!("{}; then {}", job.reason, job.state.cut_off());
     unhost(gateway, name.app());
     if let Some(old) = gateway.registry.app(name.app()).cloned() {

@@ -36,7 +36,7 @@ impl Steps for Gateway<'_> {
         let outcome = match (&name, job.state) {
             // A new agent's trial has an account of its own.
             (Ok(name), _) if name.app() == agent::APP => return self.step(job),
-            (Ok(name), State::Settling) => hosting::not_settled(job, name),
+            (Ok(name), State::Settling) => hosting::not_settled(self, job, name),
             (Ok(name), State::RollingBack) => hosting::give_up(self, job, name),
             (_, state) => self.refuse(job, &state.cut_off()),
         };

@@ -18,19 +18,23 @@ fn kill_at(site: &Site, line: &str) -> bool {
 }
 
 fn killed_at(site: &Site, line: &str) -> bool {
+    killed_when(site, line, |log| log.contains(line))
+}
+
+/// Runs a check-in, and kills it as soon as its log, or anything else, is as it shall be. `false`: it ended before.
+fn killed_when(site: &Site, what: &str, is_so: impl Fn(&str) -> bool) -> bool {
     let mut check_in = site.gateway.start("gwe", &["--once"]);
-    let before = check_in.log().len();
     let begun = Instant::now();
     loop {
         let log = check_in.log();
-        if log[before.min(log.len())..].contains(line) || log.contains(line) {
+        if is_so(&log) {
             check_in.kill();
             return true;
         }
         if !check_in.is_running() {
             return false;
         }
-        assert!(begun.elapsed() < PATIENCE, "'{line}' never came\n{log}");
+        assert!(begun.elapsed() < PATIENCE, "'{what}' never came\n{log}");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -46,6 +50,8 @@ fn recover(site: &Site) {
     }
     panic!("it never comes to an end: {}", site.gateway.root().read("var/lib/gwe/install/journal.json"));
 }
+
+const JOURNAL: &str = "var/lib/gwe/install/journal.json";
 
 /// How often a verdict stands in all reports together.
 fn verdicts(site: &Site, verdict: &str) -> usize {
@@ -163,6 +169,43 @@ fn killed_while_it_rolls_back_version_1_is_back_and_the_cloud_is_told_once() {
         assert_eq!(site.reported("app")["version"], "1", "{moment}");
         is_tidy(&site, "app");
     }
+}
+
+/// Cut for the last time that is allowed, but after the outcome was recorded: a whole machine's power loss found v2 rolled back to v2.
+#[test]
+fn a_state_that_was_cut_off_too_often_but_had_done_its_work_is_done() {
+    for (state, v2, version, verdict) in [
+        ("\"Settling\"", worker_app("two"), "2", "[gwe] installed app v2"),
+        (
+            "\"RollingBack\"",
+            scripted_app("exit 1", "startsecs = 1\nstartretries = 0"),
+            "1",
+            "[gwe] rolled back app v2 to v1",
+        ),
+    ] {
+        let Some(site) = Site::hosted() else { return };
+        site.install("app.v1.tar.gz", &worker_app("one"));
+        site.deploy("app.v2.tar.gz", &v2);
+        let root = site.gateway.root();
+        let is_in_it = |_: &str| root.has(JOURNAL) && root.read(JOURNAL).contains(state);
+        assert!(killed_when(&site, state, is_in_it), "{state} was not reached");
+        let journal = root.read(JOURNAL);
+        recover(&site);
+        assert!(site.fetch_status().contains(verdict), "{}", site.fetch_status());
+        let tries = account_of_tries(&journal);
+        root.write(JOURNAL, journal.replacen(&tries, r#""tries":2"#, 1));
+        recover(&site);
+        assert!(site.fetch_status().contains(verdict), "{state}: {}", site.fetch_status());
+        assert!(site.ctl_status("app").contains("RUNNING"), "{state}: {}", site.ctl_status("app"));
+        assert_eq!(site.reported("app")["version"], version, "{state}");
+    }
+}
+
+/// The account of tries, as it stands in a journal.
+fn account_of_tries(journal: &str) -> String {
+    let from = journal.find(r#""tries":"#).expect("a state that counts its tries");
+    let end = journal[from..].find([',', '}']).expect("JSON");
+    journal[from..from + end].to_string()
 }
 
 #[test]
