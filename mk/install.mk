@@ -227,7 +227,7 @@ install-docs:
 ifneq ($(DOCS),no)
 	install -d "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(MANDIR)/man8"
 	install -m 0644 LICENSE LICENSE-CRATES $(filter-out docs/decisions.md,$(wildcard README.md docs/*.md)) "$(DESTDIR)$(DOCDIR)"
-	install -m 0644 $(wildcard docs/man/*.8) "$(DESTDIR)$(MANDIR)/man8"
+	install -m 0644 $(filter-out $(if $(filter python,$(HOSTING)),docs/man/supervisor%),$(wildcard docs/man/*.8)) "$(DESTDIR)$(MANDIR)/man8"
 endif
 
 # A release carries its bills; in a checkout cargo is asked.

@@ -107,6 +107,12 @@ class Installed(unittest.TestCase):
         refused("choose HOSTING=python", f"DESTDIR={self.scratch}/c")
         self.assertEqual(other.read_text(), "another package's\n")
 
+    def test_the_man_pages_are_those_of_the_programs_that_are_there(self):
+        ours = {"gwe.8", "gmq.8", "gdc.8"}
+        for hosting, pages in (("own", ours | {"supervisord.8", "supervisorctl.8"}), ("python", ours)):
+            folder = self.install(f"HOSTING={hosting}") / "usr/share/man/man8"
+            self.assertEqual({page.name for page in folder.iterdir()}, pages, hosting)
+
     def test_what_is_python_is_only_there_for_pythons_hosting(self):
         tree = self.install("INIT=systemd")
         self.assertNotIn("rescue", (tree / "usr/lib/systemd/system/gwe.service").read_text())
