@@ -5,4 +5,4 @@ ORDERS ?= 50
 .PHONY: bench-push
 bench-push: build
 	cargo build --quiet --locked --manifest-path tests/Cargo.toml --bin bench-push
-	GWE_BIN=$(or $(AGENT),$(CURDIR)/target/release/gwe) tests/target/debug/bench-push $(ORDERS)
+	GWE_BIN=$(or $(AGENT),$(RELEASED)) tests/target/debug/bench-push $(ORDERS)

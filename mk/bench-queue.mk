@@ -7,4 +7,4 @@ PARTS ?=
 bench: bench-queue
 bench-queue: build
 	cargo build --quiet --locked --manifest-path tests/Cargo.toml --bin bench-queue --bin murano
-	GWE_BIN=$(CURDIR)/target/release/gwe tests/target/debug/bench-queue $(PARTS)
+	GWE_BIN=$(RELEASED) tests/target/debug/bench-queue $(PARTS)

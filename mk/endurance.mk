@@ -4,7 +4,7 @@ N = 10000
 
 .PHONY: endurance
 endurance: build
-	ENDURANCE=$(N) GWE_BIN=$(CURDIR)/target/release/gwe cargo test --manifest-path tests/Cargo.toml --test it -- --include-ignored --nocapture endurance::
+	ENDURANCE=$(N) GWE_BIN=$(RELEASED) cargo test --manifest-path tests/Cargo.toml --test it -- --include-ignored --nocapture endurance::
 
 # make week DAYS=7 SEED=2026: so many days of a gateway's life at high speed, with supervisord, the queue, deploys, outages, kills and power cuts;
 # a row for each midnight, and nothing may be more than at the first. docs/reliability.md has such a table.
@@ -13,5 +13,5 @@ DAYS = 7
 
 .PHONY: week
 week: build .venv/ready
-	WEEK_DAYS=$(DAYS) WEEK_SEED=$(SEED) GWE_BIN=$(CURDIR)/target/release/gwe GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord \
+	WEEK_DAYS=$(DAYS) WEEK_SEED=$(SEED) GWE_BIN=$(RELEASED) GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord \
 		cargo test --locked --manifest-path tests/Cargo.toml --test it -- --include-ignored --nocapture week::

@@ -5,12 +5,22 @@
 //! keeps nothing but the headers. The one thing that it changes: a byte above 127 outside of the body becomes a `?`, since minreq refuses a
 //! whole answer for a header in Latin-1 (docs/spec/failures.md, case 11). It cannot look into TLS; there the library reports a cut.
 
-use super::interim::is_interim;
-
 /// The longest head that is followed; with TLS, the relay holds back more until minreq has read the head.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 /// The longest line that names a chunk's length, extensions included; minreq has the same limit.
-const MAX_CHUNK_LINE: usize = 1024;
+pub(crate) const MAX_CHUNK_LINE: usize = 1024;
+
+/// Whether something else follows this head. (101 is an answer: the protocol is another from there on.)
+pub(crate) fn is_interim(status: u16) -> bool {
+    matches!(status, 100 | 102..=199)
+}
+
+/// The length that a chunk's line names; `None`: none, or one too large to be counted.
+pub(crate) fn chunk_size(line: &str) -> Option<u64> {
+    let digits = line.split(';').next().unwrap_or("").trim();
+    // `from_str_radix` would take a sign.
+    (!digits.starts_with('+')).then(|| u64::from_str_radix(digits, 16).ok())?
+}
 
 /// Follows one answer.
 #[derive(Debug)]
@@ -219,14 +229,10 @@ fn follow_chunk<'a>(chunk: &mut Chunk, bytes: &'a mut [u8]) -> (&'a mut [u8], Op
 }
 
 fn after_size(line: &[u8]) -> At {
-    let text = std::str::from_utf8(line).unwrap_or("");
-    let digits = text.split(';').next().unwrap_or("").trim();
-    // `from_str_radix` would take a sign.
-    match u64::from_str_radix(digits, 16) {
-        Ok(_) if digits.starts_with('+') => At::Garbage,
-        Ok(0) => At::Chunked(Chunk::Trailer(0, 0)),
-        Ok(length) => At::Chunked(Chunk::Data(length)),
-        Err(_) => At::Garbage,
+    match std::str::from_utf8(line).ok().and_then(chunk_size) {
+        Some(0) => At::Chunked(Chunk::Trailer(0, 0)),
+        Some(length) => At::Chunked(Chunk::Data(length)),
+        None => At::Garbage,
     }
 }
 

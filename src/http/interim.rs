@@ -6,18 +6,10 @@
 
 use std::io::{self, Read};
 
-use super::framing::MAX_HEAD;
-
-/// The longest line that names a chunk's length, as minreq has it.
-const MAX_CHUNK_LINE: usize = 1024;
+use super::framing::{chunk_size, is_interim, MAX_CHUNK_LINE, MAX_HEAD};
 
 /// An answer's head: its status and its headers.
 pub(crate) type Final = (u16, Vec<(String, String)>);
-
-/// Whether something else follows this head. (101 is an answer: the protocol is another from there on.)
-pub(crate) fn is_interim(status: u16) -> bool {
-    matches!(status, 100 | 102..=199)
-}
 
 /// Reads heads until one is the answer's; what is left of `stream` is its body.
 ///
@@ -100,7 +92,8 @@ impl<R: Read> Read for Body<R> {
             Body::Chunked { from, left, ended } => (from, left, ended),
         };
         if *left == 0 {
-            *left = chunk_size(&line(from, &mut MAX_CHUNK_LINE.clone())?)?;
+            let mut room = MAX_CHUNK_LINE;
+            *left = chunk_size(&line(from, &mut room)?).ok_or_else(|| malformed("a chunk's length is no number"))?;
         }
         if *left == 0 {
             let mut trailers = MAX_HEAD;
@@ -119,13 +112,6 @@ impl<R: Read> Read for Body<R> {
         }
         Ok(count)
     }
-}
-
-fn chunk_size(line: &str) -> io::Result<u64> {
-    let digits = line.split(';').next().unwrap_or("").trim();
-    // `from_str_radix` would take a sign.
-    let size = if digits.starts_with('+') { None } else { u64::from_str_radix(digits, 16).ok() };
-    size.ok_or_else(|| malformed("a chunk's length is no number"))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::connect;
 use super::error::TransportError;
-use super::framing::MAX_HEAD;
+use super::framing::{is_interim, MAX_HEAD};
 use super::interim;
 use super::outcome;
 use super::proxy::{self, Proxy};
@@ -229,8 +229,8 @@ impl Transport {
         if response.reason_phrase == "Server did not provide a status line" {
             return Err(Fault::Nothing);
         }
-        let is_interim = interim::is_interim(response.status_code);
-        let (status, headers) = match is_interim {
+        let is_early = is_interim(response.status_code);
+        let (status, headers) = match is_early {
             true => self.behind_interim(&mut response)?,
             false => (response.status_code, std::mem::take(&mut response.headers)),
         };
@@ -243,7 +243,7 @@ impl Transport {
         if length.is_some_and(|length| has_body && length > limit) {
             return Err(TransportError::TooLarge(self.host(), "body", limit).into());
         }
-        let mut body: Box<dyn Read> = match is_interim {
+        let mut body: Box<dyn Read> = match is_early {
             true => Box::new(interim::Body::new(response, is_chunked, length)),
             false => Box::new(response),
         };

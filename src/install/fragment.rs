@@ -14,6 +14,8 @@ use crate::sys::file::{self, FileError};
 
 /// The largest `supervisor.conf`, in bytes; the tarball's checks have seen it.
 const MAX_CONF: u64 = 64 * 1024;
+/// The largest fragment that is looked into, in bytes: a `supervisor.conf` with what is added to it.
+const MAX_FRAGMENT: u64 = 2 * MAX_CONF;
 
 /// The fragment of one app.
 pub struct Fragment {
@@ -126,8 +128,13 @@ pub fn remove(gateway: &Gateway<'_>, app: &str) -> Result<(), FileError> {
 
 /// Whether the fragment that is in place starts what is in this folder.
 pub fn starts_from(gateway: &Gateway<'_>, app: &str, folder: &Path) -> bool {
-    let text = file::read(&place(gateway, app), 2 * MAX_CONF).ok().flatten().unwrap_or_default();
-    String::from_utf8_lossy(&text).contains(&*folder.to_string_lossy())
+    text_of(&place(gateway, app)).contains(&*folder.to_string_lossy())
+}
+
+/// What a fragment says, whoever put it there; nothing where it cannot be read.
+pub(super) fn text_of(path: &Path) -> String {
+    let bytes = file::read(path, MAX_FRAGMENT).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Where an app's output goes, unless its `supervisor.conf` says otherwise.

@@ -5,17 +5,16 @@
 use std::path::{Path, PathBuf};
 
 use super::agent;
+use super::fragment::text_of;
 use super::gateway::Gateway;
 use crate::format::ini::Ini;
-use crate::sys::file;
 
 /// What supervisord reads on images of ours and of others: its configuration, and the folders that it includes.
 const CONFIGURATIONS: [&str; 3] =
     ["/etc/gwe/supervisord.conf", "/etc/supervisord.conf", "/etc/supervisor/supervisord.conf"];
 const FOLDERS: [&str; 3] = ["/etc/gwe/supervisor.d", "/etc/supervisor/conf.d", "/etc/supervisor.d"];
-/// So many files are looked at in a folder, and so much of each, in bytes.
+/// So many files are looked at in a folder.
 const MAX_FILES: usize = 256;
-const MAX_FRAGMENT: u64 = 128 * 1024;
 /// What a section may make of a name.
 const KINDS: [&str; 4] = ["program", "group", "fcgi-program", "eventlistener"];
 
@@ -51,11 +50,6 @@ fn conf_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.flatten().map(|entry| entry.path());
     paths.filter(|path| path.extension().is_some_and(|ending| ending == "conf")).take(MAX_FILES).collect()
-}
-
-fn text_of(path: &Path) -> String {
-    let bytes = file::read(path, MAX_FRAGMENT).ok().flatten().unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn has_program(path: &Path, app: &str) -> bool {

@@ -1,7 +1,7 @@
 //! supervisord and supervisorctl of our own beside those of supervisor 4.3.0: one table of commands, run by each supervisorctl on each
 //! daemon. What the real pair prints and how it exits is what all four must: nothing is written down here that could be wrong.
 
-use gwe_tests::harness::{agent_binary, run_fed, wait_until, Background, Ran, Scratch, Supervisord};
+use gwe_tests::harness::{agent_binary, run_fed, wait_until, Background, Ran, Scratch, Supervisord, TWIN_HEAD};
 use gwe_tests::skip;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,16 +14,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const START: Duration = Duration::from_secs(30);
 
 /// Programs that end by themselves after some minutes, whatever a test leaves behind.
-const CONFIGURATION: &str = "[supervisord]
-logfile = {root}/main.log
-pidfile = {root}/main.pid
-childlogdir = {root}
-identifier = twin
-[unix_http_server]
-file = {root}/s.sock
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-[supervisorctl]
+const CONFIGURATION: &str = "[supervisorctl]
 serverurl = unix://{root}/s.sock
 prompt = twin
 [include]
@@ -229,7 +220,7 @@ impl Pair {
         for name in ["supervisord", "supervisorctl"] {
             symlink(agent_binary(), root.path(name)).unwrap();
         }
-        let text = CONFIGURATION.replace("{root}", &root.root().to_string_lossy());
+        let text = [TWIN_HEAD, CONFIGURATION].concat().replace("{root}", &root.root().to_string_lossy());
         let file = root.write("twin.conf", text);
         let daemon = if own_daemon { root.path("supervisord") } else { real.clone() };
         let ctl = if own_ctl { root.path("supervisorctl") } else { real.with_file_name("supervisorctl") };

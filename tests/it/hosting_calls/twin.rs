@@ -2,7 +2,7 @@
 
 use super::shown;
 use gwe::format::xmlrpc::{Answer, Param, Value};
-use gwe_tests::harness::{agent_binary, call, wait_until, Background, Scratch};
+use gwe_tests::harness::{agent_binary, call, wait_until, Background, Scratch, TWIN_HEAD};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
@@ -17,16 +17,6 @@ const STEP: Duration = Duration::from_millis(25);
 const ADDED: usize = 0;
 const REMOVED: usize = 2;
 
-const HEAD: &str = "[supervisord]
-logfile = {root}/main.log
-pidfile = {root}/main.pid
-childlogdir = {root}
-identifier = twin
-[unix_http_server]
-file = {root}/s.sock
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-";
 const INCLUDE: &str = "[include]\nfiles = {root}/conf.d/*.conf\n";
 
 pub struct Twin {
@@ -45,7 +35,7 @@ impl Twin {
         });
         fs::create_dir_all(root.path("conf.d")).unwrap();
         fs::create_dir_all(root.path("logs")).unwrap();
-        root.write("root.conf", [HEAD, INCLUDE].concat().replace("{root}", &root.root().to_string_lossy()));
+        root.write("root.conf", [TWIN_HEAD, INCLUDE].concat().replace("{root}", &root.root().to_string_lossy()));
         let mut daemon = launch(&program, &root, "output");
         wait_until("the daemon's socket", PATIENCE, || {
             assert!(daemon.is_running(), "it did not start\n{}", daemon.log());
@@ -175,7 +165,7 @@ impl Twin {
     fn forget(&self) {
         let _ = fs::remove_dir_all(self.root.path("conf.d"));
         fs::create_dir_all(self.root.path("conf.d")).unwrap();
-        self.write("root.conf", &[HEAD, INCLUDE].concat());
+        self.write("root.conf", &[TWIN_HEAD, INCLUDE].concat());
         let _ = ask(&self.root, "supervisor.stopAllProcesses", &[Param::Bool(false)]);
         // One without processes is seen in no other list.
         let groups = named(&ask(&self.root, "supervisor.reloadConfig", &[]), REMOVED);
@@ -206,7 +196,7 @@ impl Twin {
         fs::create_dir_all(root.path("logs")).unwrap();
         for (index, part) in text.split("\n---\n").enumerate() {
             let name = if index == 0 { "root.conf".to_string() } else { format!("conf.d/{index}.conf") };
-            root.write(&name, part.replace("{head}\n", HEAD).replace("{root}", &place));
+            root.write(&name, part.replace("{head}\n", TWIN_HEAD).replace("{root}", &place));
         }
         let daemon = launch(&self.program, &root, "output");
         let mut own = Twin { program: self.program.clone(), root, daemon };

@@ -50,7 +50,7 @@ pub use signer::{has_minisign, Signer};
 pub use site::{scripted_app, worker_app, Site, PATIENCE, SN};
 pub use skip::announce_skip;
 pub use small_disk::SmallDisk;
-pub use supervisord::Supervisord;
+pub use supervisord::{Supervisord, TWIN_HEAD};
 pub use tarball::{damage, gunzip, gzip, Kind, Tarball};
 pub use terminal::in_terminal;
 pub use wait::{wait_for, wait_until};

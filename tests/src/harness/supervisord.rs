@@ -10,6 +10,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// How a configuration begins that two daemons are compared by; `{root}` stands for the folder of each, `s.sock` in it is the socket.
+pub const TWIN_HEAD: &str = "[supervisord]
+logfile = {root}/main.log
+pidfile = {root}/main.pid
+childlogdir = {root}
+identifier = twin
+[unix_http_server]
+file = {root}/s.sock
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+";
+
 /// How long it may take to start; without `.pyc` files it is slow, and on a machine that is starved of processors half a minute was too short.
 const START: Duration = Duration::from_secs(120);
 /// How long a supervisorctl command may take.
