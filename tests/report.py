@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What is said at the end of a test run.
 
-report.py failed LOG…       the tests that failed
+report.py failed LOG…       the tests that failed, and those that passed when they were run again
 report.py longest LOG…      the ten tests that took longest
 report.py left LOG…         the tests that make test leaves to make test-long
 report.py skipped LIST      what was skipped, and what would bring it
@@ -55,10 +55,14 @@ def longest(logs):
 
 
 def failed(logs):
-    lines = [line for log in logs for line in pathlib.Path(log).read_text(errors="replace").splitlines()]
-    names = sorted({match[1] for line in lines if (match := re.match(r"test (\S+::\S+) .*FAILED", line))})
-    for name in names:
-        print(f"failed: {name}")
+    fell, passed_alone = set(), set()
+    for log in map(pathlib.Path, logs):
+        text = log.read_text(errors="replace")
+        fell.update(re.findall(r"^test (\S+::\S+) .*FAILED", text, re.M))
+        if log.stem.endswith("-again"):
+            passed_alone.update(re.findall(r"^test (\S+::\S+) .*\bok\b", text, re.M))
+    for name in sorted(fell):
+        print(f"failed beside the others, passed alone: {name}" if name in passed_alone else f"failed: {name}")
 
 
 def left(logs):

@@ -2,6 +2,7 @@
 //!
 //! Everything here cleans up after itself when it is dropped, and panics with a sentence where a test cannot go on.
 
+mod alone;
 mod background;
 mod command;
 mod ddi;
@@ -29,6 +30,7 @@ mod terminal;
 mod wait;
 mod wrong_clock;
 
+pub use alone::alone;
 pub use background::Background;
 pub use command::{has_program, run, run_fed, Ran};
 pub use ddi::{answer, sha256, Hawkbit, DDI_ID, DDI_TOKEN};
