@@ -6,6 +6,7 @@ use super::client::{self, Client};
 use super::wire::{self, Cancel, Deployment, Poll};
 use super::{address, clean, sleep};
 use crate::config::Config;
+use crate::format::hex;
 use crate::http::{self, Answer, Method, Settings, Sink, TransportError};
 use crate::orders::{Backend, Content, Failed, Kind, Ledger, Piece, Progress, Stage, Standing, Until};
 use crate::sys::clock;
@@ -308,7 +309,7 @@ fn plain(id: &str) -> Result<&str, Failed> {
 }
 
 fn digest(text: &str) -> String {
-    hmac_sha256::Hash::hash(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    hex::encode(&hmac_sha256::Hash::hash(text.as_bytes()))
 }
 
 fn now_ms() -> u64 {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use miniserde::{json, Deserialize};
 
 use super::clean;
+use crate::format::hex;
 use crate::orders::request::Entry;
 use crate::orders::{Beside, End, Link, Order, Part, Until};
 
@@ -169,7 +170,7 @@ impl Artifact {
         let size = self.size.ok_or_else(|| format!("{quoted}: it has no size"))?;
         let hash = |of: fn(&Hashes) -> &Option<String>, length: usize| {
             let hash = self.hashes.as_ref().and_then(|hashes| of(hashes).as_ref());
-            hash.filter(|hash| hash.len() == length && hash.bytes().all(|b| b.is_ascii_hexdigit())).cloned()
+            hash.filter(|hash| hex::is_hash(hash, length)).cloned()
         };
         let (sha256, sha1, md5) = (hash(|h| &h.sha256, 64), hash(|h| &h.sha1, 40), hash(|h| &h.md5, 32));
         if sha256.is_none() && sha1.is_none() && md5.is_none() {

@@ -2,16 +2,16 @@
 //!
 //! Sloppy input is decoded, never refused: a bad `%` escape stands for itself, `+` and `%20` are both a space.
 
+use super::hex;
+
 /// Appends `text` to `out`, everything but RFC 3986's unreserved characters percent-encoded.
 pub fn encode_into(out: &mut String, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &b in text.as_bytes() {
         if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') {
             out.push(b as char);
         } else {
             out.push('%');
-            out.push(HEX[usize::from(b >> 4)] as char);
-            out.push(HEX[usize::from(b & 15)] as char);
+            hex::push_upper(out, b);
         }
     }
 }
@@ -37,27 +37,40 @@ pub fn push_pair(body: &mut String, key: &str, value: &str) {
 /// Decodes one side of a pair. Bytes that are no UTF-8 after decoding become U+FFFD.
 #[must_use]
 pub fn decode(text: &str) -> String {
-    String::from_utf8(unescape(text.as_bytes())).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    lossy(unescape(text.as_bytes(), b' '))
+}
+
+/// Decodes a path, where `+` is itself.
+#[must_use]
+pub fn decode_path(path: &str) -> String {
+    lossy(unescape(path.as_bytes(), b'+'))
+}
+
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
 /// The same for bytes, where nothing may become another: `None` where they are no UTF-8 after decoding.
 #[must_use]
 pub fn decode_exactly(bytes: &[u8]) -> Option<String> {
-    String::from_utf8(unescape(bytes)).ok()
+    String::from_utf8(unescape(bytes, b' ')).ok()
 }
 
-fn unescape(bytes: &[u8]) -> Vec<u8> {
+fn unescape(bytes: &[u8], plus: u8) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut rest = bytes;
     while let Some((&b, tail)) = rest.split_first() {
         rest = tail;
         match b {
-            b'+' => out.push(b' '),
+            b'+' => out.push(plus),
             b'%' => match tail {
-                [high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                    out.push(hex(*high) << 4 | hex(*low));
-                    rest = after;
-                }
+                [high, low, after @ ..] => match hex::byte(*high, *low) {
+                    Some(byte) => {
+                        out.push(byte);
+                        rest = after;
+                    }
+                    None => out.push(b'%'),
+                },
                 _ => out.push(b'%'),
             },
             other => out.push(other),
@@ -73,14 +86,6 @@ pub fn pairs(body: &str) -> impl Iterator<Item = (String, String)> + '_ {
         Some((key, value)) => (decode(key), decode(value)),
         None => (decode(part), String::new()),
     })
-}
-
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit - b'A' + 10,
-    }
 }
 
 #[cfg(test)]
@@ -100,6 +105,7 @@ mod tests {
         ] {
             assert_eq!(decode(text), want, "{text}");
         }
+        assert_eq!(decode_path("/a+b%20c%3A%2"), "/a+b c:%2");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod base64;
 pub mod form;
+pub mod hex;
 pub mod ini;
 pub mod json_fault;
 pub mod old_hash;

@@ -141,7 +141,7 @@ mod tests {
     fn of<K: Kind>(bytes: &[u8], at_a_time: usize) -> String {
         let mut hash = OldHash::<K>::new();
         bytes.chunks(at_a_time).for_each(|part| hash.update(part));
-        hash.finish().iter().map(|b| format!("{b:02x}")).collect()
+        crate::format::hex::encode(&hash.finish())
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Two small things of Python that supervisord's configuration and messages are made of: how it reads a number, and how it shows a text.
 
+use super::hex;
+
 /// Python's `int(text, base)`: white space around, a sign, single `_` between digits, and in base 8 a `0o` in front.
 #[must_use]
 pub fn int(text: &str, base: u32) -> Option<i64> {
@@ -41,23 +43,17 @@ pub fn repr(text: &str) -> String {
             c if c == quote => out.extend(['\\', c]),
             c if c.is_control() || c == '\u{a0}' || c == '\u{ad}' => {
                 out.push_str("\\x");
-                hex(&mut out, c, 2);
+                hex::push(&mut out, u32::from(c), 2);
             }
             '\u{200b}'..='\u{200f}' | '\u{2000}'..='\u{200a}' | '\u{2028}'..='\u{202f}' | '\u{feff}' | '\u{fffe}' => {
                 out.push_str("\\u");
-                hex(&mut out, c, 4);
+                hex::push(&mut out, u32::from(c), 4);
             }
             c => out.push(c),
         }
     }
     out.push(quote);
     out
-}
-
-fn hex(out: &mut String, c: char, digits: u32) {
-    for place in (0..digits).rev() {
-        out.extend(char::from_digit(u32::from(c) >> (4 * place) & 0xf, 16));
-    }
 }
 
 #[cfg(test)]

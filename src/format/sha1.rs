@@ -13,7 +13,9 @@ pub fn hex(text: &[u8]) -> String {
     for block in padded.chunks_exact(64) {
         round(&mut state, block);
     }
-    state.iter().map(|word| format!("{word:08x}")).collect()
+    let mut digest = String::with_capacity(40);
+    state.iter().for_each(|word| super::hex::push(&mut digest, *word, 8));
+    digest
 }
 
 fn round(state: &mut [u32; 5], block: &[u8]) {

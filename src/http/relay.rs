@@ -25,6 +25,7 @@ use super::framing::Verdict;
 use super::proxy::base64;
 use super::pump::Pump;
 use super::watchdog::{Expired, Limits};
+use crate::format::hex;
 use crate::sys::poll::Watch;
 use crate::sys::random;
 
@@ -113,7 +114,7 @@ impl Relay {
         let port = listener.local_addr()?.port();
         // Small writes (a request, a handshake) must not wait for each other's acknowledgement.
         remote.set_nodelay(true)?;
-        let token: String = random::token()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = hex::encode(&random::token()?);
         let progress = Arc::new(Progress::default());
         let expected = base64([USER, ":", &token].concat().as_bytes());
         let thread = {

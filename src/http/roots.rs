@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 
 use super::error::TransportError;
 use crate::config::bundle;
+use crate::format::hex;
 
 /// What TLS libraries look at.
 const FILE: &str = "SSL_CERT_FILE";
@@ -87,7 +88,7 @@ fn is_linked(folder: &Path) -> bool {
 
 fn is_hash_name(name: &OsStr) -> bool {
     let (hash, number) = name.to_str().and_then(|n| n.split_once('.')).unwrap_or_default();
-    hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && number.parse::<u8>().is_ok()
+    hex::is_hash(hash, 8) && number.parse::<u8>().is_ok()
 }
 
 /// How many certificates a bundle holds; one that is not there holds none.

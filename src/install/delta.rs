@@ -14,6 +14,7 @@ use super::{digest, status};
 use crate::app::delta::{self, DeltaError, DeltaName, Root};
 use crate::app::{self, Reason, TarballName, UnpackError};
 use crate::config::VERSION;
+use crate::format::hex;
 use crate::orders::Beside;
 use crate::sys::file::FileError;
 
@@ -136,7 +137,7 @@ impl Gateway<'_> {
             None => digest::of_file(&path),
             Some(_) => {
                 let head = delta::head_of(&path).map_err(|e| FileError::new("read", &path, e))?;
-                Ok(digest::hex(&head.tarball))
+                Ok(hex::encode(&head.tarball))
             }
         }
     }

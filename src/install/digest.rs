@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hmac_sha256::Hash;
 
+use crate::format::hex;
 use crate::format::old_hash::{Md5, OldHash, Sha1};
 use crate::sys::file::{Context, FileError};
 
@@ -16,7 +17,7 @@ use crate::sys::file::{Context, FileError};
 pub fn of_file(path: &Path) -> Result<String, FileError> {
     let mut hash = Hash::new();
     each_part(path, |bytes| hash.update(bytes))?;
-    Ok(hex(&hash.finalize()))
+    Ok(hex::encode(&hash.finalize()))
 }
 
 /// The file's SHA-1, for servers that know nothing better.
@@ -26,7 +27,7 @@ pub fn of_file(path: &Path) -> Result<String, FileError> {
 pub fn sha1_of_file(path: &Path) -> Result<String, FileError> {
     let mut hash = OldHash::<Sha1>::new();
     each_part(path, |bytes| hash.update(bytes))?;
-    Ok(hex(&hash.finish()))
+    Ok(hex::encode(&hash.finish()))
 }
 
 /// The file's MD5, for servers that know nothing better.
@@ -36,7 +37,7 @@ pub fn sha1_of_file(path: &Path) -> Result<String, FileError> {
 pub fn md5_of_file(path: &Path) -> Result<String, FileError> {
     let mut hash = OldHash::<Md5>::new();
     each_part(path, |bytes| hash.update(bytes))?;
-    Ok(hex(&hash.finish()))
+    Ok(hex::encode(&hash.finish()))
 }
 
 fn each_part(path: &Path, mut take: impl FnMut(&[u8])) -> Result<(), FileError> {
@@ -48,12 +49,6 @@ fn each_part(path: &Path, mut take: impl FnMut(&[u8])) -> Result<(), FileError> 
             n => take(&buffer[..n]),
         }
     }
-}
-
-/// As lower-case hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{agent, digest};
 use crate::app::delta::{self, DeltaError};
 use crate::app::signature::SignatureError;
 use crate::app::{TarballName, TrustedKeys};
+use crate::format::hex;
 use crate::orders::Link;
 use crate::sys::epoch::BUILD_EPOCH;
 use crate::sys::file;
@@ -57,7 +58,7 @@ fn check_delta(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Dist
     if head.name.to_string() != job.content_id() {
         return Err(Distrust::Refused(DeltaError::OtherName.to_string()));
     }
-    let sha256 = digest::hex(&head.tarball);
+    let sha256 = hex::encode(&head.tarball);
     if let Some(refused) = gateway.registry.refusal(&job.name, &sha256) {
         return Err(Distrust::Known(refused_before(refused)));
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use miniserde::json::{self, Number, Object, Value};
 
+use crate::format::hex;
 use crate::format::json_fault::{self, Place};
 
 /// The longest request that is read, in bytes.
@@ -159,7 +160,7 @@ fn entry(value: &Value) -> Result<Entry, EntryFault> {
         return Err(EntryFault::NameTooLong);
     }
     let sha256 = text(object, "sha256", EntryFault::BadHash)?;
-    if sha256.as_ref().is_some_and(|hash| hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit())) {
+    if sha256.as_ref().is_some_and(|hash| !hex::is_hash(hash, 64)) {
         return Err(EntryFault::BadHash);
     }
     let force = match object.get("force") {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::identity::Identity;
-use crate::format::form;
+use crate::format::{form, hex};
 use crate::sys::file::{self, Context, FileError};
 use crate::sys::lock;
 
@@ -48,7 +48,7 @@ impl Entry {
         let words = point_words(&identity, alias, time, value);
         let (alias, value) = (alias.to_string(), value.to_string());
         let reason = reason.chars().take(MAX_REASON).collect();
-        Entry { id: hex(crc32fast::hash(words.as_bytes())), at, identity, alias, time, value, reason }
+        Entry { id: checksum(&words), at, identity, alias, time, value, reason }
     }
 
     /// The line in the file: a checksum, and the words that it covers.
@@ -58,12 +58,12 @@ impl Entry {
             words.push(' ');
             form::encode_into(&mut words, word);
         }
-        [&hex(crc32fast::hash(words.as_bytes())), " ", &words, "\n"].concat()
+        [&checksum(&words), " ", &words, "\n"].concat()
     }
 
     fn parse(line: &str) -> Option<Entry> {
         let (crc, rest) = line.split_once(' ')?;
-        if crc != hex(crc32fast::hash(rest.as_bytes())) {
+        if crc != checksum(rest) {
             return None;
         }
         let mut words = rest.split(' ');
@@ -191,9 +191,8 @@ fn path(folder: &Path) -> PathBuf {
     folder.join(FILE_NAME)
 }
 
-fn hex(number: u32) -> String {
-    let digit = |shift: u32| char::from_digit(number >> (shift * 4) & 15, 16).unwrap_or('0');
-    (0..8).rev().map(digit).collect()
+fn checksum(words: &str) -> String {
+    hex::encode(&crc32fast::hash(words.as_bytes()).to_be_bytes())
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ fn members_are_found_by_name() {
 
 /// One unambiguous line for a value; the script below writes the same.
 fn canonical(value: &Value, out: &mut String) {
-    let hex = |out: &mut String, text: &str| text.bytes().for_each(|b| out.push_str(&format!("{b:02x}")));
+    let hex = |out: &mut String, text: &str| out.push_str(&to_hex(text));
     match value {
         Value::Nil => out.push('n'),
         Value::Bool(yes) => out.push(if *yes { 'T' } else { 'F' }),
@@ -245,7 +245,7 @@ fn python(script: &str, input: &str) -> Option<String> {
 }
 
 fn to_hex(text: &str) -> String {
-    text.bytes().map(|b| format!("{b:02x}")).collect()
+    crate::format::hex::encode(text.as_bytes())
 }
 
 fn from_hex(hex: &str) -> Vec<u8> {

@@ -1,5 +1,7 @@
 //! HTTP as far as supervisord speaks it: the head of a request, and the head of an answer.
 
+use crate::format::form;
+
 /// A request's head may have so many bytes.
 pub(super) const MAX_HEAD: usize = 16 << 10;
 /// And its body.
@@ -29,8 +31,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Head> {
         return None;
     }
     let path = target.split(['?', '#']).next().unwrap_or_default();
-    let mut head =
-        Head { method: method.to_string(), path: unquoted(path), version: version.to_string(), ..Head::default() };
+    let mut head = Head {
+        method: method.to_string(),
+        path: form::decode_path(path),
+        version: version.to_string(),
+        ..Head::default()
+    };
     for line in lines.filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':')?;
         let value = value.trim();
@@ -49,26 +55,6 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Head> {
         }
     }
     Some(head)
-}
-
-fn unquoted(path: &str) -> String {
-    if !path.contains('%') {
-        return path.to_string();
-    }
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let mut out = Vec::new();
-    let mut rest = path.as_bytes();
-    while let Some((byte, behind)) = rest.split_first() {
-        rest = behind;
-        match (byte, digit(rest.first()), digit(rest.get(1))) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                rest = rest.get(2..).unwrap_or_default();
-            }
-            _ => out.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 impl Head {

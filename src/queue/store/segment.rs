@@ -12,6 +12,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::scan::Damage;
+use crate::format::hex;
 use crate::format::sort::sort;
 use crate::sys::file::{self, Context, FileError};
 
@@ -64,13 +65,7 @@ impl Header {
 /// The path of a segment.
 #[must_use]
 pub fn path(folder: &Path, number: u32) -> PathBuf {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut name = String::with_capacity(12);
-    for shift in (0..8).rev() {
-        name.push(HEX[(number >> (shift * 4)) as usize & 15] as char);
-    }
-    name.push_str(".seg");
-    folder.join(name)
+    folder.join(hex::encode(&number.to_be_bytes()) + ".seg")
 }
 
 /// The numbers of the segments in a folder, rising.

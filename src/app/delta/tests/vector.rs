@@ -29,7 +29,7 @@ fn the_page_s_vector_is_what_this_decoder_reads_and_this_writer_writes() {
     let head = head(&folder, models(), RESULT);
     let made = delta(&head, &INSTRUCTIONS);
     let block = PAGE.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let shown: String = made.iter().map(|byte| format!("{byte:02x}")).collect();
+    let shown: String = crate::format::hex::encode(&made);
     assert_eq!(
         apply(&hex(block), &folder).ok().as_deref(),
         Some(RESULT),
