@@ -4,5 +4,5 @@ ORDERS ?= 50
 
 .PHONY: bench-push
 bench-push: build
-	cargo build --quiet --locked --manifest-path tests/Cargo.toml --bin bench-push
+	cargo build --quiet --locked --manifest-path tests/Cargo.toml --features benches --bin bench-push
 	GWE_BIN=$(or $(AGENT),$(RELEASED)) tests/target/debug/bench-push $(ORDERS)

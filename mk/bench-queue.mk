@@ -6,5 +6,5 @@ PARTS ?=
 .PHONY: bench-queue
 bench: bench-queue
 bench-queue: build
-	cargo build --quiet --locked --manifest-path tests/Cargo.toml --bin bench-queue --bin murano
+	cargo build --quiet --locked --manifest-path tests/Cargo.toml --features benches --bin bench-queue --bin murano
 	GWE_BIN=$(RELEASED) tests/target/debug/bench-queue $(PARTS)

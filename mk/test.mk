@@ -33,7 +33,7 @@ lint-rust:
 	cargo fmt --check --manifest-path tests/Cargo.toml
 	cargo clippy --quiet --locked --no-default-features -- -D warnings
 	cargo clippy --quiet --locked --all-targets $(FEATURES_BUT_TLS) -- -D warnings
-	cargo clippy --quiet --locked --all-targets --manifest-path tests/Cargo.toml -- -D warnings
+	cargo clippy --quiet --locked --all-targets --all-features --manifest-path tests/Cargo.toml -- -D warnings
 
 lint-shell:
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(SHELL_SCRIPTS); \
@@ -47,7 +47,7 @@ unit: venv
 	tests/cargo-test.sh unit --locked $(FEATURES_BUT_TLS) --lib --bins $(ONLY)
 
 # The real binary from outside, with the real supervisord and a local cloud. Most of these tests wait most of the time.
-black-box: export RUST_TEST_THREADS ?= 12
+black-box: export RUST_TEST_THREADS ?= 20
 black-box: export GWE_BIN ?= $(RELEASED)
 black-box: build venv
 	arguments="--locked --no-fail-fast --manifest-path tests/Cargo.toml --lib --bins --tests"; \

@@ -24,6 +24,8 @@ for program in /usr/sbin/* /usr/bin/*; do
 	fi
 done
 rm "$folder/.files"
+# The base system's awk is mawk, also where another has been installed since and goes by the name.
+[ -e "$folder/awk" ] || ln -s "$(command -v mawk)" "$folder/awk"
 
 # A link would make Python's .venv depend on this folder.
 python=$(python3 -c 'import sys; print(sys.executable)')
