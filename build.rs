@@ -8,6 +8,7 @@
 //! file of its own beside the agent.
 //!
 //! `GWE_KEEP_UNWIND_TABLES=1` keeps them: debuggers and profilers then see call stacks of a stripped agent.
+//! `GWE_KEEP_SYMBOLS=1` leaves the symbols in the core, for a packager that strips by itself and keeps what it took off; the agent's are never stripped here.
 //! `GWE_PACK_RELOCATIONS=1` packs relative relocations, another 40 kB. The image's C library must know them: glibc 2.36, musl 1.2.4.
 
 use std::env;
@@ -27,12 +28,15 @@ const CORE_NAME: &str = "hosting-core";
 const ALONE: [&str; 6] =
     ["-nostdlib", "-nostartfiles", "-static", "-Wl,-z,noseparate-code", "-Wl,-z,norelro", "-Wl,--build-id=none"];
 
+const STRIPPED: &str = "strip=symbols";
+
 /// The processors whose system calls it knows.
 const ARCHITECTURES: [&str; 3] = ["x86_64", "aarch64", "arm"];
 
 const WITHOUT_SLEEPER: &str = "GWE_WITHOUT_SLEEPER";
 const WITHOUT_CORE: &str = "GWE_WITHOUT_CORE";
 const KEEP_TABLES: &str = "GWE_KEEP_UNWIND_TABLES";
+const KEEP_SYMBOLS: &str = "GWE_KEEP_SYMBOLS";
 const PACK_RELOCATIONS: &str = "GWE_PACK_RELOCATIONS";
 
 /// Beside the linker's own script, not in its place. 32-bit ARM has other tables, and keeps them.
@@ -47,7 +51,7 @@ fn main() {
     println!("cargo:rerun-if-changed={HOSTING}");
     build_sleeper();
     build_core();
-    for variable in [WITHOUT_SLEEPER, WITHOUT_CORE, KEEP_TABLES, PACK_RELOCATIONS] {
+    for variable in [WITHOUT_SLEEPER, WITHOUT_CORE, KEEP_TABLES, KEEP_SYMBOLS, PACK_RELOCATIONS] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
     if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") {
@@ -91,7 +95,7 @@ fn build_sleeper() {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("sleeper");
     let built = match is(WITHOUT_SLEEPER, "1") {
         true => std::fs::write(&out, b"").map_err(|error| format!("cannot write {}: {error}", out.display())),
-        false => build_alone("sleeper", SLEEPER, &[], &out),
+        false => build_alone("sleeper", SLEEPER, &[STRIPPED.to_string()], &out),
     };
     if let Err(why) = built {
         let target = env::var("TARGET").unwrap_or_default();
@@ -127,11 +131,12 @@ fn build_core() {
 /// Without unwind tables and as one whole, where this toolchain can; else some 15 kB larger.
 fn build_small_core(folder: &Path, file: &Path) -> Result<(), String> {
     let script = folder.join("core-without-tables.ld");
-    let mut options = vec!["codegen-units=1".to_string(), "lto".to_string()];
+    let strip: &[String] = if is(KEEP_SYMBOLS, "1") { &[] } else { &[STRIPPED.to_string()] };
+    let mut options = [strip, &["codegen-units=1".to_string(), "lto".to_string()]].concat();
     if !is("CARGO_CFG_TARGET_ARCH", "arm") && std::fs::write(&script, WITHOUT_TABLES).is_ok() {
         options.push(format!("link-arg=-Wl,-T,{}", script.display()));
     }
-    build_alone("hosting_core", CORE, &options, file).or_else(|_| build_alone("hosting_core", CORE, &[], file))
+    build_alone("hosting_core", CORE, &options, file).or_else(|_| build_alone("hosting_core", CORE, strip, file))
 }
 
 /// A program without libraries, for the target.
@@ -144,7 +149,7 @@ fn build_alone(name: &str, source: &str, options: &[String], out: &Path) -> Resu
     for target in targets() {
         let mut rustc = rustc_for(target.as_deref());
         rustc.args(["--crate-name", name, "--crate-type", "bin", "-C", "opt-level=z", "-C", "panic=abort"]);
-        rustc.args(["-C", "relocation-model=static", "-C", "strip=symbols", "-C", "force-unwind-tables=no"]);
+        rustc.args(["-C", "relocation-model=static", "-C", "force-unwind-tables=no"]);
         // Targets of musl bring start files of their own, which no argument to the linker leaves out.
         if is("CARGO_CFG_TARGET_ENV", "musl") {
             rustc.args(["-C", "link-self-contained=no"]);

@@ -84,6 +84,9 @@ CARGO_BUILD_FLAGS:append = " --no-default-features ${PACKAGECONFIG_CONFARGS}"
 # Some 40 kB less of flash. Every release that this layer is for has a C library that knows such relocations.
 export GWE_PACK_RELOCATIONS = "1"
 
+# The class strips, and keeps what it took off for -dbg; it refuses what was stripped before.
+export GWE_KEEP_SYMBOLS = "1"
+
 # tls-rustls: random numbers from the kernel, as OpenSSL's are; measuring the CPU's jitter costs each check-in 20 ms.
 export AWS_LC_SYS_NO_JITTER_ENTROPY = "1"
 
