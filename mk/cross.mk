@@ -13,11 +13,11 @@ cross:
 	tools/cross.sh "$(TARGET)" "$(FEATURES)"
 
 # The black-box tests that ask the most of an architecture. What measures memory or threads would measure qemu-user's; the one that is skipped by
-# name waits for minutes there. A word is looked for anywhere in a name, so what only ends like one of them is skipped, too.
+# name waits for minutes there. What is tested has the developer's tools too, whose tests these are. A word is looked for anywhere in a name, so what only ends like one of them is skipped, too.
 CROSS_TESTS = cli:: cli_engine:: cli_developer:: gmq_forward:: transport_tls::
 
 cross-test: murano
-	for target in $(CROSS_TARGETS); do tools/cross.sh $$target || [ $$? = 2 ] || exit 1; tests/cross/run.sh $$target \
+	for target in $(CROSS_TARGETS); do MORE_FEATURES=developer-tools tools/cross.sh $$target || [ $$? = 2 ] || exit 1; tests/cross/run.sh $$target \
 		cargo test --locked --no-fail-fast --manifest-path tests/Cargo.toml --test it -- $(CROSS_TESTS) --skip a_cut_inside_tls --skip gmq_cli:: || exit 1; done
 
 # A whole emulated armv7 machine in the year 2040: see the script. Needs qemu-system-arm.

@@ -1,11 +1,12 @@
 # What cross.sh and tiny.sh share, for them to source.
 # shellcheck shell=sh
 
-# cargo_features none|tls-openssl: prints the words that say so to cargo, or none.
+# cargo_features none|tls-openssl: prints the words that say so to cargo, or none. MORE_FEATURES of the environment come on top.
 cargo_features() {
+	more=${MORE_FEATURES:+--features $MORE_FEATURES}
 	case $1 in
-	none) ;;
-	tls-openssl) echo "--features tls-openssl" ;;
+	none) echo "$more" ;;
+	tls-openssl) echo "--features tls-openssl $more" ;;
 	*)
 		echo "FEATURES cannot be '$1': it must be none or tls-openssl" >&2
 		return 1

@@ -14,11 +14,6 @@ pub fn build(operands: &[PathBuf]) -> u8 {
         complain("--build-delta wants two tarballs: the old version, then the new one");
         return 2;
     };
-    make(old, new)
-}
-
-#[cfg(feature = "developer-tools")]
-fn make(old: &Path, new: &Path) -> u8 {
     let mut bar = bar::Bar::new();
     let built = delta::build::build(old, new, Path::new("."), &mut |percent| bar.show(percent));
     bar.end();
@@ -38,12 +33,6 @@ fn make(old: &Path, new: &Path) -> u8 {
     }
 }
 
-#[cfg(not(feature = "developer-tools"))]
-fn make(_: &Path, _: &Path) -> u8 {
-    complain("this program was built without the developer's tools; make deltas on a developer's machine");
-    2
-}
-
 /// Makes the new tarball in the current folder, and prints its full path.
 #[must_use]
 pub fn apply(operands: &[PathBuf]) -> u8 {
@@ -61,7 +50,6 @@ pub fn apply(operands: &[PathBuf]) -> u8 {
 }
 
 /// How far it is, for a person at a terminal.
-#[cfg(feature = "developer-tools")]
 mod bar {
     use std::io::{stderr, IsTerminal, Write};
 

@@ -9,6 +9,24 @@ use super::operator::{complain, print};
 use super::output;
 use crate::app::{self, Overrides};
 
+const NOT_HERE: &str =
+    "the developer's tools are not in this gwe, which was built for a gateway; they are in the one that `make` or \
+                        `cargo build` makes on a developer's machine";
+
+/// Runs one of the developer's tools, where they were built in. Images leave the feature out, and what is never called is not linked.
+#[must_use]
+pub fn tool(run: impl FnOnce() -> u8) -> u8 {
+    tool_if(cfg!(feature = "developer-tools"), run)
+}
+
+fn tool_if(is_here: bool, run: impl FnOnce() -> u8) -> u8 {
+    if is_here {
+        return run();
+    }
+    complain(NOT_HERE);
+    2
+}
+
 /// Asks for file name, app name and version, and writes the buildfile into the current folder. What is asked goes to stdout.
 #[must_use]
 pub fn create_buildfile() -> u8 {
@@ -64,4 +82,20 @@ fn verdict(faults: &[impl fmt::Display]) -> u8 {
         text.push_str(&format!("[FAIL] {fault}\n"));
     }
     print(&text).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_that_was_left_out_is_a_wrong_usage() {
+        let mut has_run = false;
+        assert_eq!(tool_if(false, || 0), 2);
+        let status = tool_if(true, || {
+            has_run = true;
+            1
+        });
+        assert!(has_run && status == 1);
+    }
 }

@@ -213,11 +213,11 @@ pub static TABLE: &[(&str, &[Row])] = &[
         &[
             row(
                 switch("-x", &["--create-buildfile"], "ask for file name, app name and version, and write a buildfile"),
-                Does::Run(|_| developer::create_buildfile()),
+                Does::Run(|_| developer::tool(developer::create_buildfile)),
             ),
             row(
                 option("-w", &["--check-buildfile"], "FILE", "check a buildfile: [PASS], or each fault"),
-                Does::Run(|call| developer::check_buildfile(call.value.as_ref())),
+                Does::Run(|call| developer::tool(|| developer::check_buildfile(call.value.as_ref()))),
             ),
             row(
                 option(
@@ -228,7 +228,7 @@ pub static TABLE: &[(&str, &[Row])] = &[
                 ),
                 Does::Run(|call| {
                     let (name, version) = (call.app_name.as_deref(), call.app_version.as_deref());
-                    developer::build_app(call.value.as_ref(), name, version)
+                    developer::tool(|| developer::build_app(call.value.as_ref(), name, version))
                 }),
             ),
             row(APP_NAME, Does::With("--build-app")),
@@ -242,7 +242,7 @@ pub static TABLE: &[(&str, &[Row])] = &[
                     value: "OLD NEW",
                     ..switch("", &["--build-delta"], "make the delta from one tarball to another, and print its full path")
                 },
-                Does::RunOnFiles(|call| delta::build(&call.operands)),
+                Does::RunOnFiles(|call| developer::tool(|| delta::build(&call.operands))),
             ),
             row(
                 Flag {
@@ -253,7 +253,7 @@ pub static TABLE: &[(&str, &[Row])] = &[
                         "make the new tarball of a delta and the old version (its folder or its tarball), and print its full path",
                     )
                 },
-                Does::RunOnFiles(|call| delta::apply(&call.operands)),
+                Does::RunOnFiles(|call| developer::tool(|| delta::apply(&call.operands))),
             ),
         ],
     ),

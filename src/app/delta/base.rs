@@ -68,10 +68,8 @@ pub(super) enum Choice<'a> {
     /// Those that the head marks, in order.
     Marked(&'a [u16]),
     /// Every one, and their marks are kept here: how a builder sees what unpacking has made.
-    #[cfg(any(test, feature = "developer-tools"))]
     All(&'a mut Vec<u16>),
     /// The files of this name at the top.
-    #[cfg(any(test, feature = "developer-tools"))]
     Only(&'a str, &'a mut Vec<u16>),
 }
 
@@ -84,12 +82,10 @@ impl Choice<'_> {
                 let _ = path;
                 marks.get(taken) == Some(&mark)
             }
-            #[cfg(any(test, feature = "developer-tools"))]
             Choice::All(marks) => {
                 marks.push(mark);
                 true
             }
-            #[cfg(any(test, feature = "developer-tools"))]
             Choice::Only(name, marks) => {
                 let is_it = path == name.as_bytes();
                 marks.extend(is_it.then_some(mark));

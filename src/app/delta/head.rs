@@ -74,7 +74,6 @@ impl Head {
     }
 
     /// Writes it as [`Head::read`] reads it.
-    #[cfg(any(test, feature = "developer-tools"))]
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         use super::wire::put_number;
         let text = |bytes: &[u8], out: &mut Vec<u8>| {

@@ -5,7 +5,6 @@
 
 mod apply;
 mod base;
-#[cfg(any(test, feature = "developer-tools"))]
 pub mod build;
 mod check;
 mod decoder;

@@ -93,7 +93,6 @@ impl<'a> Wire<'a> {
 }
 
 /// Writes a number as [`Wire::number`] reads it.
-#[cfg(any(test, feature = "developer-tools"))]
 pub(super) fn put_number(mut value: u64, out: &mut Vec<u8>) {
     while value > 0x7f {
         out.push(value as u8 | 0x80);
