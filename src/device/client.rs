@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::DeviceError;
+use super::evidence::{self, Values};
 use super::reply::{self, ContentInfo};
 use crate::config::Cik;
 use crate::format::form;
@@ -73,31 +74,27 @@ impl Client {
     /// # Errors
     /// 401: see [`DeviceError::unauthorized`].
     pub fn write(&self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), DeviceError> {
-        self.send("write", ALIAS, Some(cik), Some(&form_of(values)), &[]).map(|_| ())
+        let answer = self.send("write", ALIAS, Some(cik), Some(&form_of(values)), &[])?;
+        self.acknowledged("write", &answer)
     }
 
     /// Reads the latest values. An alias that does not exist or is empty is not in the answer.
     ///
     /// # Errors
     /// 401: see [`DeviceError::unauthorized`].
-    pub fn read(&self, cik: &Cik, aliases: &[&str]) -> Result<Vec<(String, String)>, DeviceError> {
+    pub fn read(&self, cik: &Cik, aliases: &[&str]) -> Result<Values, DeviceError> {
         let answer = self.send("read", &read_path(aliases), Some(cik), None, &[("Accept", FORM)])?;
-        Ok(form::pairs(&answer.text()).collect())
+        self.values("read", &answer, aliases)
     }
 
     /// Writes, then reads, in one request: the hybrid call.
     ///
     /// # Errors
     /// As [`Client::write`]; nothing was read then.
-    pub fn write_read(
-        &self,
-        cik: &Cik,
-        values: &[(&str, &str)],
-        aliases: &[&str],
-    ) -> Result<Vec<(String, String)>, DeviceError> {
+    pub fn write_read(&self, cik: &Cik, values: &[(&str, &str)], aliases: &[&str]) -> Result<Values, DeviceError> {
         let (path, body) = (read_path(aliases), form_of(values));
         let answer = self.send("write and read", &path, Some(cik), Some(&body), &[("Accept", FORM)])?;
-        Ok(form::pairs(&answer.text()).collect())
+        self.values("write and read", &answer, aliases)
     }
 
     /// Waits until one of the aliases is written, at most [`MAX_WAIT`]; `None`: it was not. `since` is unix seconds or the
@@ -125,7 +122,7 @@ impl Client {
             304 => return Ok(None),
             _ => return Err(refusal(&answer, "wait")),
         }
-        let values: Vec<_> = form::pairs(&answer.text()).collect();
+        let values = evidence::values_of(&answer.body, aliases).map_err(|how| DeviceError::Reply("wait", how))?;
         let last_modified = answer.head.header("last-modified").map(str::to_string);
         Ok(Some(Waited { values, last_modified }))
     }
@@ -142,7 +139,7 @@ impl Client {
         }
         let answer = self.ask(RECORD, Some(cik), Some(&body), &[], self.limits(body.len()))?;
         match answer.head.status {
-            200..=299 => Ok(()),
+            200..=299 => self.acknowledged("record", &answer),
             409 => match reply::conflicts(&answer.text()) {
                 conflicts if conflicts.is_empty() => Err(refusal(&answer, "record")),
                 conflicts => Err(DeviceError::Conflict(conflicts)),
@@ -157,7 +154,7 @@ impl Client {
     /// 403: wrong vendor or model.
     pub fn content_list(&self, vendor: &str, model: &str) -> Result<Vec<String>, DeviceError> {
         let answer = self.send("content list", &content_path(vendor, model, None), None, None, &[])?;
-        Ok(answer.text().lines().map(str::trim).filter(|id| !id.is_empty()).map(str::to_string).collect())
+        evidence::lines_of(&answer.body).map_err(|how| DeviceError::Reply("content list", how))
     }
 
     /// What the platform knows about a piece of content.
@@ -200,6 +197,33 @@ impl Client {
     ) -> Result<(), DeviceError> {
         let path = content_path(vendor, model, Some(id));
         http::download(&self.transport, &path, &[], from, sink)?.map_err(|answer| refusal(&answer, "download"))
+    }
+
+    /// The values that a success brings; one that brings none is one only where it is the platform's.
+    fn values(&self, call: &'static str, answer: &Answer, aliases: &[&str]) -> Result<Values, DeviceError> {
+        let values = evidence::values_of(&answer.body, aliases).map_err(|how| DeviceError::Reply(call, how))?;
+        if values.is_empty() {
+            self.acknowledged(call, answer)?;
+        }
+        Ok(values)
+    }
+
+    /// Takes a success that says nothing for the platform's, where it is.
+    fn acknowledged(&self, call: &'static str, answer: &Answer) -> Result<(), DeviceError> {
+        if !evidence::is_blank(&answer.body) {
+            return Err(DeviceError::Reply(call, evidence::instead(&answer.body)));
+        }
+        // Each time: a link may have become another's since the last answer.
+        if self.transport.is_exposed() {
+            self.timestamp().map_err(|e| {
+                let status = answer.head.status;
+                DeviceError::Reply(
+                    call,
+                    format!("{status} without TLS from what does not tell the platform's time: {e}"),
+                )
+            })?;
+        }
+        Ok(())
     }
 
     /// One request whose answer is a success, or an error.

@@ -18,6 +18,7 @@
 mod client;
 mod cloud;
 mod error;
+mod evidence;
 mod orders;
 mod reply;
 

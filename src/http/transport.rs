@@ -12,7 +12,7 @@ use super::error::TransportError;
 use super::framing::{is_interim, MAX_HEAD};
 use super::interim;
 use super::outcome;
-use super::proxy::{self, Proxy};
+use super::proxy::{self, BadProxy, Proxy};
 use super::relay::{Account, Plan, Relay};
 use super::resolve;
 use super::roots;
@@ -165,11 +165,21 @@ impl Transport {
         outcome::judge(&self.base, result, &account)
     }
 
+    /// Whether somebody on the way may answer in the server's place.
+    pub(crate) fn is_exposed(&self) -> bool {
+        let is_here = self.base.is_loopback() && matches!(self.proxy(), Ok(None));
+        !(self.base.https || is_here)
+    }
+
+    fn proxy(&self) -> Result<Option<Proxy>, BadProxy> {
+        let variable = |name: &str| std::env::var(name).ok();
+        proxy::choose(self.base.https, &self.base.host, &variable)
+    }
+
     /// A connection to the server, through the proxy where there is one; and the bytes received and sent on the way.
     fn connect(&self) -> Result<(std::net::TcpStream, (u64, u64)), TransportError> {
         let base = &self.base;
-        let variable = |name: &str| std::env::var(name).ok();
-        let proxy = proxy::choose(base.https, &base.host, &variable).map_err(|bad| {
+        let proxy = self.proxy().map_err(|bad| {
             TransportError::Proxy(format!("in the variable {}", bad.0), format!("cannot be used: {}", bad.1))
         })?;
         let (host, port) = proxy.as_ref().map_or((&base.host, base.port), |p| (&p.host, p.port));

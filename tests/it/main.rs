@@ -41,6 +41,7 @@ mod hosting_field;
 mod hosting_listen;
 mod hosting_options;
 mod idle;
+mod impostor;
 mod killed;
 mod local_users;
 mod manuals;

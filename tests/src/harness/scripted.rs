@@ -99,7 +99,8 @@ impl Drop for Scripted {
 }
 
 impl Guest {
-    fn read_request(&mut self) {
+    /// Takes the next request.
+    pub fn read_request(&mut self) {
         let _ = self.stream.set_read_timeout(Some(LIFE));
         let mut bytes = Vec::new();
         let mut part = [0; 16 * 1024];
