@@ -65,6 +65,21 @@ impl Sink for Fixed<'_> {
 pub trait Field<'a>: Sized {
     fn get(reader: &mut Reader<'a>) -> Option<Self>;
     fn put(&self, out: &mut dyn Sink) -> bool;
+
+    /// Becomes the next field, where there is one; `false`: it cannot be read. Never inlined: records have many fields, and the core is small.
+    #[inline(never)]
+    fn fill(&mut self, reader: &mut Reader<'a>) -> bool {
+        if reader.is_empty() {
+            return true;
+        }
+        match Self::get(reader) {
+            Some(value) => {
+                *self = value;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 macro_rules! number {
@@ -131,8 +146,8 @@ macro_rules! record {
                 let own = <&[u8] as super::wire::Field>::get(reader)?;
                 let mut own = super::wire::Reader::new(own);
                 let mut record = $name::default();
-                $(if !own.is_empty() { record.$field = super::wire::Field::get(&mut own)?; })*
-                Some(record)
+                let is_good = true $(&& super::wire::Field::fill(&mut record.$field, &mut own))*;
+                is_good.then_some(record)
             }
 
             pub fn encode(&self, out: &mut dyn super::wire::Sink) -> bool {

@@ -20,6 +20,7 @@ pub mod number {
     pub const SIGPROCMASK: usize = 14; pub const SIGACTION: usize = 13; pub const MEMFD_CREATE: usize = 319; pub const PRCTL: usize = 157;
     pub const INOTIFY_INIT1: usize = 294; pub const INOTIFY_ADD: usize = 254; pub const PPOLL: usize = 271; pub const GETUID: usize = 102;
     pub const GETPPID: usize = 110; pub const MKDIRAT: usize = 258; pub const IOCTL: usize = 16; pub const PRLIMIT64: usize = 302;
+    pub const MADVISE: usize = 28;
 }
 #[cfg(target_arch = "aarch64")]
 #[rustfmt::skip]
@@ -39,6 +40,7 @@ pub mod number {
     pub const SIGPROCMASK: usize = 135; pub const SIGACTION: usize = 134; pub const MEMFD_CREATE: usize = 279; pub const PRCTL: usize = 167;
     pub const INOTIFY_INIT1: usize = 26; pub const INOTIFY_ADD: usize = 27; pub const PPOLL: usize = 73; pub const GETUID: usize = 174;
     pub const GETPPID: usize = 173; pub const MKDIRAT: usize = 34; pub const IOCTL: usize = 29; pub const PRLIMIT64: usize = 261;
+    pub const MADVISE: usize = 233;
 }
 #[cfg(target_arch = "arm")]
 #[rustfmt::skip]
@@ -58,6 +60,7 @@ pub mod number {
     pub const SIGPROCMASK: usize = 175; pub const SIGACTION: usize = 174; pub const MEMFD_CREATE: usize = 385; pub const PRCTL: usize = 172;
     pub const INOTIFY_INIT1: usize = 360; pub const INOTIFY_ADD: usize = 317; pub const PPOLL: usize = 336; pub const GETUID: usize = 199;
     pub const GETPPID: usize = 64; pub const MKDIRAT: usize = 323; pub const IOCTL: usize = 54; pub const PRLIMIT64: usize = 369;
+    pub const MADVISE: usize = 220;
     /// The clock behind 2038; kernels since 5.1.
     pub const CLOCK_GETTIME64: usize = 403;
 }

@@ -56,6 +56,8 @@ pub struct Core {
     pub is_accepting: bool,
     /// The number of the process whose end is being told.
     pub ended_pid: i32,
+    /// Whether something was done that goes deep into the stack.
+    pub went_deep: bool,
     pub buffers: super::pool::Buffers,
 }
 

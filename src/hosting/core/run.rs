@@ -1,6 +1,7 @@
 //! The loop: what is due is done, then one wait for whatever comes.
 
 use super::arch::number;
+use super::memory::release_stack;
 use super::output::{read_once, Stream};
 use super::own::{Core, Surroundings};
 use super::pass::{pass, Next};
@@ -20,6 +21,8 @@ const ADD: usize = 1;
 const REMOVE: usize = 2;
 /// So many are looked at before the table is again.
 const AT_ONCE: usize = 16;
+/// A wait so long, or without an end, is worth giving memory back before.
+const LONG_MS: u64 = 500;
 
 /// Two words of data behind the mask; where, the machine says.
 #[cfg_attr(target_arch = "x86_64", repr(C, packed))]
@@ -62,14 +65,11 @@ impl Core {
 
 pub fn main(around: Surroundings) -> ! {
     around.remember();
-    let mut core = match renew::taken_over(around) {
-        Some(core) => core,
-        None => start::fresh(around, start::First::Yes),
-    };
+    let mut core = begin(around);
     loop {
         match pass(&mut core) {
             Next::AllStopped if core.store.header().mood == stop::MOOD_RESTART && core.next_configuration.is_some() => {
-                core = start_anew(core, around);
+                start_anew(&mut core, around);
             }
             Next::AllStopped => {
                 start::clean_up(&mut core);
@@ -83,9 +83,16 @@ pub fn main(around: Surroundings) -> ! {
     }
 }
 
+/// A frame of its own, as the next one: what stays on the stack for good is one `Core`.
+#[inline(never)]
+fn begin(around: Surroundings) -> Core {
+    renew::taken_over(around).unwrap_or_else(|| start::fresh(around, start::First::Yes))
+}
+
 /// The same process, with another configuration.
-fn start_anew(mut core: Core, around: Surroundings) -> Core {
-    start::clean_up_for_restart(&mut core);
+#[inline(never)]
+fn start_anew(core: &mut Core, around: Surroundings) {
+    start::clean_up_for_restart(core);
     for fd in [core.epoll, core.signals, core.notify] {
         close(fd);
     }
@@ -94,17 +101,23 @@ fn start_anew(mut core: Core, around: Surroundings) -> Core {
     core.store.release();
     // Those that are still there are known when they end.
     let fronts = core.fronts;
-    let mut anew = start::fresh(around, start::First::No { oom_score });
-    anew.fronts = fronts;
-    anew
+    *core = start::fresh(around, start::First::No { oom_score });
+    core.fronts = fronts;
 }
 
 fn wait(core: &mut Core, ms: Option<u64>) {
     let mut events = [Event::default(); AT_ONCE];
     let timeout = ms.map_or(-1, |ms| ms.min(i32::MAX as u64) as isize);
+    if core.went_deep && ms.map_or(true, |ms| ms >= LONG_MS) {
+        core.went_deep = false;
+        release_stack();
+    }
     let arguments = [core.epoll as usize, events.as_mut_ptr() as usize, AT_ONCE, timeout as usize, 0, 8];
     // SAFETY: room for so many.
     let count = unsafe { ask(number::EPOLL_PWAIT, &arguments) }.unwrap_or(0);
+    // Lines of output are what comes all the time, and stay near.
+    let is_output = |event: &Event| matches!((event.data >> 32) as u32, KIND_STDOUT | KIND_STDERR);
+    core.went_deep |= !events.iter().take(count).all(is_output);
     for event in events.iter().take(count) {
         let data = event.data;
         dispatch(core, (data >> 32) as u32, data as u32);

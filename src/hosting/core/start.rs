@@ -116,6 +116,7 @@ pub fn empty(around: Surroundings, store: Store) -> Core {
         watchdog_due_ms: 0,
         is_accepting: true,
         ended_pid: 0,
+        went_deep: true,
         buffers: pool::Buffers::EMPTY,
     }
 }

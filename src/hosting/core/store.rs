@@ -61,8 +61,8 @@ impl Store {
         Ok(Store { piece: Piece::shared(FD_STATE, size)? })
     }
 
-    pub fn release(self) {
-        self.piece.drop();
+    pub fn release(&mut self) {
+        core::mem::replace(&mut self.piece, Piece::NONE).drop();
     }
 
     pub fn bytes(&self) -> &'static [u8] {
