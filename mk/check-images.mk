@@ -2,7 +2,8 @@
 # "skipped: needs …"; .ci/run installs them all.
 
 .PHONY: check-images venv
-check-images: venv
+check-images: export GWE_BIN ?= $(RELEASED)
+check-images: build venv
 	@if [ -e .venv/ready ]; then .venv/bin/python -m unittest discover -s tests/images -v; \
 	else why="needs python3-venv"; echo "skipped: $$why"; [ -z "$$GWE_SKIPPED" ] || printf 'check-images\t%s\n' "$$why" >>"$$GWE_SKIPPED"; fi
 

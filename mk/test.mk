@@ -44,7 +44,7 @@ TESTS ?=
 ONLY = $(if $(strip $(TESTS)),-- --exact $(TESTS))
 
 unit: venv
-	tests/cargo-test.sh unit --locked $(FEATURES_BUT_TLS) --lib --bins $(ONLY)
+	tests/cargo-test.sh unit --locked $(FEATURES_BUT_TLS) --lib $(ONLY)
 
 # The real binary from outside, with the real supervisord and a local cloud. Most of these tests wait most of the time.
 black-box: export RUST_TEST_THREADS ?= 20

@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
-# Usage: run.sh COMMAND…   Runs a command as on a fresh machine: PATH is one folder, with the programs of Debian's base system, git, make,
+# Usage: run.sh [--no-venv] COMMAND…   Runs a command as on a fresh machine: PATH is one folder, with the programs of Debian's base system, git, make,
 # the C compiler that Rust links with, Python 3 and Rust. All else that this machine may have (minisign, shellcheck, strace, supervisor,
 # QEMU, BusyBox, curl, OpenSSL, node…) is not there.
+# --no-venv: Python 3 as Debian has it without python3-venv and python3-pip.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+without=()
+if [ "${1:-}" = --no-venv ]; then
+	without=(ensurepip pip)
+	shift
+fi
 
 command -v dpkg-query >/dev/null || { echo "skipped: a fresh PATH: needs dpkg" >&2; exit 0; }
 folder=$PWD/target/fresh
@@ -29,7 +35,13 @@ rm "$folder/.files"
 
 # A link would make Python's .venv depend on this folder.
 python=$(python3 -c 'import sys; print(sys.executable)')
-printf '#!/bin/sh\nexec "%s" "$@"\n' "$python" >"$folder/python3"
+hidden=$folder/.hidden
+mkdir "$hidden"
+for module in ${without[@]+"${without[@]}"}; do
+	mkdir "$hidden/$module"
+	echo "raise ImportError('not on this machine')" >"$hidden/$module/__init__.py"
+done
+printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" "$@"\n' "$hidden" "$python" >"$folder/python3"
 chmod +x "$folder/python3"
 cargo=$(dirname "$(command -v cargo)")
 for program in cargo rustc rustfmt cargo-fmt cargo-clippy clippy-driver rustdoc rustup; do
