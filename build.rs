@@ -151,7 +151,7 @@ fn build_alone(name: &str, source: &str, options: &[String], out: &Path) -> Resu
         rustc.args(["--crate-name", name, "--crate-type", "bin", "-C", "opt-level=z", "-C", "panic=abort"]);
         rustc.args(["-C", "relocation-model=static", "-C", "force-unwind-tables=no"]);
         // Targets of musl bring start files of their own, which no argument to the linker leaves out.
-        if is("CARGO_CFG_TARGET_ENV", "musl") {
+        if target.as_ref().map_or(is("CARGO_CFG_TARGET_ENV", "musl"), |target| target.contains("-musl")) {
             rustc.args(["-C", "link-self-contained=no"]);
         }
         ALONE.iter().for_each(|argument| {

@@ -299,6 +299,19 @@ class Package(unittest.TestCase):
         self.assertLessEqual(layer, here)
         self.assertEqual({name for name in here - layer if not name.startswith(("TLS_", "HOSTING_"))}, {"DDI", "ARCH_SUPPORTS", "GMQ", "DOCS", "SITE", "SBOM"})
 
+    def test_no_variable_is_set_for_all_and_again_on_a_condition(self):
+        # Buildroot's check-package: "conditional override of variable".
+        depth, always, wrong = 0, set(), []
+        for line in (PACKAGE / "gwe.mk").read_text().splitlines():
+            depth += line.startswith(("ifeq", "ifneq", "ifdef", "ifndef")) - line.startswith("endif")
+            if found := re.match(r"([A-Z0-9_]+) *:?= ", line):
+                if not depth:
+                    always.add(found[1])
+                elif found[1] in always:
+                    wrong.append(found[1])
+        self.assertEqual(wrong, [])
+        self.assertIn("GWE_CARGO_BUILD_OPTS", always)
+
     def test_scripts(self):
         if not shutil.which("shellcheck"):
             sandbox.skip("needs shellcheck")

@@ -40,7 +40,6 @@ GWE_CARGO_ENV += \
 	CARGO_TARGET_$(call UPPERCASE,$(RUSTC_TARGET_NAME))_RUSTFLAGS="$(strip $(GWE_RUSTFLAGS))"
 
 GWE_CARGO_BUILD_OPTS = --no-default-features
-GWE_FEATURES = none
 
 ifeq ($(BR2_PACKAGE_GWE_TLS_OPENSSL),y)
 GWE_FEATURES = tls-openssl
@@ -53,6 +52,8 @@ GWE_LICENSE += , BSD-3-Clause (crates)
 # Random numbers from the kernel, as OpenSSL's are: measuring the CPU's jitter
 # costs each check-in 20 ms.
 GWE_CARGO_ENV += AWS_LC_SYS_NO_JITTER_ENTROPY=1
+else
+GWE_FEATURES = none
 endif
 
 ifeq ($(BR2_PACKAGE_GWE_DDI),y)
