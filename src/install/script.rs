@@ -14,6 +14,7 @@ use crate::app::{Installer, TarballName};
 use crate::config::paths::ROOT_VARIABLE;
 use crate::http;
 use crate::sys::file::{self, FileError};
+use crate::sys::mounts;
 use crate::sys::process::{self, Ended};
 
 /// For installers, where init gave supervisord no PATH.
@@ -89,16 +90,22 @@ fn cause(error: &io::Error, folder: &Path, what: &str) -> String {
     match error.kind() {
         io::ErrorKind::NotFound if what == "setup.py" => "there is no python3 on this gateway".to_string(),
         io::ErrorKind::NotFound if is_there => {
-            let text = file::read(&folder.join(what), MAX_SCRIPT).ok().flatten().unwrap_or_default();
-            let line = text.split(|b| *b == b'\n').next().unwrap_or_default();
-            let line: String = String::from_utf8_lossy(line).chars().take(MAX_LINE).collect();
-            format!("this gateway does not have what its first line names: {line}")
+            format!("this gateway does not have what its first line names: {}", first_line(&folder.join(what)))
+        }
+        io::ErrorKind::PermissionDenied if mounts::is_noexec(folder) => {
+            format!("{error}; {} is on a file system that is mounted noexec", folder.display())
         }
         io::ErrorKind::PermissionDenied if is_there => {
-            format!("{error}; is {} on a file system that is mounted noexec?", folder.display())
+            format!("{error}; may what its first line names be run? {}", first_line(&folder.join(what)))
         }
         _ => error.to_string(),
     }
+}
+
+fn first_line(script: &Path) -> String {
+    let text = file::read(script, MAX_SCRIPT).ok().flatten().unwrap_or_default();
+    let line = text.split(|b| *b == b'\n').next().unwrap_or_default();
+    String::from_utf8_lossy(line).chars().take(MAX_LINE).collect()
 }
 
 /// What an installer wrote, in its folder or elsewhere, must not be lost behind a version that is recorded as installed or as

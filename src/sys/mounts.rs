@@ -119,13 +119,7 @@ pub fn file_systems() -> io::Result<Mounted> {
 /// # Errors
 /// What statvfs(3) said.
 pub fn usage(path: &Path) -> io::Result<Usage> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: a statvfs is integers only, so all zeros is a valid one.
-    let mut answer: Statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: `path` ends with a NUL, and `answer` is a valid statvfs, which the call fills in.
-    if unsafe { statvfs(path.as_ptr(), &mut answer) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let answer = ask(path)?;
     // The types of these fields differ between machines, and are unsigned on all.
     #[allow(clippy::unnecessary_cast)]
     Ok(Usage {
@@ -136,6 +130,23 @@ pub fn usage(path: &Path) -> io::Result<Usage> {
         inodes: answer.f_files as u64,
         inodes_available: answer.f_favail as u64,
     })
+}
+
+/// Whether nothing that lies on the file system of `path` may be run; not where that cannot be told.
+#[must_use]
+pub fn is_noexec(path: &Path) -> bool {
+    ask(path).is_ok_and(|answer| answer.f_flag & libc::ST_NOEXEC != 0)
+}
+
+fn ask(path: &Path) -> io::Result<Statvfs> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: a statvfs is integers only, so all zeros is a valid one.
+    let mut answer: Statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: `path` ends with a NUL, and `answer` is a valid statvfs, which the call fills in.
+    if unsafe { statvfs(path.as_ptr(), &mut answer) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(answer)
 }
 
 /// Whether asking this mount may never come back. The root is asked in any case: the program itself runs from it.

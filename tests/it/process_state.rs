@@ -1,7 +1,8 @@
 //! What a process is given by whoever starts it does not decide what it does (docs/spec/failures.md, case 03), and messages name what is missing
 //! (docs/spec/failures.md, case 12).
 
-use gwe_tests::harness::{run, Background, Kind, Site, Tarball, PATIENCE};
+use gwe_tests::harness::{run, Background, Kind, Site, SmallDisk, Tarball, PATIENCE};
+use gwe_tests::skip;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -82,4 +83,35 @@ fn an_interpreter_that_is_missing_is_named() {
     let status = site.install("app.v1.tar.gz", &tarball);
     let told = "this gateway does not have what its first line names: #!/no/such/bash";
     assert!(status.contains(told), "{status}");
+}
+
+/// netdata#7536: nothing on such a mount can be run; that is said, and it is not held against the content.
+#[test]
+fn a_state_folder_on_a_noexec_mount_is_told_as_such() {
+    let site = Site::new();
+    let state = site.gateway.root().path("var/lib/gwe");
+    let Some(disk) = SmallDisk::mount(&state, "size=8m,noexec") else {
+        skip!("needs root, to mount a file system noexec");
+    };
+    let told = |folder: &str| {
+        format!("Permission denied (os error 13); {folder} is on a file system that is mounted noexec\n")
+    };
+    let package = Tarball::app("true").file("gwe", 0o755, "#!/bin/sh\necho 9.9.9\n");
+    for (name, slot) in [("app", "apps/app/a"), ("gwe", "apps/gwe/a")] {
+        let status = site.install(&format!("{name}.v9.9.9.tar.gz"), &package);
+        let wanted = told(&state.join(slot).display().to_string());
+        assert!(status.contains("install.sh could not be started: ") && status.contains(&wanted), "{status}");
+    }
+    disk.remount("exec");
+    site.order(&["app.v9.9.9.tar.gz"]);
+    site.check_in().ok();
+    assert_eq!(site.fetch_status(), "[gwe] installed app v9.9.9 in N s\n");
+}
+
+#[test]
+fn an_interpreter_that_may_not_be_run_is_named() {
+    let site = Site::new();
+    let tarball = Tarball::new().entry("install.sh", 0o755, Kind::File(b"#!/etc/passwd\n".to_vec()));
+    let status = site.install("app.v1.tar.gz", &tarball);
+    assert!(status.contains("may what its first line names be run? #!/etc/passwd"), "{status}");
 }
