@@ -28,7 +28,7 @@
 # TRUSTED_KEYS           minisign public keys of this machine (*.pub): only signed tarballs are then installed
 # APPS                   tarballs of this machine that the gateway installs at first boot, in the order of their names
 # LOGDIR                 the logs of gwe, gmq and the applications: /var/log is a tmpfs on most images, /var/lib/gwe/log is on flash
-# CHECKER                a gwe that runs on this machine, where BINARY does not: it checks the settings, and a bad one fails the install
+# CHECKER                a gwe that runs on this machine, where BINARY does not: it checks the settings, and a bad one fails the install; empty is BINARY
 # DATA                   the block device for /var/lib/gwe; empty leaves mounting it to the image
 
 # Only these two may come from the environment: names such as DATA or SERVER mean other things there.
@@ -69,7 +69,7 @@ TRUSTED_KEYS =
 APPS =
 LOGDIR = /var/log
 DATA =
-CHECKER = $(BINARY)
+CHECKER =
 
 # The agent's own paths, which no PREFIX moves.
 GWE_CONF := /etc/gwe
@@ -195,9 +195,10 @@ endif
 ifneq ($(strip $(APPS)),)
 	install -m 0644 $(APPS) "$(DESTDIR)$(GWE_APPS)"
 endif
-# A setting that does not fit fails here, and not in the field. A binary for another machine cannot say so: CHECKER may.
-	@if "$(CHECKER)" --version >/dev/null 2>&1; then "$(CHECKER)" --root "$(or $(DESTDIR),/)" --check-config >&2; \
-	else echo "the settings were not checked: $(CHECKER) does not run here; give CHECKER a gwe that does" >&2; fi
+# A setting that does not fit fails here, and not in the field. A binary for another machine cannot say so: CHECKER may, and who names one wants it.
+	@if "$(or $(CHECKER),$(BINARY))" --version >/dev/null 2>&1; then "$(or $(CHECKER),$(BINARY))" --root "$(or $(DESTDIR),/)" --check-config >&2; \
+	elif [ -n "$(CHECKER)" ]; then echo "$(CHECKER), which is to check the settings, does not run here" >&2; exit 1; \
+	else echo "the settings were not checked: $(BINARY) does not run here; give CHECKER a gwe that does" >&2; fi
 	install -d "$(DESTDIR)$(DATADIR)/gwe"
 	install -m 0644 configs/product/gwe.spec "$(DESTDIR)$(DATADIR)/gwe/gwe.spec"
 

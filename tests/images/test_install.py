@@ -159,6 +159,20 @@ class Installed(unittest.TestCase):
         for file in ("supervisord.conf", "supervisor.d/gwe.conf", "supervisor.d/gmq.conf"):
             self.assertIn("logfile = /var/lib/gwe/log/", (tree / "etc/gwe" / file).read_text())
 
+    def test_who_checks_the_settings_decides_and_one_that_does_not_run_is_no_success(self):
+        self.binary.write_text("no program of this machine")
+        sees_all = self.stand_in("checker", '[ "$1" = --version ] || { [ "$1 $3" = "--root --check-config" ] && test -f "$2/etc/gwe/Engine.config"; }')
+        self.assertTrue((self.install(f"CHECKER={sees_all}") / "etc/gwe/Engine.config").exists())
+        for checker in (self.stand_in("strict", '[ "$1" = --version ]'), self.binary, self.scratch / "nowhere"):
+            with self.assertRaises(Exception, msg=str(checker)):
+                self.install(f"CHECKER={checker}")
+
+    def stand_in(self, name, script):
+        program = self.scratch / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        return program
+
     def test_nothing_in_it_is_unique_to_a_unit(self):
         text = (self.install() / "etc/gwe/Gateway.cfg").read_text()
         self.assertIn("cik = ''\n", text)

@@ -128,6 +128,15 @@ class Tasks(unittest.TestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("No rule to make target 'install'", done.stderr)
 
+    def test_a_bad_setting_fails_the_install_where_a_checker_of_this_machine_is_named(self):
+        strict = self.work / "strict"
+        strict.write_text('#!/bin/sh\n[ "$1" = --version ] || { echo "line 2: server cannot be that"; exit 1; }\n')
+        strict.chmod(0o755)
+        for release in RELEASES:
+            done = self.recipe(release, GWE_CHECKER=str(strict)).run("do_install", HELPERS)
+            self.assertIn("server cannot be that", done.stderr)
+            self.assertNotEqual(done.returncode, 0)
+
     def test_the_settings_reach_the_files_with_the_sources_of_each_release(self):
         key, app = self.work / "oem.pub", self.work / "hello.v1.tar.gz"
         key.write_text("key")

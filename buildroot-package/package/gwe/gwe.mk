@@ -92,7 +92,8 @@ GWE_MAKE_OPTS = \
 	TRUSTED_KEYS="$(call qstrip,$(BR2_PACKAGE_GWE_TRUSTED_KEYS))" \
 	APPS="$(call qstrip,$(BR2_PACKAGE_GWE_APPS))" \
 	LOGDIR="$(call qstrip,$(BR2_PACKAGE_GWE_LOGDIR))" \
-	DATA="$(call qstrip,$(BR2_PACKAGE_GWE_DATA))"
+	DATA="$(call qstrip,$(BR2_PACKAGE_GWE_DATA))" \
+	CHECKER="$(call qstrip,$(BR2_PACKAGE_GWE_CHECKER))"
 
 define GWE_INSTALL_TARGET_CMDS
 	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) $(GWE_MAKE_OPTS) INIT=none install
@@ -117,7 +118,7 @@ endif
 
 define GWE_PERMISSIONS
 	/etc/gwe d 755 0 0 - - - - -
-	/var/lib/gwe d 755 0 0 - - - - -
+	/var/lib/gwe d 711 0 0 - - - - -
 endef
 
 $(eval $(cargo-package))

@@ -67,6 +67,9 @@ GWE_APPS ?= ""
 GWE_LOGDIR ?= "${localstatedir}/log"
 # The block device for /var/lib/gwe, checked, formatted where it is blank, and mounted; empty leaves all that to the image's fstab.
 GWE_DATA ?= ""
+# A gwe that runs on the build machine (its path), which checks these settings: a bad one fails do_install. Without one they are checked only
+# where the machine's own program runs there.
+GWE_CHECKER ?= ""
 
 SRC_URI += "${@' '.join('file://%s;unpack=0' % name for name in d.expand('${GWE_CACERT} ${GWE_TRUSTED_KEYS} ${GWE_APPS}').split())}"
 
@@ -134,7 +137,8 @@ do_install() {
             TRUSTED_KEYS="$(in_unpackdir ${GWE_TRUSTED_KEYS})" \
             APPS="$(in_unpackdir ${GWE_APPS})" \
             LOGDIR="${GWE_LOGDIR}" \
-            DATA="${GWE_DATA}"
+            DATA="${GWE_DATA}" \
+            CHECKER="${GWE_CHECKER}"
     done
 }
 
