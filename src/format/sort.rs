@@ -16,6 +16,14 @@ pub fn sort<T: Ord>(items: &mut [T]) {
     }
 }
 
+/// Sorts by a key; those of one key stay in their order.
+pub fn sort_by_key<T, K: Ord>(items: &mut Vec<T>, key: impl Fn(&T) -> K) {
+    let mut order: Vec<(K, usize)> = items.iter().enumerate().map(|(at, item)| (key(item), at)).collect();
+    sort(&mut order);
+    let mut taken: Vec<Option<T>> = items.drain(..).map(Some).collect();
+    items.extend(order.into_iter().filter_map(|(_, at)| taken.get_mut(at)?.take()));
+}
+
 /// Moves the item at `at` down until no child of its place is greater: then the heap is one again.
 fn sift_down<T: Ord>(heap: &mut [T], mut at: usize) {
     loop {
@@ -31,7 +39,7 @@ fn sift_down<T: Ord>(heap: &mut [T], mut at: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::sort;
+    use super::{sort, sort_by_key};
 
     #[test]
     fn every_order_of_a_short_list_is_sorted() {
@@ -60,6 +68,15 @@ mod tests {
             sort(&mut items);
             assert_eq!(items, rising);
         }
+    }
+
+    #[test]
+    fn by_a_key_those_of_one_key_stay_in_their_order() {
+        let mut items: Vec<(u32, usize)> = (0..1000).map(|at: u32| (at * 7 % 10, at as usize)).collect();
+        let mut expected = items.clone();
+        expected.sort_by_key(|(key, _)| *key);
+        sort_by_key(&mut items, |(key, _)| *key);
+        assert_eq!(items, expected);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{Parser, RpcError, Value, MAX_BYTES};
 use crate::format::base64;
+use crate::format::python;
 use crate::format::xml::{escape_into, Reader, Token};
 
 /// Reads a call: the method's name and its parameters, of which there may be no word at all. Bytes that are no UTF-8 become U+FFFD.
@@ -40,9 +41,9 @@ fn plain(value: Value) -> Value {
             let bytes = base64::decode(&text).unwrap_or_default();
             Value::Text(String::from_utf8_lossy(&bytes).into_owned())
         }
-        Value::Other("double", text) => match text.trim().parse::<f64>() {
-            Ok(number) => Value::Int(number as i64),
-            Err(_) => Value::Other("double", text),
+        Value::Other("double", text) => match python::whole_part(&text) {
+            Some(number) => Value::Int(number),
+            None => Value::Other("double", text),
         },
         other => other,
     }

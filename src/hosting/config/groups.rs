@@ -4,6 +4,7 @@ use super::names::{sections, sections_of, Names};
 use super::program::{processes, Process};
 use super::{users, values, Fault, Loader, Note};
 use crate::format::python::repr;
+use crate::format::sort::sort_by_key;
 use crate::hosting::events;
 
 /// A group of processes.
@@ -72,7 +73,7 @@ pub(super) fn groups(loader: &mut Loader) -> Result<Vec<Group>, Fault> {
             groups.push(make(loader, &section, &name)?);
         }
     }
-    groups.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
+    sort_by_key(&mut groups, |group| (group.priority, group.name.clone()));
     Ok(groups)
 }
 
@@ -152,7 +153,7 @@ fn pool(loader: &Loader, section: &str) -> Result<(i64, Kind), String> {
         return Err(format!("[{section}] section requires an \"events\" line"));
     }
     let mut events = 0;
-    for name in wanted.split(',').map(|name| name.trim().to_uppercase()) {
+    for name in wanted.split(',').map(|name| name.trim().to_ascii_uppercase()) {
         match events::bits_of(&name) {
             0 => return Err(format!("Unknown event type {name} in [{section}] events")),
             bits => events |= bits,
@@ -234,7 +235,7 @@ fn place(url: &str, socket: &mut Socket, is_owned: bool) -> Result<(), String> {
     match parts.filter(|(host, port)| is_good(host, port)) {
         Some((host, port)) => {
             socket.port = values::port(port)?;
-            socket.host = host.to_lowercase();
+            socket.host = host.to_ascii_lowercase();
             socket.url = format!("tcp://{}:{}", socket.host, socket.port);
             Ok(())
         }

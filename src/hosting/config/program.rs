@@ -6,6 +6,7 @@ use super::values::{self, LogFile};
 use super::{Loader, Note};
 use crate::format::pairs::{pairs, PairsError};
 use crate::format::percent::Value;
+use crate::format::sort::sort_by_key;
 use crate::hosting::definition::MAX_PROCESSES;
 use crate::hosting::table::Restart;
 
@@ -95,7 +96,7 @@ pub(super) fn processes(loader: &mut Loader, section: &str, group: &str) -> Resu
     for number in common.first..common.first.saturating_add(common.numprocs) {
         processes.push(one(loader, section, &common, &mut names, number)?);
     }
-    processes.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
+    sort_by_key(&mut processes, |process| (process.priority, process.name.clone()));
     Ok(processes)
 }
 

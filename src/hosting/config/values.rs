@@ -1,4 +1,4 @@
-//! Values as supervisord 4.3.0 reads them, with its messages.
+//! Values as supervisord 4.3.0 reads them, with its messages. Case is that of ASCII: all words that mean something are.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub(crate) fn integer(text: &str) -> Read<i64> {
 }
 
 pub(super) fn boolean(text: &str) -> Read<bool> {
-    match text.to_lowercase().as_str() {
+    match text.to_ascii_lowercase().as_str() {
         "yes" | "true" | "on" | "1" => Ok(true),
         "no" | "false" | "off" | "0" => Ok(false),
         _ => Err(format!("not a valid boolean value: {}", repr(text))),
@@ -25,7 +25,7 @@ pub(super) fn boolean(text: &str) -> Read<bool> {
 }
 
 pub(super) fn autorestart(text: &str) -> Read<Restart> {
-    let lower = text.to_lowercase();
+    let lower = text.to_ascii_lowercase();
     match boolean(&lower) {
         Ok(true) => Ok(Restart::Always),
         Ok(false) => Ok(Restart::Never),
@@ -35,7 +35,7 @@ pub(super) fn autorestart(text: &str) -> Read<Restart> {
 }
 
 pub(crate) fn byte_size(text: &str) -> Read<i64> {
-    let lower = text.to_lowercase();
+    let lower = text.to_ascii_lowercase();
     for (suffix, factor) in [("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1_i64 << 30)] {
         if let Some(number) = lower.strip_suffix(suffix) {
             return Ok(integer(number)?.saturating_mul(factor));
@@ -57,7 +57,7 @@ pub(crate) fn signal(text: &str) -> Read<i32> {
             found.ok_or_else(|| format!("value {} is not a valid signal number", repr(text)))
         }
         None => {
-            let upper = text.trim().to_uppercase();
+            let upper = text.trim().to_ascii_uppercase();
             let name = upper.strip_prefix("SIG").unwrap_or(&upper);
             let found = known().find(|(known, _)| *known == name).map(|(_, number)| *number);
             found.ok_or_else(|| format!("value {} is not a valid signal name", repr(text)))
@@ -78,7 +78,7 @@ pub(crate) fn octal(text: &str) -> Read<i64> {
 }
 
 pub(crate) fn level(text: &str) -> Read<u32> {
-    Ok(match text.to_lowercase().as_str() {
+    Ok(match text.to_ascii_lowercase().as_str() {
         "critical" => 50,
         "error" => 40,
         "warn" => 30,
@@ -139,7 +139,7 @@ pub enum LogFile {
 }
 
 pub(super) fn log_file(text: &str) -> Read<LogFile> {
-    match text.to_lowercase().as_str() {
+    match text.to_ascii_lowercase().as_str() {
         "none" | "off" => Ok(LogFile::None),
         "auto" => Ok(LogFile::Auto),
         "syslog" => Ok(LogFile::Syslog),
@@ -152,7 +152,7 @@ pub(super) fn address(text: &str) -> Read<(String, u16)> {
     match text.rsplit_once(':') {
         Some((_, "")) => Err("no port number specified in ''".to_string()),
         Some((host, number)) => {
-            let host = host.to_lowercase();
+            let host = host.to_ascii_lowercase();
             Ok((host, port(number)?))
         }
         None => match port(text) {

@@ -163,7 +163,7 @@ fn is_meant(session: &mut Session<'_>, question: &str) -> io::Result<bool> {
         return Ok(true);
     }
     let answer = shell::ask(session, question)?;
-    Ok(answer.is_some_and(|answer| answer.to_lowercase().starts_with('y')))
+    Ok(answer.is_some_and(|answer| answer.to_ascii_lowercase().starts_with('y')))
 }
 
 pub(super) fn shutdown(session: &mut Session<'_>, argument: &str) -> Done {

@@ -37,7 +37,7 @@ pub(super) fn tail(session: &mut Session<'_>, argument: &str) -> Done {
     let (name, channel) = match words[..] {
         [] => return Ok(session.fail(GENERIC, "Error: tail requires process name")?),
         [name] => (name, "stdout".to_string()),
-        [name, .., channel] => (name, channel.to_lowercase()),
+        [name, .., channel] => (name, channel.to_ascii_lowercase()),
     };
     if channel != "stdout" && channel != "stderr" {
         return Ok(session.fail(GENERIC, &["Error: bad channel ", &repr(&channel)].concat())?);

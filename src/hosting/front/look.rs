@@ -5,6 +5,7 @@ use super::command;
 use super::fault::Fault;
 use super::now::{gone, text, Found, Now};
 use super::{namespec, Core, Gone};
+use crate::format::sort::sort_by_key;
 use crate::format::xmlrpc::Value;
 use crate::hosting::definition::{Channel, Configuration, Program, Zone};
 use crate::hosting::encode::Bytes;
@@ -126,7 +127,7 @@ pub(super) fn all_process_info(core: &mut dyn Core) -> Result<Value, Fault> {
     let now = now(core)?;
     let clocks = core.clocks();
     let mut found = now.processes();
-    found.sort_by(|a, b| (&a.group, &a.name).cmp(&(&b.group, &b.name)));
+    sort_by_key(&mut found, |one| (one.group.clone(), one.name.clone()));
     Ok(Value::Array(found.iter().map(|one| info(one, now.settings().zones, clocks)).collect()))
 }
 
@@ -197,8 +198,7 @@ pub(super) fn all_config_info(core: &mut dyn Core) -> Result<Value, Fault> {
             all.push((text(program.name), Value::Struct(members)));
         }
     }
-    // Those of one name stay in their order.
-    all.sort_by(|a, b| a.0.cmp(&b.0));
+    sort_by_key(&mut all, |(name, _)| name.clone());
     Ok(Value::Array(all.into_iter().map(|(_, value)| value).collect()))
 }
 
