@@ -6,6 +6,7 @@ use miniserde::{json, Deserialize};
 
 use super::clean;
 use crate::format::hex;
+use crate::format::json::Json;
 use crate::orders::request::Entry;
 use crate::orders::{Beside, End, Link, Order, Part, Until};
 
@@ -203,47 +204,54 @@ pub fn parse<T: Deserialize>(body: &[u8]) -> Option<T> {
 
 /// A feedback. No `id`, no `time`, no `progress`: some servers refuse them.
 pub fn feedback(execution: &str, finished: &str, now_ms: u64, end: Option<&End>) -> String {
-    let mut body =
-        format!(r#"{{"timestamp":{now_ms},"status":{{"execution":"{execution}","result":{{"finished":"{finished}"}}"#);
-    if let Some(end) = end {
-        body.push_str(&format!(r#","code":{},"details":["#, end.code));
-        push_list(&mut body, clean::messages(&end.lines).iter());
-        body.push(']');
-    }
-    body.push_str("}}");
-    body
+    let lines = end.map(|end| &end.lines[..]);
+    status(execution, finished, now_ms, end.map(|end| end.code.into()), lines)
 }
 
 /// A feedback with one message.
 pub fn remark(execution: &str, finished: &str, now_ms: u64, line: &str) -> String {
-    let message = json::to_string(&clean::messages(&[line.to_string()]));
-    format!(
-        r#"{{"timestamp":{now_ms},"status":{{"execution":"{execution}","result":{{"finished":"{finished}"}},"details":{message}}}}}"#
-    )
+    status(execution, finished, now_ms, None, Some(&[line.to_string()]))
+}
+
+fn status(execution: &str, finished: &str, now_ms: u64, code: Option<i64>, details: Option<&[String]>) -> String {
+    let mut json = Json::new();
+    json.begin_object();
+    json.key("timestamp");
+    json.unsigned(now_ms);
+    json.key("status");
+    json.begin_object();
+    json.key("execution");
+    json.string(execution);
+    json.key("result");
+    json.begin_object();
+    json.key("finished");
+    json.string(finished);
+    json.end_object();
+    if let Some(code) = code {
+        json.key("code");
+        json.signed(code);
+    }
+    if let Some(lines) = details {
+        json.key("details");
+        json.begin_array();
+        clean::messages(lines).iter().for_each(|line| json.string(line));
+        json.end_array();
+    }
+    json.end_object();
+    json.end_object();
+    json.finish()
 }
 
 /// All attributes, in place of those that the server has.
 pub fn config_data(attributes: &[(String, String)]) -> String {
-    let mut body = r#"{"mode":"replace","data":{"#.to_string();
-    for (index, (key, value)) in attributes.iter().enumerate() {
-        if index > 0 {
-            body.push(',');
-        }
-        body.push_str(&json::to_string(key));
-        body.push(':');
-        body.push_str(&json::to_string(value));
-    }
-    body.push_str("}}");
-    body
-}
-
-fn push_list<'a>(body: &mut String, items: impl Iterator<Item = &'a String>) {
-    for (index, item) in items.enumerate() {
-        if index > 0 {
-            body.push(',');
-        }
-        body.push_str(&json::to_string(item));
-    }
+    let mut json = Json::new();
+    json.begin_object();
+    json.key("mode");
+    json.string("replace");
+    json.key("data");
+    json.pairs(attributes);
+    json.end_object();
+    json.finish()
 }
 
 #[cfg(test)]

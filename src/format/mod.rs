@@ -6,6 +6,7 @@ pub mod base64;
 pub mod form;
 pub mod hex;
 pub mod ini;
+pub mod json;
 pub mod json_fault;
 pub mod old_hash;
 pub mod pairs;

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::df;
-use super::json::{shortened, Json};
+use crate::format::json::{shortened, Json};
 use crate::sys::host::{self, Memory, Uname};
 use crate::sys::mounts::{self, Mounted};
 use crate::sys::net;

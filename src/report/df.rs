@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::json::{escaped_len, shortened};
+use crate::format::json::{escaped_len, shortened};
 use crate::sys::mounts::{FileSystem, Mounted, Usage};
 
 /// The text takes at most so many bytes of a report.

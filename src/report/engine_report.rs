@@ -5,8 +5,8 @@
 //! `0:00:20` can be made of it, but not sorted, drawn or compared with a threshold. `pid` and `rss_kb` are there while
 //! there is a process, `note` where there is something to say, such as a roll-back.
 
-use super::json::{shortened, Json};
 use super::MAX_REPORT;
+use crate::format::json::{shortened, Json};
 use crate::format::sort::sort;
 
 /// The status of an app without a process: its `install.sh` has run, and that was all (one-off apps and libraries).

@@ -10,7 +10,6 @@ pub mod logs;
 pub mod usage_report;
 
 mod df;
-mod json;
 
 /// The longest report, in bytes. A healthy gateway's three together have some 2 KiB; on a cellular link each byte is paid for.
 pub const MAX_REPORT: usize = 16 * 1024;

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::json::Json;
 use super::MAX_REPORT;
+use crate::format::json::Json;
 use crate::http::usage::UsageRow;
 
 /// The key of the consumers: what they are counted over, as the account of requests is volatile.

@@ -4,6 +4,7 @@ use miniserde::{json, Serialize};
 
 use crate::cli::output;
 use crate::device::DeviceError;
+use crate::format::json::Json;
 
 /// Why nothing was done, and the exit status.
 pub enum Failure {
@@ -62,9 +63,9 @@ pub fn of_values(values: &[(String, String)], alone: bool) -> Shown {
         [(_, value)] if alone => format!("{value}\n"),
         _ => values.iter().flat_map(|(alias, value)| [alias, "=", value, "\n"]).collect(),
     };
-    let pairs: Vec<String> =
-        values.iter().map(|(alias, value)| json::to_string(alias) + ":" + &json::to_string(value)).collect();
-    done(plain, format!("{{{}}}", pairs.join(",")))
+    let mut pairs = Json::new();
+    pairs.pairs(values);
+    done(plain, pairs.finish())
 }
 
 /// Something that went well.

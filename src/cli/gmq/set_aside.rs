@@ -31,16 +31,18 @@ struct Shown<'a> {
     reason: &'a str,
 }
 
+impl Shown<'_> {
+    fn of(entry: &Entry) -> Shown<'_> {
+        let Entry { id, at, identity, alias, time, value, reason } = entry;
+        Shown { id, at: *at, device: identity.to_string(), alias, time: *time, value, reason }
+    }
+}
+
 fn list(paths: &Paths, is_json: bool) -> Result<String, Failure> {
     let all = load(paths)?;
     let mut out = String::new();
     if is_json {
-        let shown = |e: &Entry| {
-            let Entry { id, at, identity, alias, time, value, reason } = e;
-            json::to_string(&Shown { id, at: *at, device: identity.to_string(), alias, time: *time, value, reason })
-        };
-        let entries: Vec<String> = all.iter().map(shown).collect();
-        return Ok(["[", &entries.join(","), "]\n"].concat());
+        return Ok(json::to_string(&all.iter().map(Shown::of).collect::<Vec<_>>()) + "\n");
     }
     for e in &all {
         // A value may be anything: shown as one line, as the platform would get it.

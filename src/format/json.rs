@@ -1,72 +1,98 @@
 //! Writes JSON (RFC 8259), one value after another, into a string whose length can be watched and taken back.
 //!
-//! Not a general serialiser: the caller sees to it that objects hold pairs and that what is begun is ended.
+//! For texts whose keys or length are known only as they are written; what is a type of ours is miniserde's to write and to read. The caller sees
+//! to it that objects hold pairs and that what is begun is ended.
+
+use super::hex;
 
 /// What a cut string ends with.
 const ELLIPSIS: char = '…';
 
 /// A JSON text in the making.
-#[derive(Default)]
-pub(super) struct Json {
+#[derive(Debug, Default)]
+pub struct Json {
     text: String,
 }
 
 impl Json {
-    pub(super) fn new() -> Json {
+    /// An empty text.
+    #[must_use]
+    pub fn new() -> Json {
         Json::default()
     }
 
-    pub(super) fn finish(self) -> String {
+    /// The text.
+    #[must_use]
+    pub fn finish(self) -> String {
         self.text
     }
 
     /// Bytes written so far.
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    #[allow(clippy::len_without_is_empty)] // nobody asks
+    pub fn len(&self) -> usize {
         self.text.len()
     }
 
     /// Takes back all that was written since [`len`](Json::len) was `length`.
-    pub(super) fn take_back(&mut self, length: usize) {
+    pub fn take_back(&mut self, length: usize) {
         self.text.truncate(length);
     }
 
-    pub(super) fn begin_object(&mut self) {
+    /// Begins an object.
+    pub fn begin_object(&mut self) {
         self.separate();
         self.text.push('{');
     }
 
-    pub(super) fn end_object(&mut self) {
+    /// Ends it.
+    pub fn end_object(&mut self) {
         self.text.push('}');
     }
 
-    pub(super) fn begin_array(&mut self) {
+    /// Begins an array.
+    pub fn begin_array(&mut self) {
         self.separate();
         self.text.push('[');
     }
 
-    pub(super) fn end_array(&mut self) {
+    /// Ends it.
+    pub fn end_array(&mut self) {
         self.text.push(']');
     }
 
     /// The key of the pair whose value comes next.
-    pub(super) fn key(&mut self, key: &str) {
+    pub fn key(&mut self, key: &str) {
         self.string(key);
         self.text.push(':');
     }
 
-    pub(super) fn string(&mut self, value: &str) {
+    /// An object of these pairs.
+    pub fn pairs(&mut self, pairs: &[(String, String)]) {
+        self.begin_object();
+        for (key, value) in pairs {
+            self.key(key);
+            self.string(value);
+        }
+        self.end_object();
+    }
+
+    /// A string.
+    pub fn string(&mut self, value: &str) {
         self.separate();
         self.text.push('"');
         value.chars().for_each(|c| push_escaped(&mut self.text, c));
         self.text.push('"');
     }
 
-    pub(super) fn unsigned(&mut self, value: u64) {
+    /// A number.
+    pub fn unsigned(&mut self, value: u64) {
         self.separate();
         self.text.push_str(&value.to_string());
     }
 
-    pub(super) fn signed(&mut self, value: i64) {
+    /// A number that may be negative.
+    pub fn signed(&mut self, value: i64) {
         self.separate();
         self.text.push_str(&value.to_string());
     }
@@ -81,14 +107,16 @@ impl Json {
 }
 
 /// How many bytes `text` takes within a JSON string.
-pub(super) fn escaped_len(text: &str) -> usize {
+#[must_use]
+pub fn escaped_len(text: &str) -> usize {
     let mut escaped = String::with_capacity(text.len());
     text.chars().for_each(|c| push_escaped(&mut escaped, c));
     escaped.len()
 }
 
 /// At most `limit` characters of `text`; where it was cut, the last of them is `…`.
-pub(super) fn shortened(text: &str, limit: usize) -> String {
+#[must_use]
+pub fn shortened(text: &str, limit: usize) -> String {
     if text.chars().nth(limit).is_none() {
         return text.to_string();
     }
@@ -102,10 +130,8 @@ fn push_escaped(text: &mut String, c: char) {
         '\r' => 'r',
         '\t' => 't',
         '\0'..='\x1f' => {
-            text.push_str("\\u00");
-            text.push(if c < '\x10' { '0' } else { '1' });
-            text.push(char::from(b"0123456789abcdef"[c as usize & 15]));
-            return;
+            text.push_str("\\u");
+            return hex::push(text, u32::from(c), 4);
         }
         _ => return text.push(c),
     };
