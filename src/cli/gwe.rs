@@ -127,6 +127,10 @@ pub static TABLE: &[(&str, &[Row])] = &[
                 Does::RunOnFiles(|call| operator::install(&call.config, &call.operands)),
             ),
             row(
+                option("", &["--remove-app"], "APP", "take an app away: stopped, its uninstall.sh run, its folders gone"),
+                Does::Run(|call| operator::remove(&call.config, &output::quoted(&call.value))),
+            ),
+            row(
                 option("", &["--forget"], "APP|all", "forget what failed here before, so that it is tried again"),
                 Does::Run(|call| operator::forget(&call.config, &output::quoted(&call.value))),
             ),

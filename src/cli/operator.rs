@@ -98,6 +98,15 @@ pub fn install(config: &Config, files: &[PathBuf]) -> u8 {
     }
 }
 
+/// Takes an app away by the code that serves the cloud's requests; prints what `fetch_status` would say.
+#[must_use]
+pub fn remove(config: &Config, app: &str) -> u8 {
+    match crate::install::local::remove(config, app) {
+        Ok(report) => print(&report.text).max(u8::from(!report.all_done)),
+        Err(e) => not_done(e),
+    }
+}
+
 /// Forgets what is held against an app's contents; prints what that was.
 #[must_use]
 pub fn forget(config: &Config, app: &str) -> u8 {

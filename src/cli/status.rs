@@ -80,7 +80,7 @@ fn gather(config: &Config) -> Status {
     let journal = Journal::read(&journal::path(&config.paths().state()));
     let pending = journal.jobs.iter().map(|job| Pending {
         tarball: job.name.clone(),
-        state: job.state.name().to_string(),
+        state: job.state_name().to_string(),
         received: job.received,
         size: job.content.map(|content| content.size),
     });

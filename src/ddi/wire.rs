@@ -89,7 +89,15 @@ struct Chosen {
 
 #[derive(Deserialize)]
 struct Chunk {
+    name: Option<String>,
+    metadata: Option<Vec<Pair>>,
     artifacts: Option<Vec<Artifact>>,
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    key: String,
+    value: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -145,9 +153,23 @@ fn until(download: &str, update: &str, window: Option<&str>) -> Option<Until> {
 
 impl Chunk {
     fn parts(&self) -> Result<Vec<Part>, String> {
+        let says = |pair: &Pair| pair.key == "gwe" && pair.value.as_deref().map(str::trim) == Some("remove");
+        if self.metadata.iter().flatten().any(says) {
+            return self.removal().map(|part| vec![part]);
+        }
         let artifacts = self.artifacts.as_deref().unwrap_or_default();
         let is_app = |artifact: &&Artifact| !BESIDE.iter().any(|ending| artifact.filename.ends_with(ending));
         artifacts.iter().filter(is_app).map(|artifact| artifact.part(artifacts)).collect()
+    }
+}
+
+impl Chunk {
+    /// A module that says so orders that the app of its name be taken away; what it may hold is not looked at.
+    fn removal(&self) -> Result<Part, String> {
+        let name = self.name.clone().filter(|name| name.len() <= MAX_NAME).ok_or("a module has no name of an app")?;
+        let entry = Entry { name, sha256: None, size: None, delta_from: None, force: false };
+        let link = Link { href: String::new(), signature: None, sha1: None, md5: None };
+        Ok(Part { entry, link, beside: Vec::new(), remove: true })
     }
 }
 
@@ -158,7 +180,7 @@ impl Artifact {
         let is_delta = |other: &&Artifact| other.filename.ends_with(DELTA);
         let deltas = beside.iter().filter(is_delta).filter_map(|delta| delta.file(beside).ok()).collect();
         let entry = Entry { name, sha256, size: Some(size), delta_from: None, force: false };
-        Ok(Part { entry, link, beside: deltas })
+        Ok(Part { entry, link, beside: deltas, remove: false })
     }
 
     fn file(&self, beside: &[Artifact]) -> Result<Beside, String> {

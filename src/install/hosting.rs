@@ -287,6 +287,20 @@ fn take_up(
     }
 }
 
+/// Takes the app down for good: first its fragment, so that no boot starts it. `Err`: it may run, or come back.
+pub fn take_away(gateway: &Gateway<'_>, app: &str) -> Result<(), String> {
+    let was_hosted = gateway.registry.app(app).is_some_and(|app| app.hosted);
+    fragment::remove(gateway, app).map_err(|e| e.to_string())?;
+    if was_hosted {
+        // One that just comes up has perhaps read the fragment.
+        let _ = gateway.supervisor.wait_until_up(SUPERVISOR_PATIENCE);
+    }
+    match gateway.supervisor.take_down(app) {
+        Err(e) if !e.is_down() => Err(e.to_string()),
+        _ => Ok(()),
+    }
+}
+
 /// Takes the app's fragment away, and the app down. A supervisord that is not there has nothing to take down.
 fn unhost(gateway: &Gateway<'_>, app: &str) {
     if let Err(e) = fragment::remove(gateway, app) {

@@ -34,6 +34,9 @@ pub struct Job {
     pub name: String,
     /// A file of the gateway to install from, instead of the content area.
     pub file: Option<String>,
+    /// Whether the app is to be taken away: its version, empty as long as none is known ([`remove`](super::remove)). An older agent has
+    /// only the name, which is no tarball's, and refuses it.
+    pub removes: Option<String>,
     /// Whether the image itself brought it: then the image's integrity vouches for it.
     pub factory: bool,
     /// The SHA-256 that the request demands, in hex.
@@ -122,6 +125,7 @@ impl Job {
         Job {
             name: entry.name,
             file: None,
+            removes: None,
             factory: false,
             sha256: entry.sha256.map(|hash| hash.to_ascii_lowercase()),
             size: entry.size,
@@ -189,8 +193,8 @@ impl Job {
 
     /// Whether it asks for the same bytes, as far as it says.
     fn asks_for_the_same(&self, other: &Job) -> bool {
-        (&self.name, &self.sha256, self.size, &self.file, self.was_offered_delta)
-            == (&other.name, &other.sha256, other.size, &other.file, other.was_offered_delta)
+        (&self.name, &self.sha256, self.size, &self.file, self.was_offered_delta, self.removes.is_some())
+            == (&other.name, &other.sha256, other.size, &other.file, other.was_offered_delta, other.removes.is_some())
     }
 }
 
@@ -248,7 +252,9 @@ impl Journal {
         match request::parse(text) {
             Ok(None) => return self.cleared(),
             Ok(Some(request)) => {
-                self.add(request.entries.into_iter().map(Job::new).collect());
+                self.cancel(&request.cancel);
+                let removals = request.remove.into_iter().map(Job::removal);
+                self.add(removals.chain(request.entries.into_iter().map(Job::new)).collect());
                 for refused in &request.refused {
                     crate::error!("{refused}");
                     self.remark(&format!("[gwe] failed: {refused}"));

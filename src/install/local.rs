@@ -57,11 +57,24 @@ impl std::error::Error for LocalError {}
 /// Nothing was begun, or the journal could not be written.
 pub fn install(config: &Config, files: &[PathBuf]) -> Result<Report, LocalError> {
     let files = files.iter().map(|file| absolute(file)).collect::<Result<Vec<_>, _>>()?;
+    work_here(config, files.iter().map(|file| Job::from_file(file, false)).collect())
+}
+
+/// Takes an app away, in the same way.
+///
+/// # Errors
+/// Nothing was begun, or the journal could not be written.
+pub fn remove(config: &Config, app: &str) -> Result<Report, LocalError> {
+    work_here(config, vec![Job::local_removal(app)])
+}
+
+fn work_here(config: &Config, jobs: Vec<Job>) -> Result<Report, LocalError> {
+    let files: Vec<String> = jobs.iter().filter_map(|job| job.file.clone()).collect();
     let _lock = lock(config.paths(), PATIENCE).map_err(LocalError::File)?.ok_or(LocalError::Busy)?;
     let supervisor = Supervisor::new(config.supervisor_socket());
     let mut gateway = Gateway::load(config, &supervisor);
     // What the cloud asked for earlier stays pending for the engine; these jobs are told apart by their file.
-    gateway.journal.jobs.extend(files.iter().map(|file| Job::from_file(file, false)));
+    gateway.journal.jobs.extend(jobs);
     gateway.save_journal().map_err(LocalError::File)?;
     gateway.work_off().map_err(LocalError::File)?;
     let (mine, others) = gateway.journal.jobs.drain(..).partition(|job| is_one_of(job, &files));
@@ -149,6 +162,6 @@ fn absolute(file: &Path) -> Result<PathBuf, LocalError> {
     }
 }
 
-fn is_one_of(job: &Job, files: &[PathBuf]) -> bool {
-    !job.factory && job.file.as_ref().is_some_and(|file| files.iter().any(|mine| mine == Path::new(file)))
+fn is_one_of(job: &Job, files: &[String]) -> bool {
+    !job.factory && job.file.as_ref().is_some_and(|file| files.contains(file))
 }

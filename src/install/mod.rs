@@ -17,6 +17,7 @@ pub mod journal;
 pub mod local;
 pub mod ordered;
 pub mod registry;
+mod remove;
 mod reserved;
 pub mod script;
 mod self_update;

@@ -113,8 +113,11 @@ impl Journal {
 
     fn add_parts(&mut self, id: &str, parts: Vec<Part>) -> Result<(), String> {
         let jobs = parts.into_iter().map(|part| {
-            let mut job = Job::new(part.entry);
+            let mut job = if part.remove { Job::removal(part.entry.name) } else { Job::new(part.entry) };
             job.order = Some(id.to_string());
+            if part.remove {
+                return job;
+            }
             job.link = Some(part.link);
             job.offer(part.beside);
             job

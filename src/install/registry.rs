@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use miniserde::{json, Deserialize, Serialize};
 
-use super::journal::Content;
+use super::journal::{app_of, Content};
 use super::state_file;
 use crate::app::TarballName;
 use crate::sys::file::{self, FileError};
@@ -16,6 +16,8 @@ use crate::sys::file::{self, FileError};
 const MAX_FILE: u64 = 1024 * 1024;
 /// How many refused contents are remembered; the oldest goes first.
 const MAX_REFUSED: usize = 64;
+/// Of how many apps that were taken away the last signature is known; the oldest goes first.
+const MAX_REMOVED: usize = 64;
 /// So much of the reason is remembered, in characters.
 const MAX_WHY: usize = 200;
 
@@ -67,13 +69,24 @@ pub struct Registry {
     pub refused: Vec<Refused>,
     /// Factory tarballs whose install was concluded, well or badly.
     pub factory: Vec<String>,
+    /// Signed apps that were taken away: an older signature of theirs is no way back. An older agent does not know this.
+    pub removed: Option<Vec<Removed>>,
+}
+
+/// A signed app that was taken away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// The app's name.
+    pub name: String,
+    /// The time stamp of its last signature, unix seconds.
+    pub signed_at: u64,
 }
 
 impl Registry {
     /// Nothing is installed.
     #[must_use]
     pub fn empty() -> Registry {
-        Registry { apps: Vec::new(), refused: Vec::new(), factory: Vec::new() }
+        Registry { apps: Vec::new(), refused: Vec::new(), factory: Vec::new(), removed: None }
     }
 
     /// Reads the registry. Missing, empty, zeroed or torn: empty, and the log says so.
@@ -127,6 +140,29 @@ impl Registry {
         });
         let excess = self.refused.len().saturating_sub(MAX_REFUSED);
         self.refused.drain(..excess);
+    }
+
+    /// Forgets an app that is taken away, and what was held against its contents; not how old a signature of it may be.
+    pub fn remove(&mut self, name: &str) {
+        let signed_at = self.signed_at(name);
+        self.apps.retain(|app| app.name != name);
+        self.refused.retain(|refused| app_of(&refused.tarball) != name);
+        let Some(signed_at) = signed_at else { return };
+        let removed = self.removed.get_or_insert_with(Vec::new);
+        removed.retain(|removed| removed.name != name);
+        removed.push(Removed { name: name.to_string(), signed_at });
+        let excess = removed.len().saturating_sub(MAX_REMOVED);
+        removed.drain(..excess);
+    }
+
+    /// When the app was signed, as it is installed or was when it was taken away.
+    #[must_use]
+    pub fn signed_at(&self, name: &str) -> Option<u64> {
+        let removed = || self.removed.iter().flatten().find(|removed| removed.name == name);
+        match self.app(name) {
+            Some(app) => app.signed_at,
+            None => removed().map(|removed| removed.signed_at),
+        }
     }
 
     /// Forgets what is held against the contents that are meant, and gives it.

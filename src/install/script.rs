@@ -26,6 +26,9 @@ const NOT_INHERITED: [&str; 6] = ["LANG", "LANGUAGE", "ENV", "BASH_ENV", "CDPATH
 /// How the other names of a locale begin.
 const LOCALE: &str = "LC_";
 
+/// What an app may bring to be run before it is taken away.
+const UNINSTALL: &str = "uninstall.sh";
+
 /// The largest installer that is looked at for a message, in bytes.
 const MAX_SCRIPT: u64 = 1024 * 1024;
 /// So much of its first line is quoted, in characters.
@@ -44,18 +47,32 @@ pub struct Ran {
 /// survives it: what is to run for long belongs in `supervisor.conf`. After a success, all that it wrote is on stable storage.
 #[must_use]
 pub fn run(folder: &Path, installer: Installer, name: &TarballName, root: &Path, limit: Duration) -> Ran {
-    let what = match installer {
-        Installer::InstallSh => "install.sh",
-        Installer::SetupPy => "setup.py",
-    };
-    let mut command = match installer {
-        Installer::InstallSh => Command::new(folder.join("install.sh")),
+    let (what, command) = match installer {
+        Installer::InstallSh => ("install.sh", Command::new(folder.join("install.sh"))),
         Installer::SetupPy => {
             let mut python = Command::new("python3");
             python.args(["setup.py", "install"]);
-            python
+            ("setup.py", python)
         }
     };
+    run_command(what, command, folder, name, root, limit)
+}
+
+/// Runs `uninstall.sh` in `folder` by the rules of an installer; `None` where there is none.
+#[must_use]
+pub fn uninstall(folder: &Path, name: &TarballName, root: &Path, limit: Duration) -> Option<Ran> {
+    let path = folder.join(UNINSTALL);
+    path.is_file().then(|| run_command(UNINSTALL, Command::new(path), folder, name, root, limit))
+}
+
+fn run_command(
+    what: &str,
+    mut command: Command,
+    folder: &Path,
+    name: &TarballName,
+    root: &Path,
+    limit: Duration,
+) -> Ran {
     command.current_dir(folder);
     http::restore_environment(&mut command);
     let is_ones_own = |name: &str| name.starts_with(LOCALE) || NOT_INHERITED.contains(&name);

@@ -8,7 +8,7 @@ use super::gateway::Gateway;
 use super::journal::{app_of, Content, Job};
 use super::registry::Registry;
 use super::state::{Event, State};
-use super::{agent, delta, hosting, ordered, self_update, status, trust};
+use super::{agent, delta, hosting, ordered, remove, self_update, status, trust};
 use crate::app::{TarballName, UnpackError};
 use crate::orders::Progress;
 use crate::sys::clock;
@@ -34,6 +34,7 @@ impl Steps for Gateway<'_> {
     fn cut_off(&mut self, job: &mut Job) -> Outcome {
         let name = TarballName::parse(&job.name);
         let outcome = match (&name, job.state) {
+            _ if job.removes.is_some() => self.removal_cut_off(job),
             // A new agent's trial has an account of its own.
             (Ok(name), _) if name.app() == agent::APP => return self.step(job),
             (Ok(name), State::Settling) => hosting::not_settled(self, job, name),
@@ -65,6 +66,9 @@ impl Steps for Gateway<'_> {
 
 impl Gateway<'_> {
     fn work(&mut self, job: &mut Job) -> Outcome {
+        if job.removes.is_some() {
+            return self.remove_app(job);
+        }
         let name = match TarballName::parse(&job.name) {
             Ok(name) => name,
             Err(e) => return self.refuse(job, &e.to_string()),
@@ -200,7 +204,7 @@ impl Gateway<'_> {
     }
 
     /// The server did not do its part; that, too, is final some time.
-    fn missed(&mut self, job: &mut Job, reason: &str) -> Outcome {
+    pub(super) fn missed(&mut self, job: &mut Job, reason: &str) -> Outcome {
         match fetch::miss(job, reason) {
             Fetched::Refused(reason) => self.give_up(job, &reason),
             Fetched::Whole | Fetched::Later(_) => later(job, reason),
@@ -276,7 +280,7 @@ impl Gateway<'_> {
         }
     }
 
-    fn begin_script(&mut self, job: &mut Job) -> Outcome {
+    pub(super) fn begin_script(&mut self, job: &mut Job) -> Outcome {
         job.attempts += 1;
         Outcome::Event(Event::ScriptBegins)
     }
@@ -314,6 +318,9 @@ impl Gateway<'_> {
 
     /// The line that ends a job's part of `fetch_status`; `None` where it goes on.
     fn verdict(&self, job: &Job, event: Event) -> Option<String> {
+        if let Some(version) = &job.removes {
+            return remove::verdict(job, version, event);
+        }
         let (app, version) = match TarballName::parse(&job.name) {
             Ok(name) => (name.app().to_string(), format!(" v{}", name.version())),
             Err(_) => (job.name.clone(), String::new()),

@@ -165,7 +165,7 @@ fn time_of_factory(keys: &TrustedKeys, job: &Job, name: &TarballName, path: &Pat
 /// The oldest signature that is taken for the app; `None`: any.
 fn floor(gateway: &Gateway<'_>, name: &TarballName) -> Option<u64> {
     let installed = gateway.registry.app(name.app());
-    let known = installed.and_then(|app| app.signed_at);
+    let known = gateway.registry.signed_at(name.app());
     if name.app() == agent::APP {
         // This program itself is what is there.
         return Some(known.map_or(BUILD_EPOCH, |known| known.max(BUILD_EPOCH)));

@@ -161,6 +161,8 @@ pub struct Part {
     pub link: Link,
     /// The deltas that lie beside it, by whatever names.
     pub beside: Vec<Beside>,
+    /// Whether it is no tarball: the app of that name is to be taken away.
+    pub remove: bool,
 }
 
 /// A delta that lies beside a part.

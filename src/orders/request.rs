@@ -13,6 +13,10 @@ pub const MAX_REQUEST: usize = 64 * 1024;
 pub const MAX_ENTRIES: usize = 32;
 /// The longest name in an entry, in bytes, that is quoted or stored.
 const MAX_NAME: usize = 200;
+/// The lists that a request may have.
+const INSTALL: &str = "install";
+const REMOVE: &str = "remove";
+const CANCEL: &str = "cancel";
 /// Whole numbers up to here are exact also where a writer spells them with a point: `150.0`.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -34,8 +38,12 @@ pub struct Entry {
 /// A request as far as it can be understood: a bad entry does not refuse its neighbours (docs/spec/failures.md, case 13).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked for.
+    /// What is to be installed.
     pub entries: Vec<Entry>,
+    /// Ours: the apps that are to be taken away. Names not yet checked.
+    pub remove: Vec<String>,
+    /// Ours: what was ordered and is not wanted any more, by the names of those orders.
+    pub cancel: Vec<String>,
     /// What is wrong with the other entries.
     pub refused: Vec<Refused>,
 }
@@ -43,7 +51,9 @@ pub struct Request {
 /// An entry that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Its place in `install`, from 1.
+    /// Which list it stands in.
+    pub list: &'static str,
+    /// Its place there, from 1.
     pub number: usize,
     /// Its name, where that is known.
     pub name: Option<String>,
@@ -56,6 +66,8 @@ pub struct Refused {
 pub enum EntryFault {
     /// No JSON object.
     NoObject,
+    /// No name of an app, or of an order.
+    NoText,
     /// `name` is missing or no text.
     NoName,
     /// A name longer than any tarball's.
@@ -70,12 +82,13 @@ pub enum EntryFault {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "entry {} of engine_fetch's install", self.number)?;
+        write!(f, "entry {} of engine_fetch's {}", self.number, self.list)?;
         if let Some(name) = &self.name {
             write!(f, " ({name})")?;
         }
         f.write_str(match self.why {
             EntryFault::NoObject => r#" is not of the form {"name": "<APP>.v<VERSION>.tar.gz"}"#,
+            EntryFault::NoText => " is no text",
             EntryFault::NoName => r#" has no "name" that is a text"#,
             EntryFault::NameTooLong => " has a name of more than 200 bytes",
             EntryFault::BadHash => " has a sha256 that is not 64 hexadecimal digits",
@@ -92,7 +105,7 @@ pub enum RequestError {
     TooLong,
     /// No JSON, from this place on.
     NoJson(Option<Place>),
-    /// JSON, but no object with `install`, a list.
+    /// JSON, but no object with `install`, `remove` or `cancel`, lists.
     NoRequest,
     /// More than [`MAX_ENTRIES`].
     TooMany,
@@ -107,10 +120,10 @@ impl fmt::Display for RequestError {
             RequestError::NoJson(Some(place)) => return write!(f, "engine_fetch is not JSON: see {place}"),
             RequestError::NoJson(None) => "engine_fetch is not JSON",
             RequestError::NoRequest => {
-                r#"engine_fetch is not of the form {"install": [{"name": "<APP>.v<VERSION>.tar.gz"}]}"#
+                r#"engine_fetch is not of the form {"install": [{"name": "<APP>.v<VERSION>.tar.gz"}]}, nor {"remove": ["<APP>"]}, nor {"cancel": ["<APP>.v<VERSION>.tar.gz"]}"#
             }
             RequestError::TooMany => "engine_fetch names more than 32 apps",
-            RequestError::Empty => "engine_fetch names no app to install",
+            RequestError::Empty => "engine_fetch names no app",
         })
     }
 }
@@ -137,20 +150,61 @@ pub fn parse(text: &str) -> Result<Option<Request>, RequestError> {
     }
     let value: Value = json::from_str(text).map_err(|_| RequestError::NoJson(json_fault::first_fault(text)))?;
     let Value::Object(object) = value else { return Err(RequestError::NoRequest) };
-    let Some(Value::Array(install)) = object.get("install") else { return Err(RequestError::NoRequest) };
-    match install.len() {
+    let [install, remove, cancel] = [INSTALL, REMOVE, CANCEL].map(|name| list(&object, name));
+    if let (None, None, None) = (install?, remove?, cancel?) {
+        return Err(RequestError::NoRequest);
+    }
+    let lists = [install?, remove?, cancel?].map(Option::unwrap_or_default);
+    match lists.iter().map(|list| list.len()).sum::<usize>() {
         0 => return Err(RequestError::Empty),
         n if n > MAX_ENTRIES => return Err(RequestError::TooMany),
         _ => {}
     }
-    let mut request = Request { entries: Vec::new(), refused: Vec::new() };
+    let mut request = Request { entries: Vec::new(), remove: Vec::new(), cancel: Vec::new(), refused: Vec::new() };
+    let [install, remove, cancel] = lists;
     for (index, value) in install.iter().enumerate() {
         match entry(value) {
             Ok(entry) => request.entries.push(entry),
-            Err(why) => request.refused.push(Refused { number: index + 1, name: name_of(value), why }),
+            Err(why) => request.refuse(INSTALL, index, name_of(value), why),
+        }
+    }
+    for (index, value) in remove.iter().enumerate() {
+        match name(value) {
+            Ok(name) => request.remove.push(name),
+            Err(why) => request.refuse(REMOVE, index, None, why),
+        }
+    }
+    for (index, value) in cancel.iter().enumerate() {
+        match name(value) {
+            Ok(name) => request.cancel.push(name),
+            Err(why) => request.refuse(CANCEL, index, None, why),
         }
     }
     Ok(Some(request))
+}
+
+/// A list of the request; `None`: it has none of that name.
+fn list<'a>(object: &'a Object, name: &str) -> Result<Option<&'a [Value]>, RequestError> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(list)) => Ok(Some(list.as_slice())),
+        Some(_) => Err(RequestError::NoRequest),
+    }
+}
+
+/// The name that an entry is.
+fn name(value: &Value) -> Result<String, EntryFault> {
+    match value {
+        Value::String(name) if name.len() <= MAX_NAME => Ok(name.clone()),
+        Value::String(_) => Err(EntryFault::NameTooLong),
+        _ => Err(EntryFault::NoText),
+    }
+}
+
+impl Request {
+    fn refuse(&mut self, list: &'static str, index: usize, name: Option<String>, why: EntryFault) {
+        self.refused.push(Refused { list, number: index + 1, name, why });
+    }
 }
 
 fn entry(value: &Value) -> Result<Entry, EntryFault> {
@@ -267,6 +321,35 @@ mod tests {
         }
     }
 
+    /// docs/spec/failures.md, F5.
+    #[test]
+    fn what_is_to_be_removed_or_cancelled_stands_beside_what_is_installed_or_alone() {
+        for (text, entries, remove, cancel) in [
+            (r#"{"remove": ["a", "b"]}"#, 0, vec!["a", "b"], vec![]),
+            (r#"{"cancel": ["a.v1.tar.gz"], "install": null}"#, 0, vec![], vec!["a.v1.tar.gz"]),
+            (r#"{"install": [{"name": "a"}], "remove": ["b"], "cancel": []}"#, 1, vec!["b"], vec![]),
+        ] {
+            let request = parse(text).unwrap().unwrap();
+            assert_eq!((request.entries.len(), request.refused.len()), (entries, 0), "{text}");
+            assert_eq!(
+                (request.remove, request.cancel),
+                (remove.iter().map(|s| s.to_string()).collect(), cancel.iter().map(|s| s.to_string()).collect()),
+                "{text}"
+            );
+        }
+        let long = "a".repeat(MAX_NAME + 1);
+        for (bad, told) in [
+            ("7".to_string(), "entry 2 of engine_fetch's remove is no text"),
+            (r#"{"name": "a"}"#.to_string(), "entry 2 of engine_fetch's remove is no text"),
+            (format!("\"{long}\""), "entry 2 of engine_fetch's remove has a name of more than 200 bytes"),
+        ] {
+            let request = parse(&format!(r#"{{"remove": ["a", {bad}, "c"]}}"#)).unwrap().unwrap();
+            assert_eq!((request.remove, request.refused[0].to_string()), (vec!["a".into(), "c".into()], told.into()));
+        }
+        let many = format!(r#"{{"remove":[{}], "cancel": ["b"]}}"#, vec![r#""a""#; MAX_ENTRIES].join(","));
+        assert_eq!(parse(&many), Err(RequestError::TooMany));
+    }
+
     #[test]
     fn nothing_to_do() {
         for text in ["", " \n", "null", "\"\"", " null ", "\u{feff}", "\u{feff}null"] {
@@ -305,7 +388,11 @@ mod tests {
                 parse(&format!(r#"{{"install": [{{"name": "a"}}, {bad}, {{"name": "c"}}]}}"#)).unwrap().unwrap();
             let names: Vec<&str> = request.entries.iter().map(|entry| entry.name.as_str()).collect();
             assert_eq!(names, ["a", "c"], "{bad}");
-            assert_eq!(request.refused, [Refused { number: 2, name: name.map(str::to_string), why }], "{bad}");
+            assert_eq!(
+                request.refused,
+                [Refused { list: INSTALL, number: 2, name: name.map(str::to_string), why }],
+                "{bad}"
+            );
             assert!(request.refused[0].to_string().starts_with("entry 2 of engine_fetch's install"));
         }
     }
@@ -321,6 +408,8 @@ mod tests {
             ("[]", "of the form"),
             ("{}", "of the form"),
             (r#"{"install": {"name": "a"}}"#, "of the form"),
+            (r#"{"remove": "a"}"#, "of the form"),
+            (r#"{"remove": [], "cancel": []}"#, "names no app"),
             (r#"{"install": []}"#, "names no app"),
             (many.as_str(), "more than 32 apps"),
             (deep.as_str(), "is not JSON"),

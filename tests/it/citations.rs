@@ -88,7 +88,7 @@ fn rows(mut text: &str) -> Vec<Place> {
         }
         let end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
         let id = &text[..end];
-        let digits = id.trim_start_matches(['A', 'R']);
+        let digits = id.trim_start_matches(['A', 'F', 'R']);
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) || id.len() > digits.len() + 1 {
             return found;
         }

@@ -72,6 +72,8 @@ const COMMANDS: &[(&[&str], i32, &str, &str)] = &[
     (&["--install-apps", "none.v1.tar.gz"], 1, "", "there is no file none.v1.tar.gz"),
     (&["none.v1.tar.gz", "-I"], 1, "", "there is no file none.v1.tar.gz"),
     (&["-I"], 2, "", "--install-apps wants at least one tarball"),
+    (&["--remove-app", "app.v1.tar.gz"], 1, "[gwe] failed to remove app.v1.tar.gz: ", ""),
+    (&["--remove-app", ""], 1, "[gwe] failed to remove : no app", ""),
     (&["--forget", "app.v1.tar.gz"], 0, "nothing is held against app\n", ""),
     (&["--forget", "all"], 0, "nothing is held against all\n", ""),
     (&["--forget", ""], 2, "", "--forget wants an app's name, or all"),

@@ -86,6 +86,9 @@ fn the_commands_for_app_developers_run_in_order() {
         "[gwe] installed load_report v1.0.1 in ",
         "load_report.v1.0.2.from.v1.0.1.delta\n[gwe] installed load_report v1.0.2 in ",
         "[gwe] installed disk_check v1 in ",
+        "[gwe] removed disk_check v1 in ",
+        "[gwe] removed disk_check: it was not installed",
+        "[gwe] failed to cancel load_report.v9.tar.gz: nothing of that name waits here",
         "Filesystem",
     ] {
         assert!(said.contains(part), "{part:?} is not in\n{said}");

@@ -57,6 +57,7 @@ mod murano_tls;
 mod otau;
 mod process_state;
 mod push;
+mod remove;
 mod report;
 mod resolver;
 mod roll_back;

@@ -10,6 +10,7 @@ fn part(name: &str) -> Part {
         entry,
         link: Link { href: ["/", name].concat(), signature: None, sha1: None, md5: None },
         beside: Vec::new(),
+        remove: false,
     }
 }
 

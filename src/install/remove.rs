@@ -1,0 +1,201 @@
+//! Taking an app away, and taking back what was ordered.
+//!
+//! A removal goes by the arrows of an install, so that an older agent can read the journal: verified (may it go?) → staged → installing
+//! (stopped, then `uninstall.sh`) → settling (its record, then its folders) → done.
+//!
+//! Invariants: each step done again comes to the same. The fragment goes first, so that no boot starts what is half gone; the record goes
+//! before the folders, so that what is recorded is there.
+
+use super::agent;
+use super::drive::Outcome;
+use super::gateway::Gateway;
+use super::hosting;
+use super::journal::{app_of, Job, Journal};
+use super::request::Entry;
+use super::script;
+use super::state::{Event, State};
+use super::status;
+use super::steps::MAX_ATTEMPTS;
+use crate::app::name::check_app;
+use crate::app::TarballName;
+use crate::sys::file;
+
+/// Files of the image that are looked at.
+const MAX_FACTORY_APPS: usize = 64;
+
+impl Job {
+    /// A fresh job that takes an app away. There is nothing to fetch for it.
+    #[must_use]
+    pub fn removal(app: String) -> Job {
+        let entry = Entry { name: app, sha256: None, size: None, delta_from: None, force: false };
+        Job { removes: Some(String::new()), state: State::Verified, ..Job::new(entry) }
+    }
+
+    /// The same for one who asks for it on this gateway: such jobs are told apart by a file, and here it is the app itself.
+    pub(super) fn local_removal(app: &str) -> Job {
+        Job { file: Some(["apps/", app].concat()), ..Job::removal(app.to_string()) }
+    }
+
+    /// How far it has come, as `--status` shows it.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        match (&self.removes, self.state) {
+            (Some(_), State::Verified | State::Staged) => "to be removed",
+            (Some(_), State::Installing | State::Settling) => "removing",
+            (_, state) => state.name(),
+        }
+    }
+}
+
+impl Journal {
+    /// Takes back what was ordered by these names and is not yet begun: each ends with a line of its own in the report.
+    pub fn cancel(&mut self, names: &[String]) {
+        for name in names {
+            let is_it = |job: &&mut Job| job.name == *name && job.order.is_none() && !job.factory;
+            let mut its: Vec<&mut Job> = self.jobs.iter_mut().filter(is_it).collect();
+            let told = match its.iter().position(|job| is_unbegun(job)) {
+                Some(index) => {
+                    let job = &mut its[index];
+                    let (app, version) =
+                        job.name.strip_suffix(".tar.gz").unwrap_or(&job.name).split_at(app_of(&job.name).len());
+                    job.verdict = ["[gwe] cancelled ", app, &version.replacen('.', " ", 1)].concat();
+                    job.state = State::Failed;
+                    crate::info!("{}", job.verdict);
+                    continue;
+                }
+                None if its.iter().any(|job| !job.state.is_terminal()) => "it is being worked on",
+                None if !its.is_empty() => "it has come to its end",
+                None => "nothing of that name waits here",
+            };
+            self.remark(&format!("[gwe] failed to cancel {name}: {told}"));
+        }
+    }
+}
+
+/// Whether nothing of what a job does to the gateway was begun. What lies in its slot by then is swept with it.
+fn is_unbegun(job: &Job) -> bool {
+    job.state.needs_network() || (job.state == State::Verified && job.attempts == 0)
+}
+
+impl Gateway<'_> {
+    /// The work of a removal's state.
+    pub(super) fn remove_app(&mut self, job: &mut Job) -> Outcome {
+        match job.state {
+            State::Verified if self.journal.is_held(job) => Outcome::Later,
+            State::Verified => self.admit_removal(job),
+            State::Staged => self.begin_script(job),
+            State::Installing => self.take_away(job),
+            State::Settling => self.clear_away(job),
+            _ => Outcome::Event(Event::Refused),
+        }
+    }
+
+    /// Looks whether the app may go.
+    fn admit_removal(&mut self, job: &mut Job) -> Outcome {
+        if let Err(e) = check_app(&job.name) {
+            return self.refuse(job, &e.to_string());
+        }
+        let reserved = if job.name == agent::APP {
+            Some("it is the agent itself".to_string())
+        } else {
+            self.reserved_by(&job.name)
+        };
+        if let Some(reason) = reserved.or_else(|| self.is_of_image(&job.name)) {
+            return self.refuse(job, &reason);
+        }
+        let installed = self.registry.app(&job.name);
+        if let Some(app) = installed {
+            job.removes = Some(app.version.clone());
+        } else if !self.config.paths().apps().join(&job.name).exists() {
+            job.reason = "it was not installed".to_string();
+        }
+        crate::info!("removing {}", job.name);
+        Outcome::Event(Event::Unpacked)
+    }
+
+    /// Why an app is not to be taken away: the image brings it, and would again after a factory reset.
+    fn is_of_image(&self, app: &str) -> Option<String> {
+        let entries = std::fs::read_dir(self.config.paths().apps_to_install()).ok()?;
+        let mut names =
+            entries.flatten().take(MAX_FACTORY_APPS).filter_map(|entry| TarballName::of_path(&entry.path()).ok());
+        let its = names.find(|name| name.app() == app)?;
+        Some(format!("the image brought it ({its}), and would bring it again"))
+    }
+
+    /// Stops the app for good, then has it undo what its installer did.
+    fn take_away(&mut self, job: &mut Job) -> Outcome {
+        if let Err(reason) = hosting::take_away(self, &job.name) {
+            return self.missed(job, &reason);
+        }
+        let Some(app) = self.registry.app(&job.name) else { return Outcome::Event(Event::ScriptSucceeded) };
+        let Ok(name) = TarballName::new(&app.name, &app.version) else { return Outcome::Event(Event::ScriptSucceeded) };
+        if job.attempts > MAX_ATTEMPTS {
+            // What cuts the power must not keep the app here for ever.
+            job.reason = format!("uninstall.sh was cut off {MAX_ATTEMPTS} times");
+            return Outcome::Event(Event::ScriptSucceeded);
+        }
+        let folder = self.slot(&app.name, &app.slot);
+        let (root, limit) = (self.config.paths().root(), self.config.install_timeout());
+        if let Some(ran) = script::uninstall(&folder, &name, root, limit) {
+            job.output = status::cut_middle(ran.output, status::room(self.journal.jobs.len()));
+            // An app that cannot even be removed would be worse than one that leaves something behind.
+            job.reason = ran.result.err().unwrap_or_default();
+        }
+        Outcome::Event(Event::ScriptSucceeded)
+    }
+
+    fn clear_away(&mut self, job: &mut Job) -> Outcome {
+        if let Err(e) = self.forget_app(&job.name) {
+            crate::error!("{e}; trying again at the next check-in");
+            return Outcome::Later;
+        }
+        let apps = self.config.paths().apps();
+        let folder = apps.join(&job.name);
+        let cleared =
+            file::remove_tree(&folder).and_then(|()| if apps.is_dir() { file::sync_folder(&apps) } else { Ok(()) });
+        if let Err(e) = cleared {
+            job.reason = e.to_string();
+        }
+        Outcome::Event(Event::Settled)
+    }
+
+    /// Takes the app's record away, durably.
+    fn forget_app(&mut self, app: &str) -> Result<(), file::FileError> {
+        let before = self.registry.clone();
+        self.registry.remove(app);
+        if self.registry == before {
+            return Ok(());
+        }
+        self.save_registry().map_err(|e| {
+            self.registry = before;
+            e
+        })
+    }
+
+    /// The machine went down with it as often as it may: it is taken as far as it got, and who ordered it is told.
+    pub(super) fn removal_cut_off(&mut self, job: &mut Job) -> Outcome {
+        if job.state != State::Settling {
+            return self.remove_app(job);
+        }
+        let tries = job.state.most_tries().unwrap_or_default();
+        if self.forget_app(&job.name).is_err() {
+            return Outcome::Later;
+        }
+        job.reason = format!("the gateway went down {tries} times while its folders were removed");
+        Outcome::Event(Event::Settled)
+    }
+}
+
+/// The line that ends a removal's part of `fetch_status`; `None` where it goes on.
+pub(super) fn verdict(job: &Job, version: &str, event: Event) -> Option<String> {
+    let version = if version.is_empty() { String::new() } else { [" v", version].concat() };
+    let (app, reason) = (&job.name, &job.reason);
+    match event {
+        Event::Settled if reason.is_empty() => {
+            Some(format!("[gwe] removed {app}{version} in {}", status::seconds(job.spent_ms)))
+        }
+        Event::Settled => Some(format!("[gwe] removed {app}{version}: {reason}")),
+        Event::Refused => Some(format!("[gwe] failed to remove {app}: {reason}")),
+        _ => None,
+    }
+}
