@@ -34,9 +34,8 @@ mount -t tmpfs tmpfs var/log
 case $3 in
 /tmp/* | /run/* | /var/log/*) mkdir -p ".$3" && mount --bind -o ro "$3" ".$3" ;;
 esac
-echo ready
-# The shell is process 1 here, and reaps what daemons leave to it.
-exec chroot . sh -c 'sleep "$1" & wait' sh "$2"
+# The shell is process 1 here, and reaps what daemons leave to it. Only now whoever enters by its root is away from the machine's own.
+exec chroot . sh -c 'echo ready; sleep "$1" & wait' sh "$2"
 """
 
 
@@ -83,6 +82,10 @@ class Sandbox:
             raise RuntimeError(reason)
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         self.enter = ["nsenter", "-t", children[0], "-m", "-p", "-r", "-w", "--"]
+        # What is done in here removes and overwrites files of a system: never on the machine's own disk.
+        if os.stat(f"/proc/{children[0]}/root").st_dev == os.stat("/").st_dev:
+            self.close()
+            raise RuntimeError("the sandbox has the machine's own root")
 
     def close(self):
         self.process.kill()
