@@ -42,12 +42,15 @@ pub fn attributes(gateway: &Gateway<'_>) -> Vec<(String, String)> {
     let uname = host::uname().unwrap_or_default();
     let os = host::os_release(&config.paths().below_root("/etc/os-release"));
     let own = |key: &str, value: &str| (key.to_string(), value.to_string());
+    // goosebit orders a version until this names it; told of the image's, it orders the same again at each poll.
+    let last = gateway.registry.apps.last().map_or(&os.version, |app| &app.version);
     let mut all = vec![
         own("gwe", VERSION),
         own("product", config.vendor()),
         own("hw_boardname", config.model()),
         own("os", &os.name),
-        own("sw_version", &os.version),
+        own("os_version", &os.version),
+        own("sw_version", last),
         own("kernel", &uname.release),
         own("arch", &uname.machine),
     ];

@@ -110,12 +110,10 @@ impl Registry {
         self.apps.iter().find(|app| app.name == name)
     }
 
-    /// Records an install; replaces the app's older record.
+    /// Records an install; replaces the app's older record, and is the last of all.
     pub fn record(&mut self, app: App) {
-        match self.apps.iter_mut().find(|old| old.name == app.name) {
-            Some(old) => *old = app,
-            None => self.apps.push(app),
-        }
+        self.apps.retain(|old| old.name != app.name);
+        self.apps.push(app);
     }
 
     /// Remembers that this content is not taken again.

@@ -7,22 +7,19 @@ Starts the server on loopback with its data in memory, and ends it. Python's sta
 """
 
 import base64
-import io
 import json
-import os
 import pathlib
 import socket
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 import urllib.error
 import urllib.request
 
+from gateway import MARK, PRODUCT, Gateway, expect, tarball, wait_for
+
 START_LIMIT = 600
-COMMAND_LIMIT = 300
-PRODUCT = "product-1"
 
 
 class Server:
@@ -103,46 +100,6 @@ class Server:
 
     def attributes(self, target):
         return self.ask("GET", f"/targets/{target}/attributes") or {}
-
-
-class Gateway:
-    """The agent with a root of its own."""
-
-    def __init__(self, gwe, server, folder, name, token, kind="target"):
-        self.gwe, self.name, self.root = gwe, name, folder / name.replace(":", "-")
-        self.run("--set-backend", "ddi", "--set-ddi-url", server.url, "--set-ddi-id", name, "--set-ddi-token", token)
-        self.run("--set-ddi-token-kind", kind, "--set-product-id", PRODUCT)
-
-    def run(self, *arguments):
-        environment = dict(os.environ, GWE_ROOT=str(self.root))
-        done = subprocess.run([self.gwe, *arguments], env=environment, capture_output=True, text=True, timeout=COMMAND_LIMIT)
-        return done.returncode
-
-    def check_in(self):
-        return self.run("--once")
-
-    def marks(self):
-        path = self.root / "marks"
-        return path.read_text().split() if path.exists() else []
-
-
-def tarball(script):
-    memory = io.BytesIO()
-    with tarfile.open(fileobj=memory, mode="w:gz") as tar:
-        text = f"#!/bin/sh\n{script}\n".encode()
-        member = tarfile.TarInfo("install.sh")
-        member.size, member.mode = len(text), 0o755
-        tar.addfile(member, io.BytesIO(text))
-    return memory.getvalue()
-
-
-MARK = "echo $GWE_APP_NAME >> $GWE_ROOT/marks"
-
-
-def expect(what, is_so):
-    print(f"  {'ok' if is_so else 'NOT SO'}: {what}")
-    if not is_so:
-        sys.exit(1)
 
 
 def tell(server, gateway, action):
@@ -241,14 +198,6 @@ def roll_out(server, gwe, folder):
     print("   ", [(group["name"], group["status"]) for group in groups])
     tried = [g for g in gateways if g.run("--status") == 0 and server.attributes(g.name).get("note.fleet") is None]
     expect("the second group was never asked", len(tried) >= 6)
-
-
-def wait_for(what, is_so, limit=120):
-    for _ in range(limit):
-        if is_so():
-            return expect(what, True)
-        time.sleep(1)
-    return expect(what, False)
 
 
 def main():

@@ -76,6 +76,7 @@ fn r2_several_modules_are_one_order_in_order() {
     );
     unit.check_in().ok();
     assert_eq!(unit.hawkbit.attributes()["app.two"], "2");
+    assert_eq!(unit.hawkbit.attributes()["sw_version"], "2", "goosebit orders a version until this is it");
 }
 
 #[test]

@@ -2,12 +2,22 @@
 
 use crate::sys;
 use crate::trouble::{Doing, Outcome};
+use gwe_tests::harness::{DDI_ID, DDI_TOKEN};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// Where the kernel tells one boot from another.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Where orders come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The platform at this address.
+    DeviceApi(String),
+    /// hawkBit at this one.
+    Hawkbit(String),
+}
 
 /// Lays out the image's folders: `/var/run` is in the volatile `/run`, as on a gateway.
 pub fn lay_out(root: &Path) -> Outcome<()> {
@@ -18,8 +28,11 @@ pub fn lay_out(root: &Path) -> Outcome<()> {
     let link = root.join("var/run");
     symlink("../run", &link).doing("link", &link)?;
     let settings = root.join("etc/gwe/Gateway.cfg");
-    let text = format!("[device]\nmodel = p\nvendor = p\nuuid = {}\n", super::SERIAL);
-    fs::write(&settings, text).doing("write", &settings)
+    fs::write(&settings, gateway_cfg("")).doing("write", &settings)
+}
+
+fn gateway_cfg(more: &str) -> String {
+    format!("[device]\nmodel = p\nvendor = p\nuuid = {}\n{more}", super::SERIAL)
 }
 
 /// A gateway that is up: `/run` is a tmpfs, and the kernel's boot id a new one. Both are gone when this is dropped.
@@ -31,10 +44,8 @@ pub struct Boot {
 
 impl Boot {
     /// Boots. The server and supervisord are not part of the disk, so where they are is told by the factory settings.
-    pub fn up(root: &Path, server: &str, supervisor_socket: Option<&Path>) -> Outcome<Boot> {
-        let settings = root.join("etc/gwe/Engine.config");
-        let text = format!("[engine]\nserver = {server}\nupdate_interval = 1\n[install]\nsettle = 1\n");
-        fs::write(&settings, text).doing("write", &settings)?;
+    pub fn up(root: &Path, source: &Source, supervisor_socket: Option<&Path>) -> Outcome<Boot> {
+        settings(root, source)?;
         let run = root.join("run");
         sys::mount(Path::new("run"), &run, "tmpfs", "mode=755").doing("mount a tmpfs on", &run)?;
         let mut boot = Boot { run, has_boot_id: false };
@@ -60,6 +71,21 @@ impl Boot {
         self.has_boot_id = true;
         Ok(())
     }
+}
+
+fn settings(root: &Path, source: &Source) -> Outcome<()> {
+    let settings = root.join("etc/gwe/Engine.config");
+    let orders = match source {
+        Source::DeviceApi(url) => format!("server = {url}"),
+        Source::Hawkbit(url) => {
+            let ddi = format!("[ddi]\nurl = {url}\nid = {DDI_ID}\ntoken = {DDI_TOKEN}\ninterval = 1\n");
+            let path = root.join("etc/gwe/Gateway.cfg");
+            fs::write(&path, gateway_cfg(&ddi)).doing("write", &path)?;
+            "backend = ddi".to_string()
+        }
+    };
+    let text = format!("[engine]\n{orders}\nupdate_interval = 1\n[install]\nsettle = 1\n");
+    fs::write(&settings, text).doing("write", &settings)
 }
 
 impl Drop for Boot {

@@ -2,6 +2,7 @@
 
 mod agent;
 mod boot;
+mod hawkbit;
 mod hosting;
 mod neighbour;
 mod platform;

@@ -1,7 +1,7 @@
 //! gmq on the disk under test, and an app that uses it.
 
 use super::agent::Agent;
-use super::boot::Boot;
+use super::boot::{Boot, Source};
 use crate::trouble::{Doing, Outcome};
 use gwe_tests::harness::{Background, Scratch};
 use gwe_tests::murano::client::{Client, Sent};
@@ -28,7 +28,7 @@ pub struct Queue {
 impl Queue {
     /// Starts it on the gateway whose disk is mounted at `root`, for a platform at `url`.
     pub fn start(root: &Path, url: &str) -> Outcome<Queue> {
-        let boot = Boot::up(root, url, None)?;
+        let boot = Boot::up(root, &Source::DeviceApi(url.to_string()), None)?;
         let cfg = root.join("etc/gwe/gmq.cfg");
         fs::write(&cfg, CFG).doing("write", &cfg)?;
         let (agent, logs) = (Agent::on(root)?, Scratch::new());

@@ -34,9 +34,12 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(Otau::Delta),
         Box::new(Otau::CutAgain),
         Box::new(Otau::TakesDown),
+        Box::new(Otau::Ddi),
+        Box::new(Otau::DdiRollBack),
         Box::new(SelfUpdate::Update),
         Box::new(SelfUpdate::RollBack),
         Box::new(SelfUpdate::TakesDown),
+        Box::new(SelfUpdate::Ddi),
         Box::new(QueueWork),
         Box::new(QueueClients),
     ]

@@ -20,8 +20,6 @@ use std::path::{Path, PathBuf};
 pub const MAX_CHECK_INS: u32 = 6;
 /// What is reported of a version that the power was cut in twice.
 pub const GIVEN_UP: &str = "[gwe] rolled back power_app v2 to v1: the gateway went down 2 times while it settled";
-/// The download breaks off once, so that a part is there, and is gone on with.
-const FAULT: &str = "download:drop=body+60000*1";
 
 /// What becomes of version 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,14 +35,18 @@ pub enum Otau {
     CutAgain,
     /// It takes the machine down whenever it runs, and version 1 comes back (docs/spec/failures.md, A1).
     TakesDown,
+    /// hawkBit orders it, and it is installed.
+    Ddi,
+    /// hawkBit orders it, it does not stay up, and version 1 comes back.
+    DdiRollBack,
 }
 
 impl Otau {
     /// Version 2.
     pub fn new_version(self) -> SampleApp {
         match self {
-            Otau::Update | Otau::Delta | Otau::CutAgain => SampleApp::version(2),
-            Otau::RollBack => SampleApp::version(2).that_exits(),
+            Otau::Update | Otau::Delta | Otau::CutAgain | Otau::Ddi => SampleApp::version(2),
+            Otau::RollBack | Otau::DdiRollBack => SampleApp::version(2).that_exits(),
             Otau::TakesDown => SampleApp::version(2).that_takes_the_machine_down(),
         }
     }
@@ -52,8 +54,8 @@ impl Otau {
     /// The version that is there in the end.
     pub fn ends_with(self) -> usize {
         match self {
-            Otau::Update | Otau::Delta | Otau::CutAgain => 2,
-            Otau::RollBack | Otau::TakesDown => 1,
+            Otau::Update | Otau::Delta | Otau::CutAgain | Otau::Ddi => 2,
+            Otau::RollBack | Otau::TakesDown | Otau::DdiRollBack => 1,
         }
     }
 
@@ -74,6 +76,8 @@ impl Workload for Otau {
             Otau::Delta => "otau-delta",
             Otau::CutAgain => "otau-cut-again",
             Otau::TakesDown => "otau-takes-down",
+            Otau::Ddi => "otau-ddi",
+            Otau::DdiRollBack => "otau-ddi-roll-back",
         }
     }
 
@@ -90,14 +94,17 @@ impl Workload for Otau {
     fn prepare(&self, root: &Path, notes: &Path) -> Outcome<()> {
         lay_out(root)?;
         let (old, new) = (SampleApp::version(1), self.new_version());
-        let server = Server::on(&server_data(notes));
+        let server = match self {
+            Otau::Ddi | Otau::DdiRollBack => Server::hawkbit_on(&server_data(notes))?,
+            _ => Server::on(&server_data(notes)),
+        };
         match self {
             Otau::Delta => upload_delta(&server, &old, &new)?,
-            _ => server.murano().upload(&new.tarball_name(), &new.tarball().bytes()),
+            _ => server.upload(&new.tarball_name(), &new.tarball().bytes())?,
         }
         let agent = Agent::on(root)?;
         let hosting = Hosting::start(root)?;
-        let boot = Boot::up(root, &server.url(), Some(hosting.socket()))?;
+        let boot = Boot::up(root, &server.source(), Some(hosting.socket()))?;
         let tarball = old.tarball().save(boot.volatile(&old.tarball_name()));
         agent.sure(&["--install-apps", &tarball.to_string_lossy()])?;
         agent.sure(&["--once"])?;
@@ -105,7 +112,7 @@ impl Workload for Otau {
         hosting.end_all()?;
         match self {
             Otau::Delta => server.ask_for_by_delta(&new.tarball_name(), "1"),
-            _ => server.ask_for(&new.tarball_name()),
+            _ => server.ask_for(&new.tarball_name())?,
         }
         Ok(())
     }
@@ -120,10 +127,10 @@ impl Workload for Otau {
     fn work(&self, root: &Path, notes: &Path, witness: &Witness) -> Outcome<()> {
         // A server of its own data: the checks begin with the data from before.
         let server = Server::on_copy(&server_data(notes), &notes.join("server-at-work"))?.watched_by(witness)?;
-        server.murano().faults(&[FAULT]);
+        server.break_off_a_download();
         let agent = Agent::on(root)?;
         let hosting = Hosting::start(root)?;
-        let boot = Boot::up(root, &server.url(), Some(hosting.socket()))?;
+        let boot = Boot::up(root, &server.source(), Some(hosting.socket()))?;
         let _neighbour = Neighbour::start(root);
         hosting.boot().map_err(|error| error.to_string())?;
         let mut said = String::new();
@@ -153,8 +160,7 @@ fn upload_delta(server: &Server, old: &SampleApp, new: &SampleApp) -> Outcome<()
     let [old, new] = [old, new].map(|app| app.tarball().save(desk.path(&app.tarball_name())));
     let built = build(&old, &new, desk.root(), &mut |_| {}).map_err(|e| e.to_string())?;
     let name = built.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    server.murano().upload(&name, &fs::read(&built.path).doing("read", &built.path)?);
-    Ok(())
+    server.upload(&name, &fs::read(&built.path).doing("read", &built.path)?)
 }
 
 /// Makes the disk of a gateway whose power was cut in an update, anywhere; the server is as it was then.

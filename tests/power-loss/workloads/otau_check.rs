@@ -204,7 +204,7 @@ impl OtauChecker {
     fn boot_and_update(&self, state: &CrashState, told: &Told, hosting: &Hosting, found: &Found) -> Outcome<Step<()>> {
         let server = Server::on_copy(&server_data(&self.notes), &self.scratch.path("server"))?;
         server.is_at(told);
-        let boot = Boot::up(state.root, &server.url(), Some(hosting.socket()))?;
+        let boot = Boot::up(state.root, &server.source(), Some(hosting.socket()))?;
         let result = (|| {
             if let Err(error) = hosting.boot() {
                 return Ok(Err(Finding::DoesNotStart(error.to_string())));

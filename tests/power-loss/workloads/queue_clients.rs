@@ -51,7 +51,7 @@ impl Workload for QueueClients {
     fn work(&self, root: &Path, notes: &Path, witness: &Witness) -> Outcome<()> {
         let server = Server::on_copy(&server_data(notes), &notes.join("server-at-work"))?;
         let server = server.watched(witness, |murano| Platform::now(murano).as_fact())?;
-        let _boot = Boot::up(root, &server.url(), None)?;
+        let _boot = Boot::up(root, &server.source(), None)?;
         server.murano().faults(&["any:refuse"]);
         let mut gmq = Gmq::start(root)?;
         send_all(&gmq, 0..AWAY, witness)?;

@@ -73,7 +73,7 @@ impl Checker for QueueClientsChecker {
     fn check(&mut self, state: &CrashState) -> Outcome<Finding> {
         let platform = state.past.iter().rev().find_map(|fact| Platform::of_fact(&fact.text)).unwrap_or_default();
         let server = self.server(&platform)?;
-        let _boot = Boot::up(state.root, &server.url(), None)?;
+        let _boot = Boot::up(state.root, &server.source(), None)?;
         let forwarded = Gmq::start(state.root).and_then(|gmq| gmq.await_empty(state.root));
         if let Err(why) = forwarded {
             return Ok(Finding::DoesNotStart(why));

@@ -38,13 +38,15 @@ pub enum SelfUpdate {
     RollBack,
     /// It takes the machine down, again and again, and version 1 comes back (docs/spec/failures.md, A1).
     TakesDown,
+    /// hawkBit orders it, and it takes over.
+    Ddi,
 }
 
 impl SelfUpdate {
     /// The version that is in charge in the end.
     pub fn ends_with(self) -> u64 {
         match self {
-            SelfUpdate::Update => 2,
+            SelfUpdate::Update | SelfUpdate::Ddi => 2,
             SelfUpdate::RollBack | SelfUpdate::TakesDown => 1,
         }
     }
@@ -57,7 +59,7 @@ impl SelfUpdate {
     /// Boots, as often as the machine is taken down, until all is as it has to be in the end.
     pub fn live(self, root: &Path, server: &Server) -> Outcome<()> {
         for _ in 0..MAX_BOOTS {
-            let _boot = Boot::up(root, &server.url(), None)?;
+            let _boot = Boot::up(root, &server.source(), None)?;
             let ended = Engine::start(root).ends_with(self.ends_with(), &self.report(), root, server)?;
             match (ended, self) {
                 (Ended::Done, _) => return Ok(()),
@@ -83,6 +85,7 @@ impl Workload for SelfUpdate {
             SelfUpdate::Update => "self-update",
             SelfUpdate::RollBack => "self-update-roll-back",
             SelfUpdate::TakesDown => "self-update-takes-down",
+            SelfUpdate::Ddi => "self-update-ddi",
         }
     }
 
@@ -96,22 +99,25 @@ impl Workload for SelfUpdate {
         Agent::install_in_image(root)?;
         let (factory, kept) = (agent_binary(), kept_program(notes, FACTORY));
         fs::copy(&factory, &kept).doing("copy", &factory)?;
-        let server = Server::on(&server_data(notes));
+        let server = match self {
+            SelfUpdate::Ddi => Server::hawkbit_on(&server_data(notes))?,
+            _ => Server::on(&server_data(notes)),
+        };
         for version in [1, 2] {
             let program = self.program(version)?;
             let tarball = Tarball::app("exit 0").file("gwe", 0o755, program.clone());
-            server.murano().upload(&tarball_name(version), &tarball.bytes());
+            server.upload(&tarball_name(version), &tarball.bytes())?;
             let kept = kept_program(notes, version);
             fs::write(&kept, program).doing("write", &kept)?;
         }
-        server.ask_for(&tarball_name(1));
-        let boot = Boot::up(root, &server.url(), None)?;
+        server.ask_for(&tarball_name(1))?;
+        let boot = Boot::up(root, &server.source(), None)?;
         let report = "[gwe] installed gwe v1 in ";
         if Engine::start(root).ends_with(1, report, root, &server)? == Ended::TakenDown {
             return Err("the engine died".to_string());
         }
         drop(boot);
-        server.ask_for(&tarball_name(2));
+        server.ask_for(&tarball_name(2))?;
         Ok(())
     }
 

@@ -78,7 +78,7 @@ impl SelfUpdateChecker {
         let damaged = || Finding::Third(format!("agent/state.json: {}", String::from_utf8_lossy(&bytes)));
         let agents: Value = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
         let version = |of: &str| agents[of]["version"].as_str().map(str::to_string);
-        if !agents["dropped"].is_null() && self.update == SelfUpdate::Update {
+        if !agents["dropped"].is_null() && matches!(self.update, SelfUpdate::Update | SelfUpdate::Ddi) {
             return Err(Finding::Third(format!("a version was dropped: {agents}")));
         }
         let previous = match version("previous") {
@@ -113,7 +113,7 @@ impl SelfUpdateChecker {
         let server = Server::on_copy(&server_data(&self.notes), &self.scratch.path("server"))?;
         let known = self.before.reports.len();
         server.is_at(&Told { reports: told.reports.iter().skip(known).cloned().collect(), ..told.clone() });
-        let boot = Boot::up(root, &server.url(), None)?;
+        let boot = Boot::up(root, &server.source(), None)?;
         for name in ["gmq", "gdc"] {
             let ran = Agent::of_image(root).run(name, &["--version"]);
             if ran.code != Some(0) {
