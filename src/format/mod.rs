@@ -5,6 +5,7 @@
 pub mod base64;
 pub mod form;
 pub mod hex;
+pub mod http;
 pub mod ini;
 pub mod json;
 pub mod json_fault;

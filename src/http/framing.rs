@@ -5,6 +5,8 @@
 //! keeps nothing but the headers. The one thing that it changes: a byte above 127 outside of the body becomes a `?`, since minreq refuses a
 //! whole answer for a header in Latin-1 (docs/spec/failures.md, case 11). It cannot look into TLS; there the library reports a cut.
 
+use crate::format::http;
+
 /// The longest head that is followed; with TLS, the relay holds back more until minreq has read the head.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 /// The longest line that names a chunk's length, extensions included; minreq has the same limit.
@@ -16,10 +18,8 @@ pub(crate) fn is_interim(status: u16) -> bool {
 }
 
 /// The length that a chunk's line names; `None`: none, or one too large to be counted.
-pub(crate) fn chunk_size(line: &str) -> Option<u64> {
-    let digits = line.split(';').next().unwrap_or("").trim();
-    // `from_str_radix` would take a sign.
-    (!digits.starts_with('+')).then(|| u64::from_str_radix(digits, 16).ok())?
+pub(crate) fn chunk_size(line: &[u8]) -> Option<u64> {
+    http::chunk_size(line).filter(|size| *size < u64::MAX)
 }
 
 /// Follows one answer.
@@ -166,16 +166,12 @@ fn after_head(head: &[u8]) -> Option<At> {
         return None;
     }
     let Ok(text) = std::str::from_utf8(head) else { return Some(At::Garbage) };
-    let mut lines = text.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or("");
-    if status.len() != 3 || !status.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(At::Garbage);
-    }
-    if status.parse().is_ok_and(is_interim) {
+    let Some(status) = http::status(text) else { return Some(At::Garbage) };
+    if is_interim(status) {
         return Some(At::Head(Vec::new()));
     }
     let (mut chunked, mut length) = (false, None);
-    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+    for (name, value) in text.lines().skip(1).filter_map(|line| line.split_once(':')) {
         if name.trim().eq_ignore_ascii_case("transfer-encoding") {
             chunked |= value.trim().eq_ignore_ascii_case("chunked");
         } else if name.trim().eq_ignore_ascii_case("content-length") {
@@ -183,7 +179,7 @@ fn after_head(head: &[u8]) -> Option<At> {
         }
     }
     Some(match length {
-        _ if matches!(status, "204" | "304") => At::DoneWithoutBody,
+        _ if matches!(status, 204 | 304) => At::DoneWithoutBody,
         // Where both are there, chunked wins (docs/spec/device-api.md).
         _ if chunked => At::Chunked(Chunk::Size(Vec::new())),
         Some(Ok(0)) => At::Done,
@@ -229,7 +225,7 @@ fn follow_chunk<'a>(chunk: &mut Chunk, bytes: &'a mut [u8]) -> (&'a mut [u8], Op
 }
 
 fn after_size(line: &[u8]) -> At {
-    match std::str::from_utf8(line).ok().and_then(chunk_size) {
+    match chunk_size(line) {
         Some(0) => At::Chunked(Chunk::Trailer(0, 0)),
         Some(length) => At::Chunked(Chunk::Data(length)),
         None => At::Garbage,

@@ -7,6 +7,7 @@
 use std::io::{self, Read};
 
 use super::framing::{chunk_size, is_interim, MAX_CHUNK_LINE, MAX_HEAD};
+use crate::format::http;
 
 /// An answer's head: its status and its headers.
 pub(crate) type Final = (u16, Vec<(String, String)>);
@@ -19,7 +20,7 @@ pub(crate) type Final = (u16, Vec<(String, String)>);
 pub(crate) fn answer(stream: &mut dyn Read) -> io::Result<Final> {
     let mut left = MAX_HEAD;
     loop {
-        let status = status(&line(stream, &mut left)?).ok_or_else(|| malformed("it is no HTTP"))?;
+        let status = http::status(&line(stream, &mut left)?).ok_or_else(|| malformed("it is no HTTP"))?;
         let mut headers = Vec::new();
         loop {
             let line = line(stream, &mut left)?;
@@ -34,12 +35,6 @@ pub(crate) fn answer(stream: &mut dyn Read) -> io::Result<Final> {
             return Ok((status, headers));
         }
     }
-}
-
-/// `HTTP/1.1 200 OK`
-fn status(line: &str) -> Option<u16> {
-    let number = line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?;
-    (number.len() == 3 && number.bytes().all(|b| b.is_ascii_digit())).then(|| number.parse().ok())?
 }
 
 /// A line without its end. Byte by byte: minreq has a buffer underneath.
@@ -93,7 +88,8 @@ impl<R: Read> Read for Body<R> {
         };
         if *left == 0 {
             let mut room = MAX_CHUNK_LINE;
-            *left = chunk_size(&line(from, &mut room)?).ok_or_else(|| malformed("a chunk's length is no number"))?;
+            *left = chunk_size(line(from, &mut room)?.as_bytes())
+                .ok_or_else(|| malformed("a chunk's length is no number"))?;
         }
         if *left == 0 {
             let mut trailers = MAX_HEAD;

@@ -10,7 +10,7 @@ use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::framing::is_interim;
-use crate::format::form;
+use crate::format::{form, http};
 use crate::sys::poll::Watch;
 
 /// A proxy may take so long to answer a CONNECT: it connects on our behalf meanwhile.
@@ -185,7 +185,7 @@ fn receive_answer(stream: &mut TcpStream, deadline: Instant) -> Result<usize, Tu
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(broken(&e)),
         }
-        while let Some(end) = head_end(&answer) {
+        while let Some(end) = http::head_len(&answer) {
             if !status(&answer).is_some_and(is_interim) {
                 let is_all = end == answer.len();
                 return is_all.then_some(received).ok_or(TunnelError::Garbage).and_then(|n| check(&answer).map(|()| n));
@@ -203,21 +203,13 @@ fn receive_answer(stream: &mut TcpStream, deadline: Instant) -> Result<usize, Tu
     }
 }
 
-/// Where the first empty line ends.
-fn head_end(answer: &[u8]) -> Option<usize> {
-    (1..answer.len()).map(|last| last + 1).find(|end| {
-        let head = answer.get(..*end).unwrap_or(&[]);
-        head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n")
-    })
-}
-
 fn status_line(answer: &[u8]) -> String {
     let line = answer.split(|byte| *byte == b'\n').next().unwrap_or(&[]);
     String::from_utf8_lossy(line).into_owned()
 }
 
 fn status(answer: &[u8]) -> Option<u16> {
-    status_line(answer).split(' ').nth(1).and_then(|status| status.trim_end().parse().ok())
+    http::status(&status_line(answer))
 }
 
 fn check(answer: &[u8]) -> Result<(), TunnelError> {

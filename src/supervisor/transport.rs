@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::format::http;
 use crate::format::xmlrpc::MAX_BYTES;
 use crate::sys::clock::since_boot;
 use crate::sys::unix_socket;
@@ -73,21 +74,14 @@ fn read_to_end(stream: &mut UnixStream, deadline: Duration) -> io::Result<Vec<u8
 
 /// The status and the body of an answer.
 fn split(mut answer: Vec<u8>) -> io::Result<(u16, Vec<u8>)> {
-    let end = answer
-        .windows(4)
-        .take(MAX_HEAD)
-        .position(|window| window == b"\r\n\r\n")
-        .ok_or_else(|| invalid("the answer is no whole HTTP answer"))?;
-    let head = String::from_utf8_lossy(&answer[..end]);
-    let status = head
-        .strip_prefix("HTTP/1.")
-        .and_then(|rest| rest.split(' ').nth(1)?.trim_end().get(..3)?.parse().ok())
-        .ok_or_else(|| invalid("the answer is no HTTP answer"))?;
+    let (head, body) = http::split(&answer, MAX_HEAD).ok_or_else(|| invalid("the answer is no whole HTTP answer"))?;
+    let status = http::status(&head).ok_or_else(|| invalid("the answer is no HTTP answer"))?;
+    let head_len = answer.len() - body.len();
     let declared = head.lines().skip(1).find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
-    answer.drain(..end + 4);
+    answer.drain(..head_len);
     // More than declared is right: supervisord counts the characters of some answers, not their bytes.
     match declared {
         Some(declared) if answer.len() < declared => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),

@@ -7,14 +7,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::format::base64;
+use crate::format::http;
 use crate::format::python::repr;
 use crate::format::xmlrpc::{method_call, method_response, Answer, Param, Value, MAX_BYTES};
 use crate::sys::unix_socket;
 
 /// A connection stands within this time.
 const CONNECT: Duration = Duration::from_secs(30);
-/// An answer's head may be so long.
-const MAX_HEAD: usize = 16 << 10;
+/// An answer's head, and a chunk's first line, may be so long.
+pub(super) const MAX_HEAD: usize = 16 << 10;
 
 /// Who is asked, and as whom.
 #[derive(Clone, Debug, Default)]
@@ -145,8 +146,6 @@ impl Server {
 
 /// The status and the body of an answer.
 pub(super) fn split(answer: &[u8]) -> Option<(u16, &[u8])> {
-    let end = answer.windows(4).take(MAX_HEAD).position(|four| four == b"\r\n\r\n")?;
-    let head = String::from_utf8_lossy(answer.get(..end)?).into_owned();
-    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.trim().parse().ok()?;
-    Some((status, answer.get(end + 4..)?))
+    let (head, body) = http::split(answer, MAX_HEAD)?;
+    Some((http::status(&head)?, body))
 }

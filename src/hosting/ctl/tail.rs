@@ -3,10 +3,11 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use super::client::{split, Trouble};
+use super::client::{split, Trouble, MAX_HEAD};
 use super::results::{number, text};
 use super::shell::Lines;
 use super::{Done, Session, GENERIC};
+use crate::format::http;
 use crate::format::python::{int, repr};
 use crate::format::xmlrpc::{Param, Value};
 use crate::sys::poll::Watch;
@@ -16,8 +17,6 @@ use crate::sys::signal;
 const USUAL: i64 = 1600;
 const RUNNING: i64 = 20;
 const HINT: &str = "==> Press Ctrl-C to exit <==";
-/// The head of an answer and a chunk's first line are no longer than this.
-const MAX_HEAD: usize = 16 << 10;
 
 fn bytes(count: i64) -> Param<'static> {
     Param::Int(i32::try_from(-count).unwrap_or(if count < 0 { i32::MAX } else { i32::MIN }))
@@ -137,13 +136,12 @@ impl Stream {
                 return Ok(self.buffer.len() <= MAX_HEAD);
             };
             let line: Vec<u8> = self.buffer.drain(..end + 2).collect();
-            let line = String::from_utf8_lossy(&line[..end]).into_owned();
-            if line.is_empty() {
+            if end == 0 {
                 continue;
             }
-            match usize::from_str_radix(line.split([';', ' ']).next().unwrap_or_default(), 16) {
-                Ok(0) | Err(_) => return Ok(false),
-                Ok(size) => self.left = size,
+            match http::chunk_size(&line) {
+                Some(0) | None => return Ok(false),
+                Some(size) => self.left = usize::try_from(size).unwrap_or(usize::MAX),
             }
         }
     }

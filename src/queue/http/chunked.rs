@@ -1,6 +1,7 @@
 //! A body in chunks, decoded as it comes, each byte looked at once.
 
 use super::head::{fault, Fault, MAX_BODY, TOO_LARGE};
+use crate::format::http::chunk_size;
 
 /// A size line or a trailer, in bytes, at the most.
 const MAX_LINE: usize = 1024;
@@ -74,7 +75,7 @@ impl Chunked {
         match self.state {
             State::Size => {
                 self.chunks += 1;
-                let size = size(line).ok_or(WRONG)?;
+                let size = usize::try_from(chunk_size(line).ok_or(WRONG)?).unwrap_or(usize::MAX);
                 if self.body.len().saturating_add(size) > MAX_BODY || self.chunks > MAX_CHUNKS {
                     return Err(TOO_LARGE);
                 }
@@ -92,13 +93,6 @@ impl Chunked {
 }
 
 const WRONG: Fault = fault(400, "the body is not in chunks, though the head says so");
-
-/// Hexadecimal, up to a `;` and its extensions.
-fn size(line: &[u8]) -> Option<usize> {
-    let text = std::str::from_utf8(line.split(|b| *b == b';').next()?).ok()?.trim();
-    let is_hex = !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
-    is_hex.then(|| usize::from_str_radix(text, 16).unwrap_or(usize::MAX))
-}
 
 #[cfg(test)]
 mod tests {

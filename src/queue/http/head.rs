@@ -1,5 +1,7 @@
 //! The head of a request. Bare line feeds, header names in any case, empty lines before the request: all as clients send them.
 
+use crate::format::http::head_len;
+
 /// The largest head, in bytes.
 pub const MAX_HEAD: usize = 8 * 1024;
 /// The largest body, in bytes: a value of 64 KiB, each byte percent-encoded.
@@ -65,7 +67,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
         return Err(fault(400, "this is plain HTTP, for this machine only: the URL begins with http://"));
     }
     let blank = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-    let Some(length) = end(bytes.get(blank..).unwrap_or_default()) else {
+    let Some(length) = head_len(bytes.get(blank..).unwrap_or_default()) else {
         if bytes.len() > MAX_HEAD {
             return Err(fault(431, "the request's head is larger than 8192 bytes"));
         }
@@ -90,21 +92,6 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
         (false, length) => Framing::Length(length.unwrap_or(0)),
     };
     Ok(Some((head, blank + length)))
-}
-
-/// The length of the head, its blank line included.
-fn end(bytes: &[u8]) -> Option<usize> {
-    let mut line_start = 0;
-    for (i, byte) in bytes.iter().enumerate() {
-        if *byte == b'\n' {
-            let line = bytes.get(line_start..i).unwrap_or_default();
-            if line.is_empty() || line == b"\r" {
-                return Some(i + 1);
-            }
-            line_start = i + 1;
-        }
-    }
-    None
 }
 
 fn request_line(line: &str) -> Result<Head, Fault> {
