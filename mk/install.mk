@@ -26,6 +26,7 @@
 # LOG_LEVEL              DEBUG INFO WARNING ERROR CRITICAL
 # CACERT                 a PEM file of this machine: the only roots that the agent then trusts
 # TRUSTED_KEYS           minisign public keys of this machine (*.pub): only signed tarballs are then installed
+# REQUIRE_SIGNATURES     yes: unsigned tarballs are refused whatever keys there are, and without a usable key in TRUSTED_KEYS the install fails
 # APPS                   tarballs of this machine that the gateway installs at first boot, in the order of their names
 # LOGDIR                 the logs of gwe, gmq and the applications: /var/log is a tmpfs on most images, /var/lib/gwe/log is on flash
 # CHECKER                a gwe that runs on this machine, where BINARY does not: it checks the settings, and a bad one fails the install; empty is BINARY
@@ -66,6 +67,7 @@ DDI_CONFIRM =
 LOG_LEVEL = INFO
 CACERT =
 TRUSTED_KEYS =
+REQUIRE_SIGNATURES = no
 APPS =
 LOGDIR = /var/log
 DATA =
@@ -87,6 +89,10 @@ $(error INIT cannot be '$(INIT)': it must be sysv, systemd or none)
 endif
 ifeq ($(filter $(HOSTING),own python),)
 $(error HOSTING cannot be '$(HOSTING)': it must be own or python)
+endif
+
+ifeq ($(filter $(REQUIRE_SIGNATURES),yes no),)
+$(error REQUIRE_SIGNATURES cannot be '$(REQUIRE_SIGNATURES)': it must be yes or no)
 endif
 
 # Those that are set; one that is empty keeps the agent's own default.
@@ -122,6 +128,7 @@ install-%: export AT_DDI_TOKEN = $(call or_empty,$(DDI_TOKEN))
 install-%: export AT_DDI_TOKEN_KIND = $(or $(DDI_TOKEN_KIND),target)
 install-%: export AT_DDI_INTERVAL = $(call or_empty,$(DDI_INTERVAL))
 install-%: export AT_DDI_CONFIRM = $(or $(DDI_CONFIRM),no)
+install-%: export AT_REQUIRE_SIGNATURES = $(REQUIRE_SIGNATURES)
 install-%: export AT_LOG_LEVEL = $(LOG_LEVEL)
 install-%: export AT_CORE = $(GWE_CORE)
 install-%: export AT_KEEPER = $(if $(filter own,$(HOSTING)),"$(GWE_CORE)" -- --keep )"$(LIBEXECDIR)/gwe/supervise"
@@ -194,6 +201,11 @@ ifneq ($(strip $(TRUSTED_KEYS)),)
 endif
 ifneq ($(strip $(APPS)),)
 	install -m 0644 $(APPS) "$(DESTDIR)$(GWE_APPS)"
+endif
+# A gateway without a key would accept nothing. Whether the key can be used is for --check-config to say, below.
+ifeq ($(REQUIRE_SIGNATURES),yes)
+	@for key in "$(DESTDIR)$(GWE_CONF)"/trusted/*.pub; do [ -s "$$key" ] && exit 0; done; \
+	echo "REQUIRE_SIGNATURES=yes needs a public key: give TRUSTED_KEYS" >&2; exit 1
 endif
 # A setting that does not fit fails here, and not in the field. A binary for another machine cannot say so: CHECKER may, and who names one wants it.
 	@if "$(or $(CHECKER),$(BINARY))" --version >/dev/null 2>&1; then "$(or $(CHECKER),$(BINARY))" --root "$(or $(DESTDIR),/)" --check-config >&2; \

@@ -9,8 +9,11 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(Some(request)) = parse(&text) {
-        assert!((1..=MAX_ENTRIES).contains(&(request.entries.len() + request.refused.len())));
+        let lists = [request.entries.len(), request.remove.len(), request.cancel.len(), request.refused.len()];
+        assert!((1..=MAX_ENTRIES).contains(&lists.iter().sum()));
         let mut journal = Journal::empty();
-        journal.add(request.entries.into_iter().map(Job::new).collect());
+        let removals = request.remove.into_iter().map(Job::removal);
+        journal.add(removals.chain(request.entries.into_iter().map(Job::new)).collect());
+        journal.cancel(&request.cancel);
     }
 });

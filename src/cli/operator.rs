@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::output;
 use crate::config::{Cik, Config, ConfigError, Setting, Which};
 use crate::install::local::LocalError;
-use crate::install::{forget, journal};
+use crate::install::{forget, journal, trust};
 use crate::queue;
 use crate::sys::net;
 
@@ -53,7 +53,15 @@ pub fn set(config: &mut Config, settings: &[Setting]) -> u8 {
 #[must_use]
 pub fn problems(config: &Config) -> Vec<String> {
     let queue = queue::settings::Settings::load(config.paths());
-    config.problems().into_iter().chain(queue.problems()).map(|problem| problem.to_string()).collect()
+    let told = config.problems().into_iter().chain(queue.problems()).map(|problem| problem.to_string());
+    told.chain(no_key(config)).collect()
+}
+
+/// A gateway that can install nothing is one that somebody should know of before it is in the field.
+fn no_key(config: &Config) -> Option<String> {
+    let is_so = config.requires_signatures() && trust::keys(config).is_empty();
+    let folder = config.paths().trusted_keys();
+    is_so.then(|| format!("require_signatures: no key in {} can be used, so no package is accepted", folder.display()))
 }
 
 /// Prints `[PASS]`, or what is wrong with the settings, a line each.

@@ -3,7 +3,6 @@
 use miniserde::{json, Serialize};
 
 use super::operator;
-use crate::app::TrustedKeys;
 use crate::config::{Config, VERSION};
 use crate::engine::last::{self, Last};
 use crate::engine::{facts, source};
@@ -11,6 +10,7 @@ use crate::format::utc;
 use crate::install::agent::Agents;
 use crate::install::gateway::Gateway;
 use crate::install::journal::{self, Journal};
+use crate::install::trust;
 use crate::report::engine_report::AppFacts;
 use crate::supervisor::Supervisor;
 use crate::sys::log;
@@ -75,7 +75,7 @@ fn gather(config: &Config) -> Status {
     let supervisor = Supervisor::new(config.supervisor_socket());
     let gateway = Gateway::load(config, &supervisor);
     let identity = source::identity(config);
-    let keys = TrustedKeys::load(&config.paths().trusted_keys());
+    let keys = trust::keys(config);
     let agents = Agents::load(config.paths());
     let journal = Journal::read(&journal::path(&config.paths().state()));
     let pending = journal.jobs.iter().map(|job| Pending {

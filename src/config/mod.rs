@@ -1,5 +1,4 @@
-//! Settings and identity: Gateway.cfg, Engine.config, and every path the program touches (docs/spec/gateway-engine.md,
-//! "Identity and configuration").
+//! Settings and identity: Gateway.cfg, Engine.config, every path that is touched (docs/spec/gateway-engine.md, "Identity and configuration").
 
 pub mod bundle;
 pub mod cik;
@@ -9,6 +8,7 @@ pub mod layered;
 pub mod options;
 pub mod paths;
 pub mod problem;
+mod signatures;
 pub mod table;
 
 use std::fmt;

@@ -68,6 +68,7 @@ pub static ENGINE: &[Opt] = &[
     opt("supervisor", "logs", "/var/log", path),
     opt("install", "timeout", "900", interval),
     opt("install", "settle", "10", interval),
+    opt("install", "require_signatures", "no", yes_no),
 ];
 
 /// Parses an interval in seconds. `60.0` is 60: there are writers with one kind of number.

@@ -26,7 +26,7 @@ mod state_file;
 pub mod status;
 pub mod steps;
 mod sweep;
-mod trust;
+pub mod trust;
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ use super::{agent, digest};
 use crate::app::delta::{self, DeltaError};
 use crate::app::signature::SignatureError;
 use crate::app::{TarballName, TrustedKeys};
+use crate::config::Config;
 use crate::format::hex;
 use crate::orders::Link;
 use crate::sys::epoch::BUILD_EPOCH;
@@ -18,6 +19,17 @@ use crate::sys::file;
 
 /// The largest signature file, in bytes: minisign's have some 300.
 const MAX_SIGNATURE: usize = 4096;
+
+/// The keys whose signatures count here.
+#[must_use]
+pub fn keys(config: &Config) -> TrustedKeys {
+    let keys = TrustedKeys::load(&config.paths().trusted_keys());
+    if config.requires_signatures() {
+        keys.closed()
+    } else {
+        keys
+    }
+}
 
 /// Why a tarball is not believed.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,7 +78,7 @@ fn check_delta(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Dist
         Some(wanted) if *wanted != sha256 => {
             Err(Distrust::Refused("it is for another tarball than the request's SHA-256 says".to_string()))
         }
-        Some(_) if !is_named && TrustedKeys::load(&gateway.config.paths().trusted_keys()).is_open() => {
+        Some(_) if !is_named && keys(gateway.config).is_open() => {
             Err(Distrust::Refused("the request names the tarball's SHA-256, and no delta is signed here".to_string()))
         }
         _ => Ok(()),
@@ -128,13 +140,17 @@ pub fn refused_before(refused: &Refused) -> String {
 }
 
 fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Path) -> Result<(), Distrust> {
-    let keys = TrustedKeys::load(&gateway.config.paths().trusted_keys());
+    let keys = keys(gateway.config);
     if job.factory {
         // The image vouches for what it brings; what comes later must not be older.
         job.signed_at = Some(time_of_factory(&keys, job, name, path));
         return Ok(());
     }
     if keys.is_open() {
+        crate::warning!(
+            "{}: not signed, or nobody can tell: this gateway trusts no key, and takes what comes",
+            job.name
+        );
         return Ok(());
     }
     let id = [job.content_id(), ".minisig"].concat();

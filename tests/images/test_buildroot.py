@@ -244,9 +244,10 @@ class Package(unittest.TestCase):
         key.write_text("key")
         app.write_text("app")
         tree = self.make("all", "SYSV", PRODUCT_ID='"p1"', SERVER='"https://iot.example"', UPDATE_INTERVAL="900", DATA='"/dev/vdb"', IFACE="",
-                         SERIAL='"file:/proc/device-tree/serial-number"', TRUSTED_KEYS=f'"{key}"', APPS=f'"{app}"', GMQ="", DOCS="y", BR2_ENABLE_DEBUG="y")
+                         SERIAL='"file:/proc/device-tree/serial-number"', REQUIRE_SIGNATURES="y", TRUSTED_KEYS=f'"{key}"', APPS=f'"{app}"', GMQ="", DOCS="y", BR2_ENABLE_DEBUG="y")
         self.assertEqual((tree / "etc/gwe/Gateway.cfg").read_text(), "[device]\ncik = ''\nmodel = p1\nvendor = p1\nuuid = ''\niface = ''\n")
         self.assertIn("server = https://iot.example\n", (tree / "etc/gwe/Engine.config").read_text())
+        self.assertIn("require_signatures = yes\n", (tree / "etc/gwe/Engine.config").read_text())
         self.assertIn("GWE_DATA='/dev/vdb'\n", (tree / "etc/default/gwe").read_text())
         self.assertIn("GWE_SERIAL='file:/proc/device-tree/serial-number'\n", (tree / "etc/default/gwe").read_text())
         self.assertTrue((tree / "etc/gwe/trusted/oem.pub").exists() and (tree / "usr/share/gwe/apps_to_install/hello.v1.tar.gz").exists())

@@ -159,6 +159,18 @@ class Installed(unittest.TestCase):
         for file in ("supervisord.conf", "supervisor.d/gwe.conf", "supervisor.d/gmq.conf"):
             self.assertIn("logfile = /var/lib/gwe/log/", (tree / "etc/gwe" / file).read_text())
 
+    def test_without_a_key_no_image_is_made_that_requires_signatures(self):
+        """docs/spec/failures.md, F9."""
+        with self.assertRaises(Exception):
+            self.install("REQUIRE_SIGNATURES=yes")
+        with self.assertRaises(Exception):
+            self.install("REQUIRE_SIGNATURES=perhaps")
+        key = self.scratch / "oem.pub"
+        key.write_text("key")
+        tree = self.install("REQUIRE_SIGNATURES=yes", f"TRUSTED_KEYS={key}")
+        self.assertIn("\n[install]\nrequire_signatures = yes\n", (tree / "etc/gwe/Engine.config").read_text())
+        self.assertIn("\nrequire_signatures = no\n", (self.install() / "etc/gwe/Engine.config").read_text())
+
     def test_who_checks_the_settings_decides_and_one_that_does_not_run_is_no_success(self):
         self.binary.write_text("no program of this machine")
         sees_all = self.stand_in("checker", '[ "$1" = --version ] || { [ "$1 $3" = "--root --check-config" ] && test -f "$2/etc/gwe/Engine.config"; }')

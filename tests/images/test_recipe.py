@@ -143,9 +143,10 @@ class Tasks(unittest.TestCase):
         app.write_text("app")
         for release in RELEASES:
             with self.subTest(release=release):
-                tree = self.installed(self.recipe(release, GWE_PRODUCT_ID="p1", GWE_TRUSTED_KEYS=str(key), GWE_APPS=str(app), GWE_DATA="/dev/mmcblk0p3",
+                tree = self.installed(self.recipe(release, GWE_PRODUCT_ID="p1", GWE_TRUSTED_KEYS=str(key), GWE_REQUIRE_SIGNATURES="yes", GWE_APPS=str(app), GWE_DATA="/dev/mmcblk0p3",
                                                   GWE_SERIAL="file:/proc/device-tree/serial-number", GWE_BACKEND="ddi", GWE_DDI_URL="https://h.example"))
                 self.assertIn("url = https://h.example\n", (tree / "etc/gwe/Gateway.cfg").read_text())
+                self.assertIn("require_signatures = yes\n", (tree / "etc/gwe/Engine.config").read_text())
                 self.assertIn("backend = ddi\n", (tree / "etc/gwe/Engine.config").read_text())
                 self.assertIn("model = p1\n", (tree / "etc/gwe/Gateway.cfg").read_text())
                 self.assertIn("iface = ''\n", (tree / "etc/gwe/Gateway.cfg").read_text())

@@ -25,6 +25,38 @@ fn deploy(site: &Site, name: &str, bytes: &[u8], signature: Option<&[u8]>) -> St
     site.fetch_status()
 }
 
+/// docs/spec/failures.md, F9.
+#[test]
+fn with_signatures_required_nothing_unsigned_gets_in_and_no_key_is_told() {
+    let (signer, tarball) = (Signer::new(), Tarball::app("echo installed").bytes());
+    let mut site = Site::new();
+    // As today: it is taken, and the log says that nobody looked.
+    site.upload("a.v0.tar.gz", &Tarball::app("echo installed"));
+    site.order(&["a.v0.tar.gz"]);
+    let log = site.check_in().ok().stderr;
+    assert!(log.contains("a.v0.tar.gz: not signed, or nobody can tell: this gateway trusts no key"), "{log}");
+    assert_eq!(site.fetch_status(), "installed\n[gwe] installed a v0 in N s\n");
+
+    site.set("install", "require_signatures", "yes");
+    let told = site.gateway.gwe(&["--check-config"]).exited(1).stdout;
+    assert!(told.starts_with("require_signatures: no key in ") && told.contains("no package is accepted"), "{told}");
+    assert!(site.gateway.gwe(&["--status"]).ok().stdout.contains("no package is accepted: no trusted key can be used"));
+    assert!(deploy(&site, "a.v1.tar.gz", &tarball, None).contains("it is not signed"));
+    let signature = signer.sign("a.v2.tar.gz", &tarball, None);
+    assert!(deploy(&site, "a.v2.tar.gz", &tarball, Some(&signature)).starts_with("[gwe] failed a v2: "));
+    let file = site.gateway.root().path("a.v3.tar.gz");
+    fs::write(&file, &tarball).unwrap();
+    site.gateway.gwe(&["--install-apps", file.to_str().unwrap()]).exited(1);
+
+    site.gateway.root().write("etc/gwe/trusted/oem.pub", fs::read(signer.public_key()).expect("the key is there"));
+    assert_eq!(site.gateway.gwe(&["--check-config"]).ok().stdout, "[PASS]\n");
+    let signature = signer.sign("a.v4.tar.gz", &tarball, None);
+    assert_eq!(deploy(&site, "a.v4.tar.gz", &tarball, Some(&signature)), "installed\n[gwe] installed a v4 in N s\n");
+    // The folder's file system is away: what was required stays required.
+    fs::remove_dir_all(site.gateway.root().path("etc/gwe/trusted")).unwrap();
+    assert!(deploy(&site, "a.v5.tar.gz", &tarball, None).contains("it is not signed"));
+}
+
 #[test]
 fn only_what_a_trusted_key_signed_under_that_name_gets_in() {
     let (signer, stranger) = (Signer::new(), Signer::new());

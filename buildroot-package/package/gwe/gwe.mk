@@ -90,6 +90,7 @@ GWE_MAKE_OPTS = \
 	LOG_LEVEL="$(call qstrip,$(BR2_PACKAGE_GWE_LOG_LEVEL))" \
 	CACERT="$(call qstrip,$(BR2_PACKAGE_GWE_CACERT))" \
 	TRUSTED_KEYS="$(call qstrip,$(BR2_PACKAGE_GWE_TRUSTED_KEYS))" \
+	REQUIRE_SIGNATURES=$(if $(BR2_PACKAGE_GWE_REQUIRE_SIGNATURES),yes,no) \
 	APPS="$(call qstrip,$(BR2_PACKAGE_GWE_APPS))" \
 	LOGDIR="$(call qstrip,$(BR2_PACKAGE_GWE_LOGDIR))" \
 	DATA="$(call qstrip,$(BR2_PACKAGE_GWE_DATA))" \

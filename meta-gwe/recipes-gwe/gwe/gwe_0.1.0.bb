@@ -62,6 +62,8 @@ GWE_LOG_LEVEL ?= "INFO"
 # (*.pub), tarballs that every gateway installs at first boot.
 GWE_CACERT ?= ""
 GWE_TRUSTED_KEYS ?= ""
+# yes: unsigned tarballs are refused whatever keys there are, and do_install fails without one.
+GWE_REQUIRE_SIGNATURES ?= "no"
 GWE_APPS ?= ""
 # Where logs go: /var/log is a tmpfs unless the distribution says otherwise; /var/lib/gwe/log is on flash.
 GWE_LOGDIR ?= "${localstatedir}/log"
@@ -135,6 +137,7 @@ do_install() {
             LOG_LEVEL="${GWE_LOG_LEVEL}" \
             CACERT="$(in_unpackdir ${GWE_CACERT})" \
             TRUSTED_KEYS="$(in_unpackdir ${GWE_TRUSTED_KEYS})" \
+            REQUIRE_SIGNATURES="${GWE_REQUIRE_SIGNATURES}" \
             APPS="$(in_unpackdir ${GWE_APPS})" \
             LOGDIR="${GWE_LOGDIR}" \
             DATA="${GWE_DATA}" \

@@ -184,6 +184,18 @@ impl TrustedKeys {
         self.problems.push(KeyProblem { file: file.to_string(), reason });
     }
 
+    /// The same keys where unsigned tarballs are refused also without any.
+    #[must_use]
+    pub fn closed(self) -> TrustedKeys {
+        TrustedKeys { open: false, ..self }
+    }
+
+    /// Whether no key can be used.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Whether unsigned tarballs are accepted: nothing lies in the folder.
     #[must_use]
     pub fn is_open(&self) -> bool {
