@@ -17,5 +17,5 @@ $(PAGE)/dist/index.html: $(PAGE)/node_modules/.package-lock.json $(PAGE_SOURCES)
 	cd $(PAGE) && npm run --silent build
 
 # SHOTS=DIR: keep the pictures for docs/page.md there.
-page-test: build page .venv/bin/supervisord
+page-test: build page
 	cd $(PAGE) && $(if $(SHOTS),SHOTS=$(abspath $(SHOTS)) )npm run --silent test

@@ -11,6 +11,9 @@ FEATURES_BUT_TLS := --no-default-features --features ddi,developer-tools
 RELEASED = $(abspath $(or $(CARGO_TARGET_DIR),target))/release/gwe
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard | xargs awk 'FNR == 1 { if (/^\#!.*[/ ](ba)?sh$$|^\# shellcheck shell=/) print FILENAME; nextfile }' 2>/dev/null)
 
+# What hosts by our own supervisord in make test, and by the one of Python in make test-long.
+ON_PYTHON = supervisor:: faults_hosting:: otau:: roll_back:: killed:: self_update::a_good self_update::a_version_that_crashes
+
 .PHONY: test test-long test-skipped lint lint-rust lint-shell unit black-box
 test:
 	tests/all.sh lint unit check-images -- black-box
@@ -20,6 +23,8 @@ test-long: export GWE_LONG = 1
 test-long: export GWE_BIN ?= $(RELEASED)
 test-long: build venv
 	tests/cargo-test.sh long --locked --no-fail-fast --manifest-path tests/Cargo.toml --test it -- --ignored
+	@if [ -e .venv/bin/supervisord ]; then set -x; GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord \
+	tests/cargo-test.sh long-python --locked --no-fail-fast --manifest-path tests/Cargo.toml --test it -- $(ON_PYTHON); fi
 	@if [ -e .venv/ready ]; then .venv/bin/python -m unittest discover -s tests/images -p test_dist.py -v; fi
 
 test-skipped:

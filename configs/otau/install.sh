@@ -10,4 +10,9 @@ if [ "$found" != "$GWE_APP_VERSION" ]; then
 	echo "the tarball is named v$GWE_APP_VERSION, but the gwe in it is v$found: name the tarball after its agent"
 	exit 1
 fi
+# The core of hosting, where it came along: asked for nothing, it says how it is used and ends with 2.
+if [ -e hosting-core ] && ! { ./hosting-core --keep >/dev/null 2>&1; [ "$?" = 2 ]; }; then
+	echo "the hosting-core beside it does not run on this machine ($(uname -m))"
+	exit 1
+fi
 echo "gwe v$found runs on this machine"

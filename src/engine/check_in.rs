@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::error::CheckInError;
 use super::last::{self, Last};
 use super::source::{self, Charge};
-use super::{follow, last_known_time, limit, NOT_CONFIGURED};
+use super::{follow, last_known_time, limit, renew, NOT_CONFIGURED};
 use crate::config::{Config, Identity, Paths};
 use crate::install;
 use crate::install::agent::Agents;
@@ -102,6 +102,7 @@ fn exchange<'g>(backend: &'g dyn Backend, charge: Charge, mut gateway: Gateway<'
     if gateway.on_trial {
         return Ok(());
     }
+    renew::bring_core_along(gateway.config.paths(), gateway.supervisor);
     match gateway.journal.jobs.iter().find(|job| job.state.needs_network()) {
         Some(job) => Err(CheckInError::Unfinished(job.name.clone())),
         None => Ok(()),

@@ -13,6 +13,7 @@ pub mod last;
 pub mod last_known_time;
 pub mod listen;
 pub mod pause;
+pub mod renew;
 pub mod schedule;
 pub mod source;
 

@@ -24,11 +24,11 @@ pub mod flags;
 
 pub mod front;
 
-pub mod image;
-
 /// Requests to the core.
 #[allow(missing_docs)]
 pub mod protocol;
+
+pub mod renewal;
 
 /// Why a program could not be started.
 #[allow(missing_docs)]

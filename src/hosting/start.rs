@@ -8,13 +8,14 @@ use super::config::{self, Configuration, Note, Strictness, Surroundings};
 use super::definition::Settings;
 use super::encode::{encode, Start};
 use super::flags::{parse, Flags};
-use super::{auto_logs, definition, encode::Bytes};
+use super::{auto_logs, definition, encode::Bytes, renewal};
 use crate::sys::core_link::{become_core, memory_file};
 use crate::sys::limits::{at_least, is_root, Limit};
 use crate::sys::{clock, zones};
 
-/// The core's file: beside the program, else here.
+/// The core's file: beside the program, else where its own prefix has it, else here.
 const CORE: &str = "hosting-core";
+const CORE_IN_PREFIX: &str = "libexec/gwe";
 const CORE_FOLDER: &str = "/usr/libexec/gwe";
 
 /// The places that are tried without `-c`, behind those beside the program.
@@ -75,7 +76,8 @@ pub fn start(name: &OsStr, arguments: &[OsString], flags: &Flags) -> Result<Infa
         std::iter::once(name).chain(arguments.iter().map(OsString::as_os_str)).flat_map(listed).collect();
     let folder = &around.folder;
     let text = |path: &Path| path.to_string_lossy().into_owned().into_bytes();
-    let (front, core_path, zones) = (text(&front), text(&core), zones_from_now());
+    let core_path = text(&renewal::place_of(&core, &configuration.daemon.pidfile));
+    let (front, zones) = (text(&front), zones_from_now());
     let settings = Settings {
         arguments: &given,
         started_in: folder.as_bytes(),
@@ -106,9 +108,15 @@ fn listed(text: &OsStr) -> Vec<u8> {
 }
 
 /// The core beside the program, else the image's.
-fn find_core(program: &Path) -> Result<PathBuf, String> {
-    let beside = program.parent().map(|folder| folder.join(CORE));
-    let places: Vec<PathBuf> = beside.into_iter().chain([Path::new(CORE_FOLDER).join(CORE)]).collect();
+///
+/// # Errors
+/// There is none, said in a sentence.
+pub fn find_core(program: &Path) -> Result<PathBuf, String> {
+    let beside = program.parent();
+    let in_prefix = beside.and_then(Path::parent).map(|prefix| prefix.join(CORE_IN_PREFIX));
+    let folders = beside.map(Path::to_path_buf).into_iter().chain(in_prefix).chain([CORE_FOLDER.into()]);
+    let mut places: Vec<PathBuf> = folders.map(|folder| folder.join(CORE)).collect();
+    places.dedup();
     let found = places.iter().find(|place| place.is_file()).cloned();
     found.ok_or_else(|| {
         let shown: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();

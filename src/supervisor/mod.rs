@@ -194,6 +194,16 @@ impl<'a> Supervisor<'a> {
         }
     }
 
+    /// The number of its process.
+    ///
+    /// # Errors
+    /// See [`SupervisorError`].
+    pub fn pid(&self) -> Result<i32, SupervisorError> {
+        const METHOD: &str = "supervisor.getPID";
+        let pid = self.call(METHOD, &[])?.as_int().and_then(|pid| i32::try_from(pid).ok());
+        pid.filter(|pid| *pid > 0).ok_or_else(|| unexpected(METHOD))
+    }
+
     /// Waits until supervisord is up, which may be later than the agent (trap 7). `false`: not within `patience`.
     ///
     /// # Errors

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// Where a core finds its configuration.
 const CONFIGURATION: RawFd = 3;
-/// A fresh core must not take something else for the memory of one before it.
-const STATE: RawFd = 4;
+/// Where a core has its memory. A fresh one must not take something else for that of one before it.
+pub const STATE: RawFd = 4;
 
 fn answer(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 {

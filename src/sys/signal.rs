@@ -113,6 +113,14 @@ pub fn hurry(pid: i32) -> io::Result<()> {
     send(pid, libc::SIGHUP)
 }
 
+/// Asks hosting's core to go on as the file that its settings name.
+///
+/// # Errors
+/// What the system said (`ESRCH`: there is no such process).
+pub fn renew(pid: i32) -> io::Result<()> {
+    send(pid, libc::SIGUSR1)
+}
+
 /// A descriptor that is ready to be read when an awaited signal has come, for a loop that waits for other things too. [`block`]
 /// comes first.
 ///

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The main job on this machine, in one folder: a local cloud, supervisord with the shipped fragments, a gateway that activates, an app that
-# is built, deployed over the air, seen running, and updated. Needs no root, leaves nothing running (KEEP=1 leaves it up).
+# is built, deployed over the air, seen running, and updated. Needs no root, leaves nothing running (KEEP=1 leaves it up). supervisord is our
+# own; HOSTING=python takes supervisor's, from .venv.
 
 set -eu
 
@@ -10,6 +11,7 @@ root=$folder/root
 serial=demo-gateway-1
 app=hello_gateway
 KEEP=${KEEP:-0}
+HOSTING=${HOSTING:-own}
 
 # What this script started, by pid; and the longest it waits for anything, in seconds.
 pids=
@@ -60,7 +62,7 @@ activated() { murano product device list | grep "$serial" | grep -q activated; }
 
 # The image's files below this folder: the same list that recipes install, with every path moved.
 install_gateway() {
-	make -s -C "$top" install DESTDIR="$root" INIT=none DOCS=no BINARY="$top/target/release/gwe" \
+	make -s -C "$top" install DESTDIR="$root" INIT=none DOCS=no HOSTING="$HOSTING" BINARY="$top/target/release/gwe" \
 		PRODUCT_ID=demo IFACE= SERVER="$MURANO_URL" UPDATE_INTERVAL=2
 	mkdir -p "$root/var/run" "$root/var/log" "$root/var/lib/gwe/supervisor.d" "$root/run/gwe"
 	sed -i -e "s|/etc/|$root/etc/|g" -e "s|/var/|$root/var/|g" -e "s|/usr/bin/|$root/usr/bin/|g" -e '/^user = root/d' \
@@ -84,9 +86,9 @@ deploy() {
 	show murano product device read "$serial" fetch_status
 }
 
-supervisorctl() { "$top/.venv/bin/supervisorctl" -c "$root/etc/gwe/supervisord.conf" "$@" 2>/dev/null; }
+if [ "$HOSTING" = python ]; then programs=$top/.venv/bin; else programs=$root/usr/bin; fi
+supervisorctl() { "$programs/supervisorctl" -c "$root/etc/gwe/supervisord.conf" "$@" 2>/dev/null; }
 
-command -v python3 >/dev/null || fail "python3 is missing"
 [ ! -e "$folder/running" ] || fail "a demo is up in $folder; end it with: sh $folder/stop.sh"
 rm -rf "$folder"
 mkdir -p "$folder" "$root"
@@ -106,7 +108,7 @@ show murano product device add "$serial"
 step "2. A gateway: the image's files in $root, and supervisord with the shipped fragments"
 install_gateway
 show gwe --set-uuid "$serial"
-env -u MAKEFLAGS "$top/.venv/bin/supervisord" -n -c "$root/etc/gwe/supervisord.conf" >"$folder/supervisord.log" 2>&1 &
+env -u MAKEFLAGS "$programs/supervisord" -n -c "$root/etc/gwe/supervisord.conf" >"$folder/supervisord.log" 2>&1 &
 pids="$! $pids"
 wait_for "$PATIENCE" "gwe's start" gateway_is_up
 show supervisorctl status
@@ -158,7 +160,7 @@ if [ "$KEEP" = 1 ]; then
 		export GWE_ROOT=$root MURANO_URL=$MURANO_URL PATH=$root/usr/bin:$top/tests/target/debug:\$PATH
 		gwe --status
 		murano product device write $serial update_interval 5
-		$top/.venv/bin/supervisorctl -c $root/etc/gwe/supervisord.conf status
+		$programs/supervisorctl -c $root/etc/gwe/supervisord.conf status
 		sh $folder/stop.sh    # ends it
 	END
 else

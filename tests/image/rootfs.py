@@ -177,7 +177,7 @@ def version():
 
 
 def pack_agent(binary, old, new, into):
-    """The agent as a later version of itself: the same bytes but for its number, of the same length. As `make otau` would pack it."""
+    """The agent as a later version of itself: the same bytes but for its number, of the same length. As `make otau HOSTING=python` would pack it."""
     staging = into / f"gwe.v{new}"
     staging.mkdir()
     later = binary.read_bytes().replace(old.encode(), new.encode())

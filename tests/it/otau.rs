@@ -1,4 +1,4 @@
-//! Over-the-air installs as they go on a good day: the real agent, a local cloud, the real supervisord (docs/spec/gateway-engine.md).
+//! Over-the-air installs as they go on a good day: the real agent, a local cloud, a supervisord (docs/spec/gateway-engine.md).
 
 use gwe_tests::harness::{wait_until, worker_app, Site, Tarball, PATIENCE, SN};
 use gwe_tests::murano::endpoint::Endpoint;

@@ -1,4 +1,4 @@
-//! The three reports as the cloud receives them from the real agent under the real supervisord (docs/spec/gateway-engine.md,
+//! The three reports as the cloud receives them from the real agent under a supervisord (docs/spec/gateway-engine.md,
 //! "Reports").
 
 use gwe_tests::harness::{run, wait_for, worker_app, Background, Scratch, Site, Tarball, PATIENCE, SN};

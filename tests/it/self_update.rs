@@ -1,8 +1,8 @@
-//! The agent's update of itself: the real supervisord hosts the real engine of a read-only image, which takes good, crashing, hanging and
+//! The agent's update of itself: a supervisord hosts the real engine of a read-only image, which takes good, crashing, hanging and
 //! deaf versions from a local cloud (docs/decisions.md, "The engine is a timer"; docs/spec/failures.md, row 15, freenet-core#4591).
 
 use gwe_tests::harness::{
-    agent_binary, agent_of, exe, run, wait_for, wait_until, Ran, Scratch, Site, Tarball, PATIENCE,
+    agent_binary, agent_of, exe, gunzip, run, wait_for, wait_until, Ran, Scratch, Site, Tarball, PATIENCE,
 };
 use gwe_tests::skip;
 use serde_json::Value;
@@ -337,17 +337,20 @@ fn make_otau_packs_the_agent_the_same_way_twice_and_it_installs() {
     }
     let (agent, scratch) = (agent_binary(), Scratch::new());
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let make = |folder: &str| {
+    let make = |folder: &str, hosting: &str| {
         let dist = scratch.path(folder);
         let variables = [("BINARY", &agent), ("GWE", &agent), ("DIST", &dist)];
         let variables = variables.map(|(name, path)| format!("{name}={}", path.display()));
-        run(Command::new("make").args(["-s", "otau"]).args(variables).current_dir(&project), PATIENCE).ok();
+        run(Command::new("make").args(["-s", "otau", hosting]).args(variables).current_dir(&project), PATIENCE).ok();
         let tarball = dist.join(format!("gwe.v{FACTORY}.tar.gz"));
         assert_eq!(fs::read_dir(&dist).unwrap().count(), 1, "nothing else is left there");
         (fs::read(&tarball).unwrap(), tarball)
     };
-    let ((first, tarball), (second, _)) = (make("one"), make("two"));
+    let ((first, tarball), (second, _)) = (make("one", "HOSTING=own"), make("two", "HOSTING=own"));
     assert!(first == second, "the same binary makes the same bytes");
+    let (without, _) = make("three", "HOSTING=python");
+    let has_core = |tarball: &[u8]| gunzip(tarball).chunks(512).any(|block| block.starts_with(b"hosting-core\0"));
+    assert_eq!((has_core(&first), has_core(&without)), (true, false));
     let site = Site::new();
     site.gateway.gwe(&["--check-tarball", tarball.to_str().unwrap()]).ok();
     site.murano.upload(&format!("gwe.v{FACTORY}.tar.gz"), &first);

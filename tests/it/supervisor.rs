@@ -1,4 +1,4 @@
-//! Apps under the real supervisord, over its socket (docs/spec/supervisord.md, "Traps"; docs/spec/failures.md, row 14).
+//! Apps under a supervisord, over its socket (docs/spec/supervisord.md, "Traps"; docs/spec/failures.md, row 14).
 //!
 //! What a peer met in the field is cited where it is tested: Supervisor#1264 (an update with an unchanged configuration leaves
 //! the old binary running), Supervisor#746 (stopping a program that cannot be started hangs for ever), Supervisor#99.
@@ -346,7 +346,8 @@ fn an_app_that_ignores_its_stop_signal_is_killed() {
     assert!(is_gone(before.pid));
     let pauses = clock.1.lock().unwrap().clone();
     let waited: Duration = pauses.iter().sum();
-    assert!(pauses.len() < 150 && waited > Duration::from_secs(60), "{} pauses, {waited:?}", pauses.len());
+    let count = u32::try_from(pauses.len()).unwrap();
+    assert!(count < 150 && waited >= Duration::from_millis(500) * count, "{count} pauses, {waited:?}");
     assert_eq!(host.supervisor.await_running("deaf", SETTLE, PATIENCE).unwrap(), Settled::Running);
     let after = host.one("deaf");
     assert!(after.pid != before.pid);

@@ -10,7 +10,7 @@ import { GWE, PROJECT, cannot, openBrowser } from './browser.mjs';
 const SERIAL = 'demo-gateway-1';
 // An installation settles for ten seconds; machines are slow.
 const PATIENCE = 120_000;
-const why = cannot() || (!existsSync(GWE) && 'needs make build') || (!existsSync(join(PROJECT, '.venv/bin/supervisord')) && 'needs make .venv/ready');
+const why = cannot() || (!existsSync(GWE) && 'needs make build');
 let folder, browser, page, url;
 const errors = [];
 

@@ -1,10 +1,12 @@
-//! A real supervisord in a scratch root.
+//! A supervisord in a scratch root: our own, or the one of Python.
 
 use super::background::Background;
 use super::command::{run, Ran};
+use super::gateway::agent_binary;
 use super::scratch::Scratch;
 use super::wait::wait_until;
 use std::env;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,20 +39,20 @@ pub struct Supervisord {
 }
 
 impl Supervisord {
-    /// Where it is: `GWE_SUPERVISORD`, else in the project's `.venv`, else in `PATH`. The error is for `skip!`.
+    /// What the tests host apps with: `GWE_SUPERVISORD`, else our own, else the one of Python. The error is for `skip!`.
     pub fn find() -> Result<PathBuf, String> {
-        if let Some(path) = env::var_os("GWE_SUPERVISORD") {
-            return Ok(path.into());
+        match env::var_os("GWE_SUPERVISORD") {
+            Some(path) => Ok(path.into()),
+            None => Supervisord::own().map_or_else(Supervisord::real, Ok),
         }
-        let path = env::var_os("PATH").unwrap_or_default();
-        let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin");
-        let mut folders = [venv].into_iter().chain(env::split_paths(&path));
-        folders
-            .find_map(|folder| Some(folder.join("supervisord")).filter(|path| path.is_file()))
-            .ok_or_else(|| "needs supervisord in .venv, in PATH, or named by GWE_SUPERVISORD".into())
     }
 
-    /// The one of Python, whichever the tests host apps with.
+    /// The agent, where it was built with hosting: under the name of supervisord it is our own.
+    pub fn own() -> Option<PathBuf> {
+        Some(agent_binary()).filter(|agent| agent.with_file_name("hosting-core").is_file())
+    }
+
+    /// The one of Python, whichever the tests host apps with: `GWE_SUPERVISORD`, else in the project's `.venv`, else in `PATH`.
     pub fn real() -> Result<PathBuf, String> {
         let path = env::var_os("PATH").unwrap_or_default();
         let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin");
@@ -84,7 +86,10 @@ impl Supervisord {
     /// the configuration names in `[unix_http_server]`. Panics where there is none; ask [`Supervisord::find`] first.
     #[track_caller]
     pub fn start(root: &Scratch, config: &str) -> Supervisord {
-        let program = Supervisord::find().unwrap_or_else(|why| panic!("{why}"));
+        let mut program = Supervisord::find().unwrap_or_else(|why| panic!("{why}"));
+        if Supervisord::own().as_ref() == Some(&program) {
+            program = links(root, &program);
+        }
         let text = config.replace("{root}", &root.root().to_string_lossy());
         let socket = socket_in(&text).expect("the configuration names a socket");
         let config = root.write("supervisord-test.conf", text);
@@ -121,6 +126,17 @@ impl Supervisord {
         command.arg("-c").arg(&self.config);
         command
     }
+}
+
+/// Our own has its names by links; its core is found beside what they lead to.
+fn links(root: &Scratch, agent: &Path) -> PathBuf {
+    for name in ["supervisorctl", "supervisord"] {
+        let link = root.path(name);
+        if !link.is_symlink() {
+            symlink(agent, &link).expect("a scratch folder takes links");
+        }
+    }
+    root.path("supervisord")
 }
 
 /// `file` of `[unix_http_server]`.
