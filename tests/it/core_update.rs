@@ -4,7 +4,8 @@
 use crate::self_update::packed;
 use gwe::supervisor::{State, Supervisor};
 use gwe_tests::harness::{
-    agent_binary, agent_of, announce_skip, exe, wait_for, wait_until, Background, Site, Supervisord, Tarball, PATIENCE,
+    agent_binary, agent_of, announce_skip, exe, run, wait_for, wait_until, Background, Site, Supervisord, Tarball,
+    PATIENCE,
 };
 use serde_json::Value;
 use std::fs;
@@ -37,7 +38,9 @@ impl Gateway {
         for folder in ["run", "var/lib/gwe/supervisor.d"] {
             fs::create_dir_all(root.path(folder)).unwrap();
         }
-        symlink(agent_binary(), root.path("supervisord")).unwrap();
+        site.bring_programs();
+        fs::copy(agent_binary().with_file_name("hosting-core"), root.path("usr/bin/hosting-core")).unwrap();
+        symlink("gwe", root.path("usr/bin/supervisord")).unwrap();
         let fragments = Supervisord::plain_config().replace("/conf.d/", "/var/lib/gwe/supervisor.d/");
         let text = fragments.replace("{root}/supervisord.pid", "{root}/run/supervisord.pid")
             + "[program:p]\ncommand = sleep 600\nstartsecs = 0\n";
@@ -70,6 +73,27 @@ impl Gateway {
         wait_for("p to run", PATIENCE, || self.supervisor.processes().ok()?.into_iter().find(running)).pid
     }
 
+    fn of_image(&self) -> PathBuf {
+        self.site.gateway.root().path("usr/bin/hosting-core")
+    }
+
+    /// A program of the gateway, to be what it is.
+    fn command(&self, program: &str) -> Command {
+        let root = self.site.gateway.root();
+        let mut command = Command::new(root.path(program));
+        command.env("GWE_ROOT", root.root());
+        command
+    }
+
+    fn engine(&self) -> Background {
+        Background::start(&mut self.command("usr/bin/gwe"), self.site.gateway.root(), "engine")
+    }
+
+    fn check_in(&self, program: &str) {
+        let ran = run(self.command(program).arg("--once").env("GWE_FOLLOWED", "1"), LONG);
+        assert!(!ran.timed_out, "{}", ran.report());
+    }
+
     fn slot(&self, file: &str) -> PathBuf {
         self.site.gateway.root().path("var/lib/gwe/apps/gwe/a").join(file)
     }
@@ -92,13 +116,13 @@ impl Gateway {
 
 fn launch(site: &Site) -> Background {
     let root = site.gateway.root();
-    let mut command = Command::new(root.path("supervisord"));
+    let mut command = Command::new(root.path("usr/bin/supervisord"));
     command.args(["-n", "-c"]).arg(root.path("supervisord-test.conf")).env("GWE_ROOT", root.root());
     Background::start(&mut command, root, "supervisord-output")
 }
 
-fn of_image() -> PathBuf {
-    agent_binary().with_file_name("hosting-core")
+fn core() -> Vec<u8> {
+    fs::read(agent_binary().with_file_name("hosting-core")).unwrap()
 }
 
 fn with_core(core: impl Into<Vec<u8>>) -> Tarball {
@@ -107,7 +131,7 @@ fn with_core(core: impl Into<Vec<u8>>) -> Tarball {
 
 /// One that install.sh lets through.
 fn unchecked(core: impl Into<Vec<u8>>) -> Tarball {
-    Tarball::new().file("gwe", 0o755, agent_of(VERSION)).file("install.sh", 0o755, "true").file(
+    Tarball::new().file("gwe", 0o755, agent_of(VERSION)).file("install.sh", 0o755, "#!/bin/sh\ntrue\n").file(
         "hosting-core",
         0o755,
         core,
@@ -119,8 +143,8 @@ fn a_core_comes_with_the_agent_that_settled_and_goes_with_it_and_no_program_noti
     let Some(mut gateway) = Gateway::start() else { return };
     let before = gateway.program();
     // The trial's check-in waits for an answer: nothing has settled yet.
-    gateway.site.deploy(&format!("gwe.v{VERSION}.tar.gz"), &with_core(fs::read(of_image()).unwrap()));
-    let mut engine = gateway.site.start_engine();
+    gateway.site.deploy(&format!("gwe.v{VERSION}.tar.gz"), &with_core(core()));
+    let mut engine = gateway.engine();
     gateway.site.await_status(&format!("installed gwe v{VERSION}"));
     let of_agent = gateway.slot("hosting-core");
     gateway.await_core(&of_agent);
@@ -131,14 +155,14 @@ fn a_core_comes_with_the_agent_that_settled_and_goes_with_it_and_no_program_noti
     gateway.daemon.wait(PATIENCE).unwrap();
     engine.stop();
     gateway.start_again();
-    assert_eq!((gateway.core(), gateway.link()), (of_image(), of_image()));
+    assert_eq!((gateway.core(), gateway.link()), (gateway.of_image(), gateway.of_image()));
     // What a power cut or a kill -9 leaves between the link and the signal: the work is done all the same.
     let link = gateway.site.gateway.root().path("run/supervisord.pid.core");
     fs::remove_file(&link).unwrap();
     symlink(&of_agent, &link).unwrap();
     symlink("/left/over", link.with_extension("core.new")).unwrap();
     let before = gateway.program();
-    let engine = gateway.site.start_engine();
+    let engine = gateway.engine();
     gateway.await_core(&of_agent);
     assert_eq!(gateway.program(), before);
     // As a disk that goes bad under the agent: it is dropped, and the core goes with it.
@@ -146,7 +170,7 @@ fn a_core_comes_with_the_agent_that_settled_and_goes_with_it_and_no_program_noti
     fs::write(&broken, "#!/bin/sh\nexit 134\n").unwrap();
     fs::set_permissions(&broken, fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(&broken, &slot).unwrap();
-    gateway.await_core(&of_image());
+    gateway.await_core(&gateway.of_image());
     assert_eq!(gateway.program(), before);
     drop(engine);
 }
@@ -154,16 +178,13 @@ fn a_core_comes_with_the_agent_that_settled_and_goes_with_it_and_no_program_noti
 #[test]
 fn a_trial_leaves_the_core_alone() {
     let Some(gateway) = Gateway::start() else { return };
-    gateway.site.deploy(&format!("gwe.v{VERSION}.tar.gz"), &with_core(fs::read(of_image()).unwrap()));
-    gateway.site.check_in();
+    gateway.site.deploy(&format!("gwe.v{VERSION}.tar.gz"), &with_core(core()));
+    gateway.check_in("usr/bin/gwe");
     assert!(gateway.slot("hosting-core").is_file(), "it is installed, and on trial");
     // The check-in of the version that is on trial, which settles it, and one more: the engine has not judged the trial yet.
-    let agent = gateway.slot("gwe");
     for _ in 0..2 {
-        let mut command = Command::new(&agent);
-        command.arg("--once").env("GWE_ROOT", gateway.site.gateway.root().root()).env("GWE_FOLLOWED", "1");
-        gwe_tests::harness::run(&mut command, PATIENCE).ok();
-        assert_eq!((gateway.core(), gateway.link()), (of_image(), of_image()));
+        gateway.check_in("var/lib/gwe/apps/gwe/a/gwe");
+        assert_eq!((gateway.core(), gateway.link()), (gateway.of_image(), gateway.of_image()));
     }
 }
 
@@ -172,25 +193,25 @@ fn a_core_that_cannot_run_is_tried_three_times_and_the_one_before_goes_on() {
     let Some(gateway) = Gateway::start() else { return };
     let before = gateway.program();
     gateway.site.deploy(&format!("gwe.v{VERSION}.tar.gz"), &unchecked("\u{7f}ELF of another machine"));
-    let _engine = gateway.site.start_engine();
+    let _engine = gateway.engine();
     wait_until("the last try", LONG, || gateway.tries() == Some(TRIES as u64));
     gateway.checked_in_again();
     let said = gateway.daemon.log().matches("cannot go on as").count();
-    assert_eq!((said, gateway.core(), gateway.program()), (TRIES, of_image(), before));
+    assert_eq!((said, gateway.core(), gateway.program()), (TRIES, gateway.of_image(), before));
 }
 
 #[test]
 fn a_core_that_dies_is_given_up_for_the_image_s() {
     let Some(mut gateway) = Gateway::start() else { return };
     gateway.site.deploy(&format!("gwe.v{VERSION}.tar.gz"), &unchecked("#!/bin/sh\nexit 1\n"));
-    let _engine = gateway.site.start_engine();
+    let _engine = gateway.engine();
     for _ in 0..TRIES {
         gateway.daemon.wait(LONG).expect("it dies of its new core");
         gateway.start_again();
     }
     gateway.checked_in_again();
     assert!(gateway.daemon.is_running());
-    assert_eq!((gateway.core(), gateway.tries()), (of_image(), Some(TRIES as u64)));
+    assert_eq!((gateway.core(), gateway.tries()), (gateway.of_image(), Some(TRIES as u64)));
 }
 
 #[test]
