@@ -1,10 +1,11 @@
 #!/bin/sh
 # A whole 32-bit machine in the year 2040, after the end of what 32 bits hold of a time: emulated, with Debian's kernel. The gateway wakes with a
-# lost clock, sets it to what it kept, checks in, installs a factory app, notes when, sleeps as its sleeper and ends when asked. Debian's own
+# lost clock, sets it to what it kept, checks in, installs a factory app, notes when, sleeps as its sleeper and ends when asked. Then, on another day
+# of that machine, a hosted program's log of 3 GB grows on: 32 bits end there too, and qemu-user, whose files are of 64 bits, cannot show it. Debian's own
 # programs of that architecture end in 2038, so the script in it calls everything by its whole path and asks no file for its time.
 # Says "skipped: why" where it cannot run, and succeeds.
 # Usage: year-2040.sh
-# GWE_BIN: the agent for armv7; else make cross builds one.
+# GWE_BIN: the agent for armv7, with hosting-core beside it; else make cross builds them.
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -38,7 +39,25 @@ tools/debian.sh "$folder/machine" armhf "$kernel:armhf" busybox-static:armhf || 
 
 root=$scratch/root
 mkdir -p "$root/bin" "$root/lib" "$root/var/lib/gwe" "$root/proc" "$root/sys" "$root/dev" "$root/tmp" "$root/run"
-cp "$folder/machine/bin/busybox" "$GWE_BIN" "$root/bin"
+cp "$folder/machine/bin/busybox" "$GWE_BIN" "$(dirname "$GWE_BIN")/hosting-core" "$root/bin"
+ln -s gwe "$root/bin/supervisord"
+ln -s gwe "$root/bin/supervisorctl"
+cat >"$root/large.conf" <<'CONF'
+[unix_http_server]
+file = /run/large.sock
+[supervisord]
+nodaemon = true
+logfile = /tmp/large.log
+pidfile = /run/large.pid
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[supervisorctl]
+serverurl = unix:///run/large.sock
+[program:talker]
+command = /bin/sh -c "echo beyond; exec /bin/busybox sleep 600"
+stdout_logfile = /tmp/talker.log
+stdout_logfile_maxbytes = 0
+CONF
 for library in ld-linux-armhf.so.3 libc.so.6 libgcc_s.so.1 libm.so.6 libpthread.so.0 libdl.so.2 librt.so.1; do
 	found=$(find "$folder/sysroot/lib" "$folder/sysroot/usr/lib" -name "$library" | head -n 1)
 	[ -z "$found" ] || cp -L "$found" "$root/lib"
@@ -78,6 +97,15 @@ run() {
 run first
 /bin/busybox date -s 1970-01-02 >/dev/null
 run again
+/bin/busybox date -s 2027-01-02 >/dev/null
+/bin/busybox truncate -s 3221225472 /tmp/talker.log
+/bin/supervisord -c /large.conf &
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	/bin/busybox sleep 1
+	case "$(/bin/supervisorctl -c /large.conf status)" in *RUNNING*) break ;; esac
+done
+echo "SAID large state $(/bin/supervisorctl -c /large.conf status)"
+echo "SAID large tail $(/bin/supervisorctl -c /large.conf tail -7 talker)"
 /bin/busybox poweroff -f
 INIT
 chmod 0755 "$root/init"
@@ -101,6 +129,9 @@ for run in first again; do
 	for line in "SAID $run sleeper /memfd:gwe (deleted)" "SAID $run status 0"; do
 		grep -qxF "$line" "$log" || { echo "the year 2040: not there: $line" && status=1; }
 	done
+done
+for line in 'SAID large state talker .*RUNNING .*' 'SAID large tail beyond'; do
+	grep -qx "$line" "$log" || { echo "a log of 3 GB: not there: $line" && status=1; }
 done
 for word in "set forward to $BEGIN" 'installed lib v1'; do
 	grep -qF "$word" "$log" || { echo "the year 2040: not there: $word" && status=1; }

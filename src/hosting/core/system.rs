@@ -30,6 +30,8 @@ pub const O_TRUNC: usize = 0o1000;
 pub const O_APPEND: usize = 0o2000;
 pub const O_NONBLOCK: usize = 0o4000;
 pub const O_CLOEXEC: usize = 0o2000000;
+/// Without it a 32-bit kernel opens no file of 2 GB and more, and lets none grow so far; the others take it as given.
+const O_LARGEFILE: usize = if cfg!(target_arch = "arm") { 0o400000 } else { 0 };
 
 /// The longest path, with the NUL behind it. The system's own bound is four times that; so the core's stack stays small.
 pub const PATH_MAX: usize = 1024;
@@ -141,7 +143,7 @@ pub fn close_from(first: i32) {
 
 pub fn open(path: Path<'_>, flags: usize, mode: u32) -> Answer<i32> {
     // SAFETY: a path ends with NUL.
-    let fd = unsafe { ask(number::OPENAT, &[AT_FDCWD as usize, path.pointer(), flags, mode as usize]) };
+    let fd = unsafe { ask(number::OPENAT, &[AT_FDCWD as usize, path.pointer(), flags | O_LARGEFILE, mode as usize]) };
     fd.map(|fd| fd as i32)
 }
 
