@@ -68,7 +68,7 @@ impl Stage {
 fn what_is_no_request() {
     let stage = Stage::new();
     let form =
-        "[gwe] failed: engine_fetch is not of the form {\"install\": [{\"name\": \"<APP>.v<VERSION>.tar.gz\"}]}\n";
+        "[gwe] failed: engine_fetch is not of the form {\"install\": [{\"name\": \"<APP>.v<VERSION>.tar.gz\"}]}, nor {\"remove\": [\"<APP>\"]}, nor {\"cancel\": [\"<APP>.v<VERSION>.tar.gz\"]}\n";
     for text in ["[]", "{}", r#"{"install": {"name": "a.v1.tar.gz"}}"#] {
         assert_eq!(stage.order_fails(text), form, "{text}");
     }
@@ -82,7 +82,7 @@ fn what_is_no_request() {
         assert_eq!(stage.order_fails(text), format!("[gwe] failed: engine_fetch is not JSON: see {place}\n"));
     }
     assert_eq!(stage.order_fails(&"x".repeat(70_000)), "[gwe] failed: engine_fetch is longer than 64 KiB\n");
-    assert_eq!(stage.order_fails(r#"{"install": []}"#), "[gwe] failed: engine_fetch names no app to install\n");
+    assert_eq!(stage.order_fails(r#"{"install": []}"#), "[gwe] failed: engine_fetch names no app\n");
     for (entry, told) in [
         (r#"{"name": "a.v1.tar.gz", "sha256": "beef"}"#, "a sha256 that is not 64 hexadecimal digits"),
         (r#"{"nam": 1}"#, "entry 1 of engine_fetch's install has no \"name\""),
