@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use gwe::cli;
 use gwe::engine::follow::{ended_in_order, follow};
+use gwe::engine::surroundings;
 use gwe::sys::{memory, process, signal};
 
 fn main() -> ExitCode {
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     if name != "gdc" {
         process::set_umask();
         signal::reset_own();
+        surroundings::leave(&called_as, &rest);
     }
     // A newer version that arrived over the air goes on here, if there is one.
     follow(name, &rest);

@@ -16,6 +16,7 @@ pub mod pause;
 pub mod renew;
 pub mod schedule;
 pub mod source;
+pub mod surroundings;
 
 use std::ffi::OsStr;
 use std::path::PathBuf;

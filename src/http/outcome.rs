@@ -118,6 +118,15 @@ fn from_minreq(base: &Base, host: String, fault: Fault, account: &Account) -> Tr
     TransportError::Malformed(host, text)
 }
 
+/// Words of a TLS library, in lower case, and what to do: certificates that people make by hand (docs/spec/failures.md, "Doubtful inputs").
+const ADVICE: [(&[&str], &str); 2] = [
+    (&["causedasendentity"], "the certificate is a CA's: have it sign one for the server"),
+    (
+        &["not valid for name", "notvalidforname", "hostname mismatch", "ip address mismatch"],
+        "the server's name must stand in the certificate's subjectAltName",
+    ),
+];
+
 fn tls(host: String, why: String) -> TransportError {
     let lower = why.to_ascii_lowercase();
     let now = clock::unix_seconds();
@@ -128,6 +137,8 @@ fn tls(host: String, why: String) -> TransportError {
         Some((_, verdict)) => verdict.to_string(),
         None => why,
     };
+    let advice = ADVICE.iter().find(|(words, _)| words.iter().any(|word| lower.contains(word)));
+    let why = advice.map_or(why.clone(), |(_, advice)| [&why, " (", *advice, ")"].concat());
     let why = if is_clock { format!("{why} (the system clock says {now} s since 1970)") } else { why };
     TransportError::Tls { host, why, is_clock }
 }

@@ -33,6 +33,8 @@ const UNINSTALL: &str = "uninstall.sh";
 const MAX_SCRIPT: u64 = 1024 * 1024;
 /// So much of its first line is quoted, in characters.
 const MAX_LINE: usize = 120;
+/// The largest user database that is read, in bytes.
+const MAX_PASSWD: u64 = 1024 * 1024;
 
 /// What an installer did.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,6 +83,7 @@ fn run_command(
     }
     command.env("GWE_APP_NAME", name.app()).env("GWE_APP_VERSION", name.version()).env("GWE_APP_DIR", folder);
     command.env(ROOT_VARIABLE, root);
+    command.env("HOME", home());
     if std::env::var_os("PATH").is_none() {
         command.env("PATH", DEFAULT_PATH);
     }
@@ -99,6 +102,18 @@ fn run_command(
             },
         },
     }
+}
+
+/// The home of the user that this process runs as, by the user database: a shell over ssh has one, init has none.
+fn home() -> String {
+    let passwd = file::read(Path::new("/etc/passwd"), MAX_PASSWD).ok().flatten().unwrap_or_default();
+    home_in(&String::from_utf8_lossy(&passwd), process::user()).unwrap_or_else(|| "/".to_string())
+}
+
+fn home_in(passwd: &str, user: u32) -> Option<String> {
+    let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut own = fields.filter(|fields| fields.get(2).and_then(|id| id.parse().ok()) == Some(user));
+    own.find_map(|fields| fields.get(5).filter(|home| home.starts_with('/')).map(|home| home.to_string()))
 }
 
 /// What the system means: its own words name neither the interpreter nor the mount (docs/spec/failures.md, case 12; acme.sh#394, netdata#7536).

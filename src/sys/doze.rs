@@ -42,6 +42,12 @@ pub fn is_allowed() -> bool {
     !SLEEPER.is_empty() && std::env::var_os(STAY).is_none()
 }
 
+/// Whether this process comes out of a pause, as far as its environment says.
+#[must_use]
+pub fn is_waking() -> bool {
+    std::env::var(DOZE).is_ok_and(|text| read(&text, std::process::id()).is_some())
+}
+
 /// Whether what `/proc/PID/exe` names is the sleeper.
 #[must_use]
 pub fn is_asleep(executable: &Path) -> bool {

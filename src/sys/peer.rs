@@ -65,8 +65,7 @@ mod tests {
 
     #[test]
     fn the_user_at_the_other_end_of_either_loopback() {
-        // SAFETY: geteuid has no preconditions and touches no memory.
-        let own = unsafe { libc::geteuid() };
+        let own = crate::sys::process::user();
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(address) else { continue };
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -80,6 +80,21 @@ fn keep_descriptors() {
     }
 }
 
+/// The number of the user that this process runs as.
+#[must_use]
+pub fn user() -> u32 {
+    // SAFETY: geteuid has no preconditions and touches no memory.
+    unsafe { libc::geteuid() }
+}
+
+/// Closes what whoever started this process left open beside the three. To be called before anything is opened.
+pub fn close_descriptors() {
+    for descriptor in 3..MAX_DESCRIPTORS {
+        // SAFETY: nothing in this process has opened it, so nobody counts on it; one that is not open is refused.
+        unsafe { libc::close(descriptor) };
+    }
+}
+
 /// What this process and all that it starts make is for every user to read, whatever the umask of whoever started it: an app's folder
 /// is its own user's to enter (docs/spec/failures.md, case 03; elastic-agent#5633, rancher/system-agent#244). What is a secret has a mode of its own.
 pub fn set_umask() {

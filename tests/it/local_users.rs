@@ -133,3 +133,76 @@ fn devices_that_one_user_invents_keep_nobody_out() {
     gwe_tests::harness::wait_until("a real device is taken", LIMIT, || gmq.write("real", "a=1") == 204);
     assert_eq!(murano.history("real", "a"), ["1"]);
 }
+
+/// Locks whatever it may open of the paths on its input, and tells what it may open or write; then it waits.
+const TAKE_ALL: &str = "while IFS= read -r path; do \
+    [ -w \"$path\" ] && echo \"written $path\"; \
+    [ -r \"$path\" ] && ! [ -S \"$path\" ] && exec {fd}<\"$path\" && echo \"opened $path\" && { flock -n \"$fd\" || flock -sn \"$fd\"; }; \
+    done 2>/dev/null; echo ready; exec sleep 600";
+
+/// Connections that say nothing, and a request for each of more devices than gmq knows.
+const CROWD: &str = "for n in $(seq 100); do exec {fd}<>/dev/tcp/127.0.0.1/$0; done; \
+    exec 3<>/dev/tcp/127.0.0.1/$0; cat \"$1\" >&3 & cat <&3 >/dev/null; exec sleep 600";
+
+/// All of it at once, and everything that root does goes on.
+#[test]
+fn the_whole_list_as_user_nobody_keeps_nobody_waiting_and_tells_nothing() {
+    if !may_become_nobody() {
+        skip!("needs root, to be another user");
+    }
+    let mut site = Site::new();
+    if !site.host() {
+        return;
+    }
+    site.check_in().ok();
+    let mut gmq = Gmq::start(&site.murano.url());
+    assert_eq!((gmq.write("own", "a=1"), gmq.record("own", "r", "1700000000=1")), (204, 204));
+    gmq.gateway().gwe(&["--set-iface", "eth8"]).ok();
+    site.gateway.gwe(&["--set-iface", "eth8"]).ok();
+    let cik = site.gateway.gwe(&["--gateway-cik"]).ok().stdout.trim().to_string();
+    let roots = [site.gateway.root().root().to_path_buf(), gmq.gateway().root().root().to_path_buf()];
+    let mut paths = String::new();
+    for root in &roots {
+        open_up(root);
+        let all = run(Command::new("find").arg(root.join("var/lib/gwe")).arg(root.join("run")), LIMIT).stdout;
+        paths += &all;
+        paths += &format!("{}\n", root.join("supervisor.sock").display());
+    }
+    let list = site.gateway.root().write("paths", &paths);
+    let mut taker = Command::new("bash");
+    std::os::unix::process::CommandExt::uid(&mut taker, NOBODY).args(["-c", TAKE_ALL]);
+    taker.stdin(std::fs::File::open(list).unwrap());
+    let taker = Background::start(&mut taker, site.gateway.root(), "taker");
+    gwe_tests::harness::wait_until("nobody has taken what it can", LIMIT, || taker.log().contains("ready"));
+    assert!(!taker.log().contains("written "), "{}", taker.log());
+    for opened in taker.log().lines().filter_map(|line| line.strip_prefix("opened ")) {
+        let text = std::fs::read(opened).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&text).contains(&cik), "{opened} tells the CIK");
+    }
+    let requests: String = (0..600)
+        .map(|n| format!("POST /onep:v1/stack/alias/a HTTP/1.1\r\nX-Exosite-VMS: p p invented-{n}\r\nContent-Length: 3\r\n\r\n1=1"))
+        .collect();
+    let file = gmq.gateway().root().write("requests", requests + "GET /status HTTP/1.1\r\nConnection: close\r\n\r\n");
+    let mut crowd = Command::new("bash");
+    std::os::unix::process::CommandExt::uid(&mut crowd, NOBODY);
+    crowd.args(["-c", CROWD, &gmq.port().to_string()]).arg(file);
+    let crowd = Background::start(&mut crowd, gmq.gateway().root(), "crowd");
+    let answer = post(&gmq, NOBODY, "/provision/activate", "", "vendor=p&model=p&sn=own");
+    assert!(answer.starts_with("HTTP/1.1 204 "), "the key of a device that root named: {answer}");
+    // What root does meanwhile.
+    site.check_in().ok();
+    site.gateway.gwe(&["--set-iface", "eth9"]).ok();
+    site.gateway.gwe(&["--status"]).ok();
+    gmq.gmq(&["status"]).ok();
+    gmq.gmq(&["set-aside", "list"]).ok();
+    gmq.gmq(&["cfg", "set", "unq", "batch_record_period", "0.3"]).ok();
+    gwe_tests::harness::wait_until("the own device is served", LIMIT, || gmq.write("own", "a=2") == 204);
+    gwe_tests::harness::wait_until("its point arrives", LIMIT, || {
+        site.murano.history("own", "a").ends_with(&["2".to_string()])
+    });
+    drop(crowd);
+    gmq.stop();
+    gmq.run();
+    assert_eq!(gmq.write("own", "a=3"), 204, "after a start while nobody still holds what it can");
+    drop(taker);
+}

@@ -70,6 +70,7 @@ mod supervisor;
 mod support_bundle;
 mod tidy;
 mod transport;
+mod transport_certificates;
 mod transport_connect;
 mod transport_download;
 mod transport_library;

@@ -1,12 +1,14 @@
 //! What a process is given by whoever starts it does not decide what it does (docs/spec/failures.md, case 03), and messages name what is missing
 //! (docs/spec/failures.md, case 12).
 
-use gwe_tests::harness::{run, Background, Kind, Site, SmallDisk, Tarball, PATIENCE};
+use gwe_tests::harness::{is_asleep, run, wait_until, Background, Kind, Site, SmallDisk, Tarball, PATIENCE};
 use gwe_tests::skip;
 use std::ffi::CString;
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// elastic-agent#5633, rancher/system-agent#244: an app's own user has to get into its folder.
@@ -32,13 +34,14 @@ fn the_umask_of_who_starts_the_agent_is_not_the_apps() {
 fn what_who_starts_the_agent_has_is_not_the_installer_s() {
     let site = Site::new();
     let install = "grep SigIgn /proc/$$/status; [ ! -e /proc/$$/fd/7 ] || echo leaked; pwd; \
-                   echo locale=$LC_ALL$LANG shell=$CDPATH$ENV";
+                   echo locale=$LC_ALL$LANG shell=$CDPATH$ENV; [ $HOME != /own ] || echo $HOME";
     site.deploy("app.v1.tar.gz", &Tarball::app(install));
     let gwe = site.gateway.command("gwe");
     let start = "trap '' TERM USR2; exec 7</dev/null; exec \"$0\" --once";
     let mut command = Command::new("sh");
     command.args(["-c", start]).arg(gwe.get_program()).env("GWE_ROOT", site.gateway.root().root()).current_dir("/tmp");
     command.env("LC_ALL", "de_DE.UTF-8").env("LANG", "de_DE").env("CDPATH", "/tmp").env("ENV", "/no/such/file");
+    command.env("HOME", "/own");
     run(&mut command, PATIENCE).ok();
     let folder = site.gateway.root().path("var/lib/gwe/apps/app/a");
     let status = site.fetch_status();
@@ -73,6 +76,50 @@ fn an_engine_whose_starter_ignored_its_children_and_whose_folder_is_gone_checks_
     site.await_status("[gwe] installed app v1 in N s\n");
     assert!(!engine.log().contains("cannot wait") && !engine.log().contains("unexpectedly"), "{}", engine.log());
     assert!(engine.stop().success());
+}
+
+/// What stays keeps nothing of its starter's: no folder, no file, and a relative root is the same after a pause.
+#[test]
+fn what_stays_keeps_no_folder_and_no_file_of_its_starter_and_finds_its_root_again() {
+    for (program, by_flag) in [("gwe", false), ("gwe", true), ("gmq", false), ("gmq", true)] {
+        let mut site = Site::new();
+        site.set("engine", "update_interval", "600");
+        let root = site.gateway.root();
+        let (above, name) = (root.root().parent().unwrap(), root.root().file_name().unwrap().to_str().unwrap());
+        let mut command = Command::new("sh");
+        let words = if by_flag { format!("--root {name}") } else { String::new() };
+        let port = if program == "gmq" { " --port 0" } else { "" };
+        let script = format!("exec 7</dev/null; exec \"$0\" {words}{port}");
+        command.args(["-c", &script]).arg(site.gateway.command(program).get_program()).current_dir(above);
+        command.env_remove("GWE_ROOT").env("GWE_NAP_AFTER", "0");
+        if !by_flag {
+            command.env("GWE_ROOT", name);
+        }
+        let mut resident = Background::start(&mut command, root, "resident");
+        let process = PathBuf::from(format!("/proc/{}", resident.pid()));
+        wait_until("it sleeps", PATIENCE, || is_asleep(resident.pid()));
+        assert_eq!(std::fs::read_link(process.join("cwd")).unwrap(), PathBuf::from("/"), "{program} {by_flag}");
+        assert!(!process.join("fd/7").exists(), "{program} {by_flag}");
+        match program {
+            "gwe" => {
+                site.deploy("app.v1.tar.gz", &Tarball::app("true"));
+                resident.signal(libc::SIGHUP);
+                site.await_status("[gwe] installed app v1 in N s\n");
+            }
+            _ => {
+                let port = root.read("run/gwe/gmq.port");
+                let mut stream = std::net::TcpStream::connect(format!("127.0.0.1:{}", port.trim())).unwrap();
+                stream.write_all(b"GET /status HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).unwrap();
+                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            }
+        }
+        assert!(resident.stop().success(), "{program} {by_flag}: {}", resident.log());
+        let strays =
+            ["var", "run"].map(|folder| std::path::Path::new("/").join(name).join(folder)).map(|path| path.exists());
+        assert_eq!(strays, [false, false], "a root of its own below /");
+    }
 }
 
 /// acme.sh#394, netdata#7536.
