@@ -20,3 +20,9 @@ footprint-build-%:
 symbols:
 	cargo build --quiet --release --locked $(FEATURES_OPENSSL)
 	cd tests && python3 -m measure.symbols ../target/release/gwe
+
+# make footprint-hosting: what hosting programs costs, beside runit, s6, daemontools, monit and supervisord where they are installed.
+.PHONY: footprint-hosting
+footprint-hosting:
+	tools/cargo.sh build --quiet --release --locked $(FEATURES_OPENSSL)
+	cd tests && python3 -m measure.hosting $(if $(JSON),--json)

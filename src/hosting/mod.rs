@@ -24,6 +24,8 @@ pub mod flags;
 
 pub mod front;
 
+pub mod image;
+
 /// Requests to the core.
 #[allow(missing_docs)]
 pub mod protocol;

@@ -22,6 +22,18 @@ macro_rules! shared {
         impl $name {
             pub const SIZE: usize = core::mem::size_of::<$name>();
 
+            /// Its bytes, as `read` takes them, at the beginning of these; what does not fit is left out.
+            pub fn put(&self, out: &mut [u8]) {
+                let mut at = 0;
+                $(
+                    if let Some(place) = out.get_mut(at..at + core::mem::size_of::<$kind>()) {
+                        place.copy_from_slice(&self.$field.to_ne_bytes());
+                    }
+                    at += core::mem::size_of::<$kind>();
+                )*
+                let _ = at;
+            }
+
             /// From the beginning of these bytes. What an older core did not know is zero.
             pub fn read(bytes: &[u8]) -> $name {
                 let mut record = $name::default();

@@ -54,7 +54,7 @@ impl Hosted {
         call(&self.root.path("sock"), "supervisor.sendRemoteCommEvent", &params, PATIENCE).unwrap();
     }
 
-    fn call(&self, method: &str, name: &str) -> String {
+    pub fn call(&self, method: &str, name: &str) -> String {
         format!("{:?}", call(&self.root.path("sock"), method, &[Param::Text(name)], PATIENCE))
     }
 
@@ -139,6 +139,37 @@ fn an_event_whose_listener_died_over_it_goes_to_the_next_one() {
     hosted.event("deadly", "x");
     hosted.wait_for("heard", "type:deadly");
     hosted.wait_for("again", "type:deadly");
+}
+
+/// A renewal of the core: the event that is being worked on is answered to the new one, those that wait come in their order, what is being captured goes
+/// on, and a listener that has said that it is ready need not say it again.
+#[test]
+fn events_and_what_is_being_captured_go_over_a_renewal_of_the_core() {
+    let text = "[eventlistener:l]\ncommand = sh {root}/l.sh\nevents = REMOTE_COMMUNICATION\nstartsecs = 0\n\
+                [eventlistener:c]\ncommand = sh {root}/c.sh\nevents = PROCESS_COMMUNICATION\nstartsecs = 0\n\
+                [program:p]\ncommand = sh {root}/p.sh\nstartsecs = 0\nstdout_logfile = {root}/p.log\nstdout_capture_maxbytes = 1000\n";
+    let listener = "hear {root}/heard; while [ ! -e {root}/go ]; do sleep 0.05; done; printf 'RESULT 2\\nOK'\n\
+                    while :; do hear {root}/heard; printf 'RESULT 2\\nOK'; done\n";
+    let ready = "while :; do hear {root}/captured; printf 'RESULT 2\\nOK'; done\n";
+    let program = "printf 'before<!--XSUPERVISOR:BEGIN-->one, <!--XSUPER'; touch {root}/begun\n\
+                   while [ ! -e {root}/go ]; do sleep 0.05; done; printf 'VISOR:END-->after'; exec sleep 300\n";
+    let scripts = [("l.sh", listener), ("c.sh", ready), ("p.sh", program)];
+    let Some(mut hosted) = Hosted::start(text, &scripts) else { return };
+    for number in 0..4 {
+        hosted.event(&format!("kind{number}"), "x");
+    }
+    hosted.wait_for("heard", "type:kind0");
+    hosted.wait_for("p.log", "before");
+    hosted.daemon.signal(libc::SIGUSR1);
+    hosted.wait_for("log", "goes on with all that was there");
+    hosted.event("kind4", "x");
+    hosted.root.write("go", "");
+    hosted.wait_for("heard", "type:kind4");
+    let heard = hosted.root.read("heard");
+    let kinds: Vec<&str> = heard.lines().filter_map(|line| line.split("type:").nth(1)).collect();
+    assert_eq!(kinds, ["kind0", "kind1", "kind2", "kind3", "kind4"]);
+    hosted.wait_for("captured", "\none, \n");
+    hosted.wait_for("p.log", "beforeafter");
 }
 
 /// Listeners in Python read text: the length counts characters (638, 664).

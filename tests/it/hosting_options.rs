@@ -1,9 +1,13 @@
 //! Options that few configurations use, on our own supervisord: each does what it says.
 
 use super::hosting_listen::Hosted;
-use gwe_tests::harness::{announce_skip, wait_until};
+use gwe_tests::harness::{announce_skip, child_pids, wait_until, Background};
 use std::fs;
-use std::os::unix::net::UnixDatagram;
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::process::Command;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -57,10 +61,76 @@ fn lines_go_to_the_systems_log_where_that_is_asked_for() {
         said += &String::from_utf8_lossy(&message[..count]);
         said += "\n";
     }
+    let main = hosted.as_ref().map(|hosted| main_log(hosted, &log));
     fs::remove_file("/dev/log").unwrap();
     let Some(hosted) = hosted else { return };
     assert!(said.contains("<14>supervisord: told one\n"), "{said}");
     hosted.wait_for("p.log", "one\ntwo\n");
+    let main = main.unwrap_or_default();
+    assert!(main.contains(" INFO supervisord started with pid "), "{main}");
+}
+
+/// What a daemon whose own log is the system's says there, up to its start.
+fn main_log(hosted: &Hosted, log: &UnixDatagram) -> String {
+    let root = hosted.root.root().to_string_lossy();
+    let text = format!("[supervisord]\nlogfile = syslog\npidfile = {root}/pid2\nchildlogdir = {root}\n");
+    let file = hosted.root.write("conf2", text);
+    let mut command = Command::new(hosted.root.path("supervisord"));
+    let mut daemon = Background::start(command.args(["-n", "-c"]).arg(file), &hosted.root, "output2");
+    let mut said = String::new();
+    while !said.contains("started with pid") {
+        let mut message = [0; 4096];
+        let count = log.recv(&mut message).expect("a message");
+        said += &String::from_utf8_lossy(&message[..count]);
+        said += "\n";
+    }
+    assert!(daemon.stop().success());
+    said
+}
+
+/// One socket for all processes of it, as their standard input, bound while one of them lives and over a renewal of the core.
+#[test]
+fn an_fcgi_program_has_its_socket() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = format!(
+        "[fcgi-program:f]\ncommand = sleep 300\nsocket = unix://{{root}}/f.sock\nsocket_mode = 0750\nnumprocs = 2\n\
+         process_name = %(program_name)s_%(process_num)d\nstartsecs = 0\n\
+         [fcgi-program:t]\ncommand = sleep 300\nsocket = tcp://127.0.0.1:{port}\nstartsecs = 0\n\
+         [fcgi-program:bad]\ncommand = sleep 300\nsocket = unix:///no/such/folder/s\nstartsecs = 0\nstartretries = 0\n"
+    );
+    let Some(mut hosted) = Hosted::start(&text, &[]) else { return };
+    ["f_0", "f_1", "t"].iter().for_each(|name| hosted.wait_for("log", &format!("spawned: '{name}'")));
+    hosted.wait_for("log", "spawnerr: unknown error making dispatchers for 'bad': ENOENT");
+    let socket = hosted.root.path("f.sock");
+    let inputs = |hosted: &Hosted| {
+        let children = child_pids(hosted.daemon.pid()).into_iter();
+        let mut inputs: Vec<_> = children.map(|pid| fs::read_link(format!("/proc/{pid}/fd/0")).unwrap()).collect();
+        inputs.sort();
+        inputs
+    };
+    wait_until("the programs run", PATIENCE, || {
+        child_pids(hosted.daemon.pid())
+            .iter()
+            .all(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| !exe.ends_with("hosting-core")))
+    });
+    let before = inputs(&hosted);
+    assert!(before.iter().all(|input| input.to_string_lossy().starts_with("socket:")), "{before:?}");
+    assert_eq!(before.windows(2).filter(|two| two[0] == two[1]).count(), 1, "two of the three share one: {before:?}");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o750);
+    UnixStream::connect(&socket).unwrap();
+    TcpStream::connect(("127.0.0.1", port)).unwrap();
+    hosted.daemon.signal(libc::SIGUSR1);
+    hosted.wait_for("log", "goes on with all that was there");
+    // Whoever is left keeps it; the next process gets the same one.
+    assert!(hosted.call("supervisor.stopProcess", "f:f_0").contains("true"));
+    assert!(hosted.call("supervisor.startProcess", "f:f_0").contains("true"));
+    wait_until("the same sockets", PATIENCE, || inputs(&hosted) == before);
+    hosted.call("supervisor.stopProcessGroup", "f");
+    hosted.wait_for("log", &format!("Closing socket unix://{}", socket.display()));
+    assert_eq!(UnixStream::connect(&socket).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    let log = hosted.root.read("log");
+    assert_eq!(log.matches("Creating socket unix:///no").count(), log.matches("spawnerr").count(), "{log}");
+    assert_eq!(log.matches(&format!("Creating socket tcp://127.0.0.1:{port}")).count(), 1, "{log}");
 }
 
 /// Its address space, for whoever has no cgroups.

@@ -39,6 +39,7 @@ mod hosting_calls;
 mod hosting_ctl;
 mod hosting_endurance;
 mod hosting_field;
+mod hosting_hard;
 mod hosting_listen;
 mod hosting_options;
 mod idle;

@@ -1,5 +1,6 @@
 //! What a program says between two tokens in its output goes into an event (PROCESS_COMMUNICATION) instead of its log.
 
+use super::kept::{Item, CAPTURE};
 use super::memory::Piece;
 use super::output::{normal, Stream};
 use super::own::Core;
@@ -103,6 +104,26 @@ fn begin(core: &mut Core, id: u32, stream: Stream, maxbytes: u32) -> Option<usiz
     *core.buffers.captures.get_mut(index)? =
         Capture { id, is_stdout: stream == Stream::Stdout, kept, room, ..Capture::NONE };
     Some(index)
+}
+
+/// For the next core.
+pub fn save(core: &Core, put: &mut dyn FnMut(Item<'_>) -> bool) -> bool {
+    core.buffers.captures.iter().filter(|one| one.id != 0).all(|one| {
+        let flags = u32::from(one.is_stdout) | u32::from(one.is_inside) << 1;
+        let said = one.kept.bytes().get(..one.len).unwrap_or(b"");
+        put(Item::of(CAPTURE, one.id, [flags, one.matched as u32, one.room as u32, 0], said))
+    })
+}
+
+pub fn restore(core: &mut Core, item: &Item<'_>) {
+    let [flags, matched, room] = [0, 1, 2].map(|index| item.number(index));
+    let stream = if flags & 1 != 0 { Stream::Stdout } else { Stream::Stderr };
+    let Some(index) = begin(core, item.id, stream, room) else { return };
+    if let Some(one) = core.buffers.captures.get_mut(index) {
+        one.is_inside = flags & 2 != 0;
+        one.matched = (matched as usize).min(one.token().len() - 1);
+        one.keep(item.bytes);
+    }
 }
 
 fn pass_on(core: &mut Core, index: usize, place: Place, stream: Stream, bytes: &[u8]) {

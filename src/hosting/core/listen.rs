@@ -57,7 +57,13 @@ pub fn open_all(core: &mut Core) -> Result<(), i32> {
 }
 
 fn open(core: &mut Core, index: usize, server: &Server<'_>) -> Answer<()> {
-    let fd = if server.path.is_empty() { open_inet(server)? } else { open_unix(server)? };
+    let fd = if server.path.is_empty() {
+        bind_inet(server.address, server.port, SOCK_NONBLOCK)?
+    } else {
+        open_unix(server)?
+    };
+    let listens = listen_at(fd, BACKLOG);
+    let fd = finish(fd, listens)?;
     let fixed = FD_SERVERS + index as i32;
     move_to(fd, fixed)?;
     let Some(listening) = core.servers.get_mut(index) else { return Err(EINVAL) };
@@ -104,9 +110,9 @@ fn unix_address(path: &[u8]) -> Answer<([u8; 110], usize)> {
     Ok((address, 2 + path.len() + 1))
 }
 
-fn socket(family: u16) -> Answer<i32> {
+fn socket(family: u16, flags: usize) -> Answer<i32> {
     // SAFETY: no memory.
-    unsafe { ask(number::SOCKET, &[usize::from(family), SOCK_STREAM | SOCK_NONBLOCK, 0]) }.map(|fd| fd as i32)
+    unsafe { ask(number::SOCKET, &[usize::from(family), SOCK_STREAM | flags, 0]) }.map(|fd| fd as i32)
 }
 
 fn on_address(call: usize, fd: i32, address: &[u8], len: usize) -> Answer<usize> {
@@ -120,16 +126,35 @@ fn open_unix(server: &Server<'_>) -> Answer<i32> {
     if facts_of(path.path()).is_ok() {
         clear_the_way(server.path, &path, &address, len)?;
     }
-    let fd = socket(AF_UNIX)?;
+    bind_at(&path, &address, len, SOCK_NONBLOCK, (server.mode, server.uid, server.gid))
+}
+
+/// The same of an fcgi-program: whatever socket stands there is in its way.
+pub fn bind_unix(path: &[u8], mode: u32, uid: i32, gid: i32) -> Answer<i32> {
+    let (address, len) = unix_address(path)?;
+    let path = PathBuffer::of(&[path]).ok_or(EINVAL)?;
+    if facts_of(path.path()).is_ok_and(|facts| facts.is_socket()) {
+        let _ = unlink(path.path());
+    }
+    bind_at(&path, &address, len, 0, (mode, uid, gid))
+}
+
+fn bind_at(
+    path: &PathBuffer,
+    address: &[u8],
+    len: usize,
+    flags: usize,
+    (mode, uid, gid): (u32, i32, i32),
+) -> Answer<i32> {
+    let fd = socket(AF_UNIX, flags)?;
     let umask = set_umask(0o177);
-    let bound = on_address(number::BIND, fd, &address, len);
+    let bound = on_address(number::BIND, fd, address, len);
     set_umask(umask);
     let made = bound.and_then(|_| {
-        chmod(path.path(), server.mode)?;
-        if server.uid >= 0 || server.gid >= 0 {
-            chown(path.path(), server.uid, server.gid)?;
+        if uid >= 0 || gid >= 0 {
+            chown(path.path(), uid, gid)?;
         }
-        listen(fd)
+        chmod(path.path(), mode)
     });
     finish(fd, made)
 }
@@ -144,17 +169,17 @@ fn finish(fd: i32, made: Answer<usize>) -> Answer<i32> {
     }
 }
 
-fn listen(fd: i32) -> Answer<usize> {
+pub fn listen_at(fd: i32, backlog: usize) -> Answer<usize> {
     // SAFETY: no memory.
-    unsafe { ask(number::LISTEN, &[fd as usize, BACKLOG]) }
+    unsafe { ask(number::LISTEN, &[fd as usize, backlog]) }
 }
 
 /// A socket that nobody listens at is from before a power loss.
 fn clear_the_way(shown: &[u8], path: &PathBuffer, address: &[u8], len: usize) -> Answer<()> {
-    if facts_of(path.path())?.mode & 0o170000 != 0o140000 {
+    if !facts_of(path.path())?.is_socket() {
         return Err(EADDRINUSE);
     }
-    let fd = socket(AF_UNIX)?;
+    let fd = socket(AF_UNIX, SOCK_NONBLOCK)?;
     let connected = on_address(number::CONNECT, fd, address, len);
     close(fd);
     match connected {
@@ -169,21 +194,21 @@ fn clear_the_way(shown: &[u8], path: &PathBuffer, address: &[u8], len: usize) ->
     }
 }
 
-fn open_inet(server: &Server<'_>) -> Answer<i32> {
+/// To four bytes or sixteen.
+pub fn bind_inet(host: &[u8], port: u32, flags: usize) -> Answer<i32> {
     let mut address = [0; 28];
-    let port = (server.port as u16).to_be_bytes();
-    address[2..4].copy_from_slice(&port);
-    let (family, at, len) = if server.address.len() == 16 { (AF_INET6, 8, 28) } else { (AF_INET, 4, 16) };
+    address[2..4].copy_from_slice(&(port as u16).to_be_bytes());
+    let (family, at, len) = if host.len() == 16 { (AF_INET6, 8, 28) } else { (AF_INET, 4, 16) };
     address[..2].copy_from_slice(&family.to_ne_bytes());
-    address.get_mut(at..at + server.address.len()).ok_or(EINVAL)?.copy_from_slice(server.address);
-    let fd = socket(family)?;
+    address.get_mut(at..at + host.len()).ok_or(EINVAL)?.copy_from_slice(host);
+    let fd = socket(family, flags)?;
     let yes = 1_i32;
     // SAFETY: an option of four bytes.
     unsafe {
         let arguments = [fd as usize, SOL_SOCKET, SO_REUSEADDR, &yes as *const i32 as usize, 4];
         let _ = ask(number::SETSOCKOPT, &arguments);
     }
-    let made = on_address(number::BIND, fd, &address, len).and_then(|_| listen(fd));
+    let made = on_address(number::BIND, fd, &address, len);
     finish(fd, made)
 }
 
@@ -195,9 +220,8 @@ pub fn notified(core: &mut Core) {
 }
 
 /// Whether each unix socket still has its file, if that was not looked at just now.
-pub fn look_on_the_way(core: &mut Core) {
-    let header = core.store.header();
-    if now_ms() >= header.next_look_ms {
+pub fn look_on_the_way(core: &mut Core, now: u64) {
+    if now >= core.store.header().next_look_ms {
         look(core);
     }
 }

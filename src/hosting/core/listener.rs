@@ -1,6 +1,7 @@
 //! What an event listener says on its standard output: READY, then for each event RESULT and how it went. Anything else, and it hears
 //! nothing more until it is started again.
 
+use super::kept::{Item, LISTENER};
 use super::log::{line, DEBG, WARN};
 use super::own::Core;
 use super::pool::{answered, give_all};
@@ -113,6 +114,33 @@ impl Conversation {
         (self.mood, self.len) = (Mood::Unknown, 0);
         Heard::Nonsense
     }
+}
+
+/// For the next core.
+pub fn save(core: &Core, put: &mut dyn FnMut(Item<'_>) -> bool) -> bool {
+    core.buffers.listeners.iter().filter(|one| one.id != 0).all(|one| {
+        let (mood, left) = match one.mood {
+            Mood::Acknowledged => (0, 0),
+            Mood::Ready => (1, 0),
+            Mood::Busy => (2, 0),
+            Mood::Answers(left) => (3, left),
+            Mood::Unknown => (4, 0),
+        };
+        put(Item::of(LISTENER, one.id, [mood, left, 0, 0], one.said.get(..one.len).unwrap_or(b"")))
+    })
+}
+
+pub fn restore(core: &mut Core, item: &Item<'_>) {
+    let Some(one) = core.buffers.listeners.iter_mut().find(|one| one.id == 0) else { return };
+    let mood = match item.number(0) {
+        0 => Mood::Acknowledged,
+        1 => Mood::Ready,
+        2 => Mood::Busy,
+        3 if item.number(1) > 0 => Mood::Answers(item.number(1)),
+        _ => Mood::Unknown,
+    };
+    *one = Conversation { id: item.id, mood, ..Conversation::NONE };
+    item.bytes.iter().for_each(|byte| one.keep(*byte));
 }
 
 fn number(text: &[u8]) -> Option<u32> {

@@ -100,7 +100,8 @@ impl Target<'_> {
                     }
                 }
                 Err(EINTR) => {}
-                Err(EAGAIN) if wait_to_write(*self.fd, SLOW_READER_MS) => {}
+                // Once: while it takes nothing, all the other programs are not kept waiting for each piece.
+                Err(EAGAIN) if *self.dropped == 0 && wait_to_write(*self.fd, SLOW_READER_MS) => {}
                 Err(why) => return self.lose(rest.len(), why),
             }
         }

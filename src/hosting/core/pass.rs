@@ -1,6 +1,7 @@
 //! One look at everything that can be due, and when the next one is.
 
 use super::life::happens;
+use super::listen;
 use super::log::{line, INFO};
 use super::own::Core;
 use super::pool;
@@ -21,13 +22,15 @@ pub enum Next {
 }
 
 pub fn pass(core: &mut Core) -> Next {
+    // One look at the clock does, as long as nothing is due.
+    let mut now = now_ms();
+    listen::look_on_the_way(core, now);
     let is_going_on = core.store.header().mood > 0;
     if !is_going_on && stop::step(core) {
         return Next::AllStopped;
     }
     // What a step makes due at once is done in the same look; the bound is for a table that would never rest.
     for _ in 0..4 {
-        let now = now_ms();
         let due = core.store.processes().filter(|place| is_due(core, *place, now)).count();
         if due == 0 {
             break;
@@ -37,11 +40,12 @@ pub fn pass(core: &mut Core) -> Next {
                 happens(core, place, due_event(core, place, is_going_on));
             }
         });
+        now = now_ms();
     }
     if !is_going_on && stop::step(core) {
         return Next::AllStopped;
     }
-    let soonest = report_stops(core).min(pool::tick(core)).min(super::listen::due_ms(core)).min(super::watchdog::feed(core));
+    let soonest = report_stops(core, now).min(pool::tick(core)).min(listen::due_ms(core)).min(super::watchdog::feed(core));
     let soonest = core
         .store
         .processes()
@@ -77,8 +81,7 @@ fn due_event(core: &Core, place: Place, is_going_on: bool) -> Event {
 }
 
 /// Says of each process that is stopping that it is waited for; when the next such line is due.
-fn report_stops(core: &mut Core) -> u64 {
-    let now = now_ms();
+fn report_stops(core: &mut Core, now: u64) -> u64 {
     let mut soonest = NEVER;
     for place in core.store.processes() {
         let (Some(process), Some((_, program))) = (core.store.process(place), core.store.program(place)) else {

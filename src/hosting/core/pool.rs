@@ -5,6 +5,7 @@
 use super::capture::{Capture, MAX_CAPTURES};
 use super::definition::{Group, KIND_LISTENER};
 use super::events::EVENTS;
+use super::kept::{Item, EVENT};
 use super::listener::Conversation;
 use super::log::{line, ERRO};
 use super::memory::Piece;
@@ -130,6 +131,29 @@ impl Pool {
         }
         self.used += entry.size as usize;
         self.count += 1;
+    }
+}
+
+/// For the next core: the events of each pool, in their order.
+pub fn save(core: &Core, put: &mut dyn FnMut(Item<'_>) -> bool) -> bool {
+    let mut pools = core.buffers.pools.iter().filter(|pool| pool.group != 0);
+    pools.all(|pool| {
+        pool.entries().all(|at| {
+            let Some(entry) = pool.entry(at) else { return false };
+            let numbers = [entry.owner, entry.serial, entry.pool_serial, entry.bit];
+            put(Item::of(EVENT, pool.group, numbers, pool.payload(at, entry)))
+        })
+    })
+}
+
+/// An event that the core before had; the pool is there, where the group is.
+pub fn restore(core: &mut Core, item: &Item<'_>) {
+    let size = (core::mem::size_of::<Entry>() + item.bytes.len() + 7) & !7;
+    let pool = core.buffers.pools.iter_mut().find(|pool| pool.group == item.id && item.id != 0);
+    if let Some(pool) = pool.filter(|pool| pool.used + size <= POOL_SIZE) {
+        let [owner, serial, pool_serial, bit] = [0, 1, 2, 3].map(|index| item.number(index));
+        let len = item.bytes.len() as u32;
+        pool.push(Entry { size: size as u32, len, owner, serial, pool_serial, bit }, item.bytes);
     }
 }
 

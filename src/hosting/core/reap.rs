@@ -57,6 +57,7 @@ fn ended(core: &mut Core, place: Place, status: i32) {
     process.stopped_ms = now_ms();
     let pid = core::mem::take(&mut process.pid);
     super::pool::listener_ended(core, place);
+    super::fcgi::released(core, place);
     core.ended_pid = pid;
     happens(core, place, Event::Ended { expected });
     let Some(process) = core.store.process(place) else { return };

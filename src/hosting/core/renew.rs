@@ -6,7 +6,7 @@ use super::own::{Core, Surroundings, FD_STATE};
 use super::state::{GroupRecord, Header, ProcessRecord, LAYOUT, MAGIC, ONE_FAULT};
 use super::store::Store;
 use super::system::{exit, facts_of, facts_of_open, may_run, pid, pread, Answer, PathBuffer, EACCES, EINVAL};
-use super::{front, listen, output, pool, reap, start};
+use super::{front, kept, listen, output, pool, reap, start};
 
 /// What a core ends with that can go on no more.
 const FAULT: u32 = 70;
@@ -27,8 +27,10 @@ pub fn checked(path: &[u8]) -> Answer<PathBuffer> {
 pub fn go_on_as(core: &Core, path: &PathBuffer) {
     line(&core.store, INFO, &[b"going on as ", path.bytes()]);
     let around = core.surroundings;
+    kept::save(core);
     // The argument's text is the same, so the process keeps its name.
     let why = exec(path.path().pointer(), around.arguments as usize, around.environment as usize);
+    kept::forget();
     let mut number = super::spawn_error::Number::of(why);
     let why = super::spawn_error::errno_name(why, &mut number);
     line(&core.store, ERRO, &[b"cannot go on as ", path.bytes(), b": ", why]);
@@ -62,6 +64,7 @@ pub fn taken_over(around: Surroundings) -> Option<Core> {
         pool::added(&mut core, at);
         index += 1;
     }
+    kept::restore(&mut core);
     for place in core.store.processes() {
         output::watch(&core, place);
     }

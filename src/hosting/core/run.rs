@@ -122,7 +122,6 @@ fn wait(core: &mut Core, ms: Option<u64>) {
         let data = event.data;
         dispatch(core, (data >> 32) as u32, data as u32);
     }
-    listen::look_on_the_way(core);
 }
 
 fn dispatch(core: &mut Core, kind: u32, value: u32) {

@@ -2,6 +2,7 @@
 
 use super::child::{become_program, fork, Ends};
 use super::command::resolve;
+use super::fcgi;
 use super::log::{line, INFO};
 use super::output;
 use super::own::Core;
@@ -19,8 +20,12 @@ struct Pipes {
 }
 
 impl Pipes {
-    fn make(with_stderr: bool) -> Answer<Pipes> {
-        let stdin = pipe()?;
+    /// `stdin`: what the child gets as that, where it is no pipe.
+    fn make(stdin: Option<i32>, with_stderr: bool) -> Answer<Pipes> {
+        let stdin = match stdin {
+            Some(fd) => (fd, -1),
+            None => pipe()?,
+        };
         let undo = |made: &[(i32, i32)], why| {
             made.iter().for_each(|ends| close_both(*ends));
             why
@@ -89,9 +94,13 @@ fn try_spawn(core: &mut Core, place: Place) -> Result<(), Failure> {
             return Err(complain(core, (why, 0), looked_at));
         }
     };
-    let pipes = output::open_logs(core, place).and_then(|()| Pipes::make(!program.redirect_stderr));
+    let pipes = output::open_logs(core, place).and_then(|()| {
+        let stdin = fcgi::is_one(&group).then(|| fcgi::for_process(core, place, &group)).transpose()?;
+        Pipes::make(stdin, !program.redirect_stderr)
+    });
     let pipes = pipes.map_err(|errno| {
         output::close_logs(core, place);
+        fcgi::released(core, place);
         let why = match errno {
             EMFILE | ENFILE => SpawnError::TooManyFiles,
             _ => SpawnError::Dispatchers,
@@ -110,6 +119,7 @@ fn try_spawn(core: &mut Core, place: Place) -> Result<(), Failure> {
             pipes.close_childs();
             pipes.close_cores();
             output::close_logs(core, place);
+            fcgi::released(core, place);
             let why = if errno == EAGAIN { SpawnError::TooManyProcesses } else { SpawnError::Fork };
             return Err(complain(core, (why, errno), b""));
         }
@@ -128,7 +138,7 @@ fn try_spawn(core: &mut Core, place: Place) -> Result<(), Failure> {
 /// The core's ends go out of the way of the fixed numbers, and are watched.
 fn keep(core: &mut Core, place: Place, pipes: &Pipes) {
     let Some(process) = core.store.process(place) else { return };
-    process.stdin_fd = high(pipes.stdin.1).unwrap_or(-1);
+    process.stdin_fd = if pipes.stdin.1 < 0 { -1 } else { high(pipes.stdin.1).unwrap_or(-1) };
     process.stdout_fd = high(pipes.stdout.0).unwrap_or(-1);
     process.stderr_fd = pipes.stderr.map_or(-1, |(read, _)| high(read).unwrap_or(-1));
     [process.stdin_fd, process.stdout_fd, process.stderr_fd]

@@ -187,6 +187,10 @@ impl Facts {
         self.mode & 0o170000 == 0o100000
     }
 
+    pub fn is_socket(&self) -> bool {
+        self.mode & 0o170000 == 0o140000
+    }
+
     pub fn is_folder(&self) -> bool {
         self.mode & 0o170000 == 0o040000
     }

@@ -123,6 +123,14 @@ fn has_gone_for_good(mut stream: &TcpStream) -> bool {
     stream.set_nonblocking(false).is_err() || gone
 }
 
+/// The same as a server without a name and password does it.
+///
+/// # Errors
+/// The client does not take its answer.
+pub fn serve_anybody(core: &mut dyn Core, stream: &TcpStream) -> io::Result<()> {
+    serve(core, stream, &Login::default())
+}
+
 /// Serves until the client or its time is gone.
 pub(super) fn serve(core: &mut dyn Core, stream: &TcpStream, login: &Login) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -17,7 +17,10 @@ mod now;
 mod page;
 mod reload;
 mod rpc;
+#[cfg(test)]
+mod tests;
 
+pub use connection::serve_anybody;
 pub use link::run;
 pub(crate) use now::{namespec, split_namespec};
 
@@ -28,10 +31,10 @@ use std::time::Duration;
 
 /// The other side is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Gone;
+pub struct Gone;
 
 /// The core, as the front end sees it: a test plays it.
-pub(crate) trait Core {
+pub trait Core {
     /// A whole copy of the shared memory.
     fn state(&mut self) -> Result<Vec<u8>, Gone>;
     /// The configuration that was last read.
