@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::error::CheckInError;
 use super::last::{self, Last};
 use super::source::{self, Charge};
-use super::{follow, last_known_time, limit, renew, NOT_CONFIGURED};
+use super::{follow, former, last_known_time, limit, renew, NOT_CONFIGURED};
 use crate::config::{Config, Identity, Paths};
 use crate::install;
 use crate::install::agent::Agents;
@@ -88,7 +88,15 @@ fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError
     if charge.has_orphans(&mut gateway.journal) {
         gateway.save_journal()?;
     }
-    source::with(charge, config, identity, |backend| exchange(backend, charge, gateway))
+    let result = source::with(charge, config, identity, |backend| exchange(backend, charge, gateway));
+    match &result {
+        _ if charge.takes_orders() => {}
+        Err(CheckInError::Backend(_)) => {
+            former::failed(charge, config, identity, &mut Gateway::load(&in_force, &supervisor))?;
+        }
+        _ => former::answered(in_force.paths()),
+    }
+    result
 }
 
 /// With the network: the state of the gateway up, orders down, and what they ask for.

@@ -9,6 +9,7 @@ pub mod desk;
 pub mod error;
 pub mod facts;
 pub mod follow;
+pub mod former;
 pub mod last;
 pub mod last_known_time;
 pub mod listen;

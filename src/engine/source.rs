@@ -43,6 +43,24 @@ impl Charge {
         self.takes_orders && journal.drop_orphans(self.source.origin())
     }
 
+    /// Whether it may give orders.
+    #[must_use]
+    pub fn takes_orders(self) -> bool {
+        self.takes_orders
+    }
+
+    /// Of a source that is only told the rest: the one that is set, which gives no orders before.
+    #[must_use]
+    pub fn successor(self) -> Option<Charge> {
+        let source = self.source.other().filter(|_| !self.takes_orders)?;
+        Some(Charge { source, takes_orders: false })
+    }
+
+    /// Drops what the other source has ordered and is not under way, ended or not; `true` where there was something.
+    pub fn gives_up_the_other(self, journal: &mut Journal) -> bool {
+        journal.give_up(self.source.origin(), self.source != Source::DeviceApi)
+    }
+
     /// The gateway's books, as this source may see them.
     pub fn desk<'d, 'g>(self, gateway: &'d mut Gateway<'g>) -> Desk<'d, 'g> {
         Desk { gateway, origin: self.source.origin(), takes_orders: self.takes_orders }

@@ -181,6 +181,32 @@ impl Journal {
         before != (self.jobs.len(), self.numbered().iter().filter(|order| order.origin != origin).count())
     }
 
+    /// Gives up what other backends than `origin` have ordered, which do not answer: of their numbered orders and, with `texts`, of those
+    /// by text, all is dropped that is not under way. `true` where the journal has changed.
+    pub fn give_up(&mut self, origin: &str, texts: bool) -> bool {
+        let others = self.numbered().iter().filter(|order| order.origin != origin);
+        let ids: Vec<String> = others.map(|order| order.id.clone()).collect();
+        let is_theirs = |job: &Job| match &job.order {
+            Some(id) => ids.contains(id),
+            None => texts && job.file.is_none(),
+        };
+        let rests = |job: &Job| {
+            job.state.is_terminal() || job.state.needs_network() || (job.state == State::Verified && job.attempts == 0)
+        };
+        let before = self.clone();
+        self.jobs.retain(|job| !(is_theirs(job) && rests(job)));
+        for id in ids {
+            if self.jobs.iter().all(|job| job.order.as_deref() != Some(&id)) {
+                self.forget_order(&id);
+            }
+        }
+        if texts {
+            self.remarks.clear();
+            self.cleared();
+        }
+        *self != before
+    }
+
     /// Where the numbered orders of a backend stand.
     #[must_use]
     pub fn standings(&self, origin: &str) -> Vec<Standing> {

@@ -17,7 +17,7 @@ fn kill_at(site: &Site, line: &str) -> bool {
     reached
 }
 
-fn killed_at(site: &Site, line: &str) -> bool {
+pub fn killed_at(site: &Site, line: &str) -> bool {
     killed_when(site, line, |log| log.contains(line))
 }
 
@@ -41,7 +41,7 @@ fn killed_when(site: &Site, what: &str, is_so: impl Fn(&str) -> bool) -> bool {
 
 /// Checks in until nothing is pending.
 #[track_caller]
-fn recover(site: &Site) {
+pub fn recover(site: &Site) {
     for _ in 0..6 {
         site.check_in();
         if !site.gateway.root().has("var/lib/gwe/install/journal.json") {
@@ -71,7 +71,7 @@ fn is_tidy(site: &Site, app: &str) {
 }
 
 /// What is logged when a state is reached, and what is seen from outside before and after.
-const MOMENTS: [&str; 12] = [
+pub const MOMENTS: [&str; 12] = [
     "installing app v2",
     "app.v2.tar.gz: requested → downloading",
     "app.v2.tar.gz: downloading → verified",

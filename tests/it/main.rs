@@ -10,6 +10,7 @@ mod core_update;
 mod damaged_state;
 mod ddi;
 mod ddi_delta;
+mod ddi_hosted;
 mod delta;
 mod delta_large;
 mod docs;

@@ -145,3 +145,28 @@ fn what_a_source_ordered_that_is_not_configured_any_more_is_dropped() {
     journal.jobs[0].state = State::Done;
     assert!(journal.drop_orphans("y") && journal.is_empty());
 }
+
+#[test]
+fn what_a_source_ordered_that_never_answers_is_given_up_but_for_what_is_under_way() {
+    // The state of the first of two jobs, and how many are left.
+    for (state, left) in
+        [(State::Requested, 0), (State::Downloading, 0), (State::Done, 0), (State::Installing, 1), (State::Settling, 1)]
+    {
+        let mut journal = Journal::empty();
+        journal.take_order("x", order("7", &["a.v1.tar.gz", "b.v1.tar.gz"], Until::Installed));
+        journal.jobs[0].state = state;
+        assert!(!journal.give_up("x", true), "its own stays");
+        assert!(journal.give_up("y", true));
+        assert_eq!((journal.jobs.len(), journal.numbered().len()), (left, left), "{state:?}");
+        if let Some(job) = journal.jobs.first_mut() {
+            job.state = State::Done;
+            assert!(journal.give_up("y", true));
+        }
+        assert!(journal.is_empty(), "{state:?}");
+        journal.take_request(r#"{"install":[{"name":"c.v1.tar.gz"}]}"#);
+        journal.jobs[0].state = state;
+        assert!(!journal.give_up("y", false), "texts are its own");
+        assert!(journal.give_up("y", true));
+        assert_eq!((journal.jobs.len(), journal.uncleared.is_none()), (left, true), "{state:?}");
+    }
+}

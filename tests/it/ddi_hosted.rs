@@ -1,0 +1,133 @@
+//! hawkBit's orders on a whole gateway: its apps hosted by supervisord, killed in every state, rolled back; a cancel that comes too late; and a
+//! source of orders that never answers again.
+
+use crate::ddi::unit;
+use crate::killed::{killed_at, recover, MOMENTS};
+use gwe_tests::harness::{scripted_app, worker_app, Hawkbit, Murano, Site, Tarball, DDI_ID, DDI_TOKEN, SN};
+use std::fs;
+use std::thread;
+
+/// So many gateways go through the moments side by side.
+const LANES: usize = 6;
+const MARK: &str = "echo $GWE_APP_NAME $GWE_APP_VERSION >> $GWE_ROOT/marks";
+
+/// A gateway with a supervisord, whose orders come from a hawkBit; `None`, and said so, without supervisord.
+fn hosted() -> Option<(Site, Hawkbit)> {
+    let mut site = Site::hosted()?;
+    let hawkbit = Hawkbit::start();
+    let cfg = format!(
+        "[device]\nmodel = p\nvendor = p\nuuid = {SN}\n[ddi]\nurl = {}\nid = {DDI_ID}\ntoken = {DDI_TOKEN}\n",
+        hawkbit.url()
+    );
+    site.gateway.root().write("etc/gwe/Gateway.cfg", cfg);
+    site.set("engine", "backend", "ddi");
+    Some((site, hawkbit))
+}
+
+fn order(hawkbit: &Hawkbit, id: &str, name: &str, tarball: &Tarball) {
+    let artifact = hawkbit.artifact(name, &tarball.bytes());
+    hawkbit.order(id, &[artifact]);
+}
+
+/// What ended the order, which is told once.
+#[track_caller]
+fn end(hawkbit: &Hawkbit, id: &str) -> String {
+    let ends: Vec<String> = hawkbit.told(id).into_iter().filter(|told| told.starts_with("closed")).collect();
+    assert_eq!(ends.len(), 1, "{:?}", hawkbit.told(id));
+    ends[0].clone()
+}
+
+#[test]
+fn killed_in_every_state_an_order_of_hawkbit_s_is_installed_once_and_told_once() {
+    let lanes: Vec<_> = (0..LANES)
+        .map(|lane| {
+            thread::spawn(move || {
+                for moment in MOMENTS.iter().skip(lane).step_by(LANES) {
+                    let Some((site, hawkbit)) = hosted() else { return };
+                    order(&hawkbit, "1", "app.v1.tar.gz", &worker_app("one"));
+                    site.check_in().ok();
+                    order(&hawkbit, "2", "app.v2.tar.gz", &worker_app("two"));
+                    assert!(killed_at(&site, moment), "{moment} was not reached");
+                    recover(&site);
+                    assert_eq!(end(&hawkbit, "2"), "closed success 0", "{moment}");
+                    assert!(
+                        hawkbit.details("2")[0].starts_with("[gwe] installed app v2"),
+                        "{:?}",
+                        hawkbit.details("2")
+                    );
+                    let exe = fs::read_link(format!("/proc/{}/exe", site.pid("app"))).unwrap();
+                    assert_eq!(exe, site.gateway.root().path("var/lib/gwe/apps/app/b/worker"), "{moment}");
+                    site.check_in().ok();
+                    assert_eq!(hawkbit.attributes()["app.app"], "2", "{moment}");
+                }
+            })
+        })
+        .collect();
+    for lane in lanes {
+        lane.join().expect("see above");
+    }
+}
+
+/// hawkbit#446, #3185: a server that is told nothing believes the new version.
+#[test]
+fn a_version_that_does_not_stay_up_is_told_as_rolled_back_and_the_attributes_say_what_runs() {
+    let Some((site, hawkbit)) = hosted() else { return };
+    order(&hawkbit, "1", "app.v1.tar.gz", &worker_app("one"));
+    site.check_in().ok();
+    order(&hawkbit, "2", "app.v2.tar.gz", &scripted_app("exit 1", "startsecs = 1\nstartretries = 0"));
+    site.check_in().ok();
+    assert_eq!(end(&hawkbit, "2"), "closed failure 6");
+    assert!(hawkbit.details("2")[0].starts_with("[gwe] rolled back app v2 to v1"), "{:?}", hawkbit.details("2"));
+    site.check_in().ok();
+    let attributes = hawkbit.attributes();
+    assert_eq!(attributes["app.app"], "1");
+    assert!(attributes["note.app"].as_str().unwrap_or_default().contains("v2"), "{attributes}");
+    assert!(site.ctl_status("app").contains("RUNNING"));
+}
+
+/// hawkbit#952, zephyr#89530: what has begun is not cancelled; that is "rejected", and then the real end follows.
+#[test]
+fn a_cancel_of_what_is_done_in_part_is_rejected_and_the_real_end_is_told() {
+    let unit = unit();
+    let apps = ["one.v1.tar.gz", "two.v1.tar.gz"].map(|name| unit.hawkbit.artifact(name, &Tarball::app(MARK).bytes()));
+    unit.hawkbit.order("9", &apps);
+    unit.hawkbit.answer_with("/artifacts/two", 9, 503, "");
+    assert_eq!(unit.check_in().code, Some(1));
+    unit.hawkbit.cancel("9");
+    unit.hawkbit.answer_with("/artifacts/two", 9, 503, "");
+    unit.check_in();
+    assert_eq!(unit.hawkbit.told("cancel 9"), ["rejected failure"]);
+    for _ in 0..6 {
+        unit.check_in();
+    }
+    assert_eq!(end(&unit.hawkbit, "9"), "closed success 0");
+    assert_eq!(unit.gateway.root().read("marks"), "one 1\ntwo 1\n");
+}
+
+#[test]
+fn a_source_that_never_answers_again_holds_up_the_next_one_for_a_bounded_number_of_check_ins() {
+    let unit = unit();
+    let app = unit.hawkbit.artifact("one.v1.tar.gz", &Tarball::app(MARK).bytes());
+    unit.hawkbit.order("9", &[app]);
+    unit.hawkbit.answer_with("POST /deploymentBase/9/feedback", 999, 503, "");
+    unit.check_in();
+    let murano = Murano::start();
+    unit.gateway.gwe(&["--set-server", &murano.url(), "--set-backend", "device-api"]).ok();
+    murano.upload("two.v1.tar.gz", &Tarball::app(MARK).bytes());
+    murano.write("00:11", "engine_fetch", r#"{"install": [{"name": "two.v1.tar.gz"}]}"#);
+    // Where neither answers, nothing is given up.
+    murano.faults(&["any:refuse"]);
+    for _ in 0..3 {
+        assert_eq!(unit.check_in().code, Some(1));
+    }
+    murano.clear_faults();
+    let mut check_ins = 0;
+    while unit.check_in().code != Some(0) {
+        check_ins += 1;
+        assert!(check_ins <= 20, "it is held up for ever");
+        assert_eq!(unit.gateway.root().read("marks"), "one 1\n", "one gives orders at a time");
+    }
+    assert_eq!(check_ins, 20);
+    assert_eq!(unit.gateway.root().read("marks"), "one 1\ntwo 1\n");
+    assert!(unit.hawkbit.told("9").is_empty());
+}
