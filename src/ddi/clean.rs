@@ -26,6 +26,27 @@ pub fn messages(lines: &[String]) -> Vec<String> {
     all
 }
 
+/// A longer text as messages: as many lines in each as fit, and the newest of all where not all do.
+#[must_use]
+pub fn newest(text: &str) -> Vec<String> {
+    let mut messages: Vec<String> = Vec::new();
+    for line in text.lines().rev().map(message).filter(|line| !line.is_empty()) {
+        let is_last = messages.len() == MAX_MESSAGES - 1;
+        match messages.last_mut() {
+            Some(last) if last.chars().count() + 1 + line.chars().count() <= MAX_MESSAGE => {
+                *last = [&line, " ", last.as_str()].concat();
+            }
+            _ if is_last => {
+                messages.push("... (older lines are left out)".to_string());
+                break;
+            }
+            _ => messages.push(line),
+        }
+    }
+    messages.reverse();
+    messages
+}
+
 fn message(line: &str) -> String {
     let visible = |c: char| match c {
         '<' => '(',
@@ -85,6 +106,23 @@ mod tests {
         let cut = messages(&lines);
         assert_eq!((cut.len(), cut[0].as_str()), (MAX_MESSAGES, "0"));
         assert_eq!(messages(&lines[..MAX_MESSAGES]).len(), MAX_MESSAGES);
+    }
+
+    #[test]
+    fn of_a_long_text_the_newest_lines_are_kept() {
+        assert_eq!(newest("| a\n\n| b\n"), ["| a | b"]);
+        assert!(newest("").is_empty());
+        let text: String = (0..9999).map(|n| format!("| <ä> line {n}\n")).collect();
+        let all = newest(&text);
+        assert_eq!((all.len(), all[0].as_str()), (MAX_MESSAGES, "... (older lines are left out)"));
+        assert!(all[MAX_MESSAGES - 1].ends_with("| (ä) line 9998"), "{}", all[MAX_MESSAGES - 1]);
+        assert!(all.iter().all(|message| message.chars().count() <= MAX_MESSAGE && !message.contains('<')));
+        // The lines follow each other, over the messages' edges too.
+        let told = all[1..].join(" ");
+        let numbers: Vec<u32> =
+            told.split("line ").skip(1).map(|n| n.split(' ').next().unwrap().parse().unwrap()).collect();
+        assert!(numbers.len() > 500 && numbers.windows(2).all(|two| two[0] + 1 == two[1]));
+        assert_eq!(newest(&"x".repeat(2000)).len(), 1);
     }
 
     #[test]

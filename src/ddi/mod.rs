@@ -4,6 +4,7 @@
 mod address;
 mod clean;
 mod client;
+mod logs;
 mod orders;
 mod sleep;
 mod wire;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::client::{self, Client};
 use super::wire::{self, Cancel, Deployment, Poll};
-use super::{address, clean, sleep};
+use super::{address, clean, logs, sleep};
 use crate::config::Config;
 use crate::format::hex;
 use crate::http::{self, Answer, Method, Settings, Sink, TransportError};
@@ -106,7 +106,7 @@ impl Ddi {
         }
         let deployment: Deployment = read("deployment", &answer)?;
         if let Some(order) = deployment.order() {
-            ledger.take(order)?;
+            ledger.take(logs::understood(&self.client, order, ledger)?)?;
         }
         if let Err(e) = file::write(&self.link, path.as_bytes()) {
             crate::debug!("{e}");

@@ -135,7 +135,12 @@ impl Deployment {
         let chosen = &self.deployment;
         let until = until(&chosen.download, &chosen.update, chosen.window.as_deref())?;
         let parts = chosen.chunks.iter().map(Chunk::parts).collect::<Result<Vec<_>, _>>();
-        Some(Order { id: self.id, parts: parts.map(|parts| parts.into_iter().flatten().collect()), until })
+        Some(Order {
+            id: self.id,
+            parts: parts.map(|parts| parts.into_iter().flatten().collect()),
+            until,
+            logs: Vec::new(),
+        })
     }
 }
 
@@ -226,8 +231,11 @@ pub fn parse<T: Deserialize>(body: &[u8]) -> Option<T> {
 
 /// A feedback. No `id`, no `time`, no `progress`: some servers refuse them.
 pub fn feedback(execution: &str, finished: &str, now_ms: u64, end: Option<&End>) -> String {
-    let lines = end.map(|end| &end.lines[..]);
-    status(execution, finished, now_ms, end.map(|end| end.code.into()), lines)
+    let lines = end.map(|end| match &end.logs {
+        Some(logs) => clean::newest(logs),
+        None => end.lines.clone(),
+    });
+    status(execution, finished, now_ms, end.map(|end| end.code.into()), lines.as_deref())
 }
 
 /// A feedback with one message.

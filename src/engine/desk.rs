@@ -1,8 +1,9 @@
 //! The gateway's books as a source of orders sees them ([`Ledger`]): the journal, and the facts for its reports.
 
-use super::facts;
+use super::{facts, tails};
 use crate::install::gateway::Gateway;
 use crate::install::status;
+use crate::orders::logs::Wish;
 use crate::orders::{Failed, Kind, Ledger, Order, Progress, Standing};
 
 /// The books of one backend.
@@ -44,7 +45,8 @@ impl Ledger for Desk<'_, '_> {
     }
 
     fn take_text(&mut self, text: &str) -> Result<(), Failed> {
-        if self.gateway.journal.take_request(text) {
+        let Gateway { journal, config, supervisor, registry, .. } = &mut *self.gateway;
+        if journal.take_request(text, &|wishes| tails::answer(config, supervisor, registry, wishes)) {
             self.gateway.save_journal()?;
         }
         Ok(())
@@ -81,7 +83,9 @@ impl Ledger for Desk<'_, '_> {
     }
 
     fn take(&mut self, order: Order) -> Result<(), Failed> {
-        if self.gateway.journal.take_order(self.origin, order) {
+        let Gateway { journal, config, supervisor, registry, .. } = &mut *self.gateway;
+        let tails = |wishes: &[Wish]| tails::answer(config, supervisor, registry, wishes);
+        if journal.take_order(self.origin, order, &tails) {
             self.gateway.save_journal()?;
         }
         Ok(())

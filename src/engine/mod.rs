@@ -18,6 +18,7 @@ pub mod renew;
 pub mod schedule;
 pub mod source;
 pub mod surroundings;
+mod tails;
 
 use std::ffi::OsStr;
 use std::path::PathBuf;

@@ -12,6 +12,7 @@ use super::request::{self, Entry};
 use super::state::{after_crash, State};
 use super::state_file;
 use crate::app::name::check_version;
+use crate::orders::logs::Wish;
 pub use crate::orders::Content;
 use crate::orders::{Beside, Link};
 use crate::sys::file::{self, FileError};
@@ -110,7 +111,12 @@ pub struct Journal {
     pub remarks: Vec<String>,
     /// The numbered orders whose end is not yet known to who ordered. Optional: a journal of a version before has none.
     pub orders: Option<Vec<Numbered>>,
+    /// The logs that the newest text asked for, as they were when it was taken: what is sent again is the same. Optional likewise.
+    pub logs: Option<String>,
 }
+
+/// What reads the logs that are asked for.
+pub type Tails<'a> = &'a dyn Fn(&[Wish]) -> String;
 
 /// What can be a base.
 fn bases(offered: Vec<String>) -> Vec<String> {
@@ -202,7 +208,7 @@ impl Journal {
     /// Nothing is pending.
     #[must_use]
     pub fn empty() -> Journal {
-        Journal { uncleared: None, clearings: None, jobs: Vec::new(), remarks: Vec::new(), orders: None }
+        Journal { uncleared: None, clearings: None, jobs: Vec::new(), remarks: Vec::new(), orders: None, logs: None }
     }
 
     /// Reads the journal and takes every job to where a crash leaves it.
@@ -236,12 +242,12 @@ impl Journal {
     /// Whether nothing is pending and nothing is to be told.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.jobs.is_empty() && self.remarks.is_empty() && self.uncleared.is_none() && self.orders.is_none()
+        !self.is_reportable() && self.jobs.is_empty() && self.uncleared.is_none() && self.orders.is_none()
     }
 
     /// Takes up the text of `engine_fetch`; `true` where the journal has changed. The text of a request whose clearing is not
-    /// known to have arrived is the same request.
-    pub fn take_request(&mut self, text: &str) -> bool {
+    /// known to have arrived is the same request: the logs that it asks for are read once.
+    pub fn take_request(&mut self, text: &str, tails: Tails<'_>) -> bool {
         if text.is_empty() {
             return self.cleared();
         }
@@ -255,19 +261,26 @@ impl Journal {
                 self.cancel(&request.cancel);
                 let removals = request.remove.into_iter().map(Job::removal);
                 self.add(removals.chain(request.entries.into_iter().map(Job::new)).collect());
+                match request.logs {
+                    Ok(wishes) if wishes.is_empty() => {}
+                    Ok(wishes) => self.logs = Some(tails(&wishes)),
+                    Err(fault) => self.refuse(&fault),
+                }
                 for refused in &request.refused {
-                    crate::error!("{refused}");
-                    self.remark(&format!("[gwe] failed: {refused}"));
+                    self.refuse(refused);
                 }
             }
-            Err(e) => {
-                crate::error!("{e}");
-                self.remark(&format!("[gwe] failed: {e}"));
-            }
+            Err(e) => self.refuse(&e),
         }
         self.uncleared = Some(known.to_string());
         self.clearings = None;
         true
+    }
+
+    /// What cannot be understood is told who asked.
+    fn refuse(&mut self, why: &dyn std::fmt::Display) {
+        crate::error!("{why}");
+        self.remark(&format!("[gwe] failed: {why}"));
     }
 
     /// The request's alias is known to be cleared; `true` where that is new.
@@ -329,25 +342,29 @@ impl Journal {
     /// Whether there is something to report. What has come to an end does not wait for what has not.
     #[must_use]
     pub fn is_reportable(&self) -> bool {
-        !self.remarks.is_empty() || self.jobs.iter().any(is_told)
+        !self.remarks.is_empty() || self.logs.is_some() || self.jobs.iter().any(is_told)
     }
 
     /// What such a report tells: the jobs of no numbered order that have ended.
     #[must_use]
     pub fn for_report(&self) -> Journal {
         let jobs = self.jobs.iter().filter(|job| is_told(job)).cloned().collect();
-        Journal { jobs, remarks: self.remarks.clone(), ..Journal::empty() }
+        Journal { jobs, remarks: self.remarks.clone(), logs: self.logs.clone(), ..Journal::empty() }
     }
 
     /// Drops what an acknowledged report has told.
     pub fn reported(&mut self) {
         self.jobs.retain(|job| !is_told(job));
         self.remarks.clear();
+        self.logs = None;
     }
 
     /// Makes a report that the platform refuses smaller, so that it does not stand in the way of every check-in for ever: first
-    /// its outputs go, then all of it.
+    /// the logs go, then its outputs, then all of it.
     pub fn shorten_report(&mut self) {
+        if self.logs.take().is_some() {
+            return self.remark("[gwe] the logs are left out: the platform did not take them");
+        }
         let mut shown: Vec<&mut Job> =
             self.jobs.iter_mut().filter(|job| is_told(job) && !job.output.is_empty()).collect();
         for job in &mut shown {

@@ -5,7 +5,7 @@
 
 use miniserde::{Deserialize, Serialize};
 
-use super::journal::{Job, Journal};
+use super::journal::{Job, Journal, Tails};
 use super::state::State;
 use crate::orders::{End, Order, Part, Stage, Standing, Until};
 
@@ -38,6 +38,8 @@ pub struct Numbered {
     pub told: u32,
     /// Why it is no order.
     pub fault: Option<String>,
+    /// The logs that it asked for, as they were when it was taken. An older agent's journal lacks it.
+    pub logs: Option<String>,
 }
 
 impl Numbered {
@@ -89,7 +91,7 @@ impl Journal {
     }
 
     /// Takes an order, or what has changed about it; `true` where the journal has changed.
-    pub fn take_order(&mut self, origin: &str, order: Order) -> bool {
+    pub fn take_order(&mut self, origin: &str, order: Order, tails: Tails<'_>) -> bool {
         let until = number_of(order.until);
         if let Some(open) = self.order_mut(&order.id) {
             let changes = open.until != until;
@@ -97,7 +99,9 @@ impl Journal {
             return changes;
         }
         self.drop_superseded(origin);
+        let asks = !order.logs.is_empty();
         let parts = order.parts.and_then(|parts| match parts.len() {
+            0 if asks => Ok(parts),
             0 => Err("the order names no app to install".to_string()),
             n if n > super::request::MAX_ENTRIES => Err("the order names more than 32 apps".to_string()),
             _ => Ok(parts),
@@ -106,7 +110,8 @@ impl Journal {
         if let Some(fault) = &fault {
             crate::error!("order {}: {fault}", order.id);
         }
-        let new = Numbered { origin: origin.to_string(), id: order.id, until, told: 0, fault };
+        let logs = asks.then(|| tails(&order.logs));
+        let new = Numbered { origin: origin.to_string(), id: order.id, until, told: 0, fault, logs };
         self.orders.get_or_insert_with(Vec::new).push(new);
         true
     }
@@ -202,6 +207,7 @@ impl Journal {
         }
         if texts {
             self.remarks.clear();
+            self.logs = None;
             self.cleared();
         }
         *self != before
@@ -233,7 +239,7 @@ impl Journal {
 fn end(order: &Numbered, jobs: &[&Job]) -> End {
     let mut lines: Vec<String> = order.fault.iter().map(|fault| ["[gwe] failed: ", fault].concat()).collect();
     // Superseded before anything was begun: nobody waits for this end, but it must not be a success.
-    if jobs.is_empty() && order.fault.is_none() {
+    if jobs.is_empty() && order.fault.is_none() && order.logs.is_none() {
         lines.push("[gwe] failed: another order came in its place".to_string());
     }
     lines.extend(jobs.iter().map(|job| job.verdict.clone()).filter(|verdict| !verdict.is_empty()));
@@ -242,7 +248,8 @@ fn end(order: &Numbered, jobs: &[&Job]) -> End {
         let output: Vec<&str> = job.output.lines().collect();
         lines.extend(output.iter().skip(output.len().saturating_sub(OUTPUT_LINES)).map(|line| line.to_string()));
     }
-    let success = !jobs.is_empty() && jobs.iter().all(|job| job.state == State::Done);
+    let is_nothing = jobs.is_empty() && order.logs.is_none();
+    let success = !is_nothing && order.fault.is_none() && jobs.iter().all(|job| job.state == State::Done);
     let first = jobs.iter().find(|job| job.state != State::Done && job.state.is_terminal());
     let code = match first {
         _ if success => 0,
@@ -250,7 +257,7 @@ fn end(order: &Numbered, jobs: &[&Job]) -> End {
         Some(job) => job.code.unwrap_or(INSTALL),
         None => ORDER,
     };
-    End { success, code, lines }
+    End { success, code, lines, logs: order.logs.clone() }
 }
 
 /// The number of a failure, by where it happened and what was said.

@@ -18,9 +18,11 @@ pub fn room(jobs: usize) -> usize {
 /// job's verdict is what the cloud waits for.
 #[must_use]
 pub fn text(journal: &Journal) -> String {
-    let headed = journal.jobs.len() > 1;
+    let logs = journal.logs.as_deref().unwrap_or_default();
+    let headed = journal.jobs.len() > 1 || !logs.is_empty();
     let share = share(journal, headed);
-    let mut out = String::new();
+    // Before the verdicts: whoever looks at the last line finds one there.
+    let mut out = logs.to_string();
     for job in told(journal) {
         if headed {
             push_heading(&mut out, job);
@@ -41,7 +43,7 @@ fn told(journal: &Journal) -> impl Iterator<Item = &Job> {
 
 /// The most that each output may show, so that all of it fits.
 fn share(journal: &Journal, headed: bool) -> usize {
-    let mut lines = String::new();
+    let mut lines = journal.logs.clone().unwrap_or_default();
     for job in told(journal) {
         if headed {
             push_heading(&mut lines, job);
@@ -176,6 +178,20 @@ mod tests {
         }
         assert_eq!(cut_end("éé", 3), " ...");
         assert_eq!((cut_end("short", 5), cut_end(&"x".repeat(20), 10)), ("short".into(), "xxxxxx ...".into()));
+    }
+
+    #[test]
+    fn logs_come_first_and_outputs_give_way_to_them() {
+        let mut journal = Journal { logs: Some("== log of a: /l ==\n| x\n".into()), ..Journal::empty() };
+        assert_eq!(text(&journal), "== log of a: /l ==\n| x\n");
+        journal.jobs.push(job("a.v1.tar.gz", "hello", "[gwe] installed a v1 in 0.1 s"));
+        let job_told = "== a.v1.tar.gz ==\nhello\n[gwe] installed a v1 in 0.1 s\n";
+        assert_eq!(text(&journal), ["== log of a: /l ==\n| x\n", job_told].concat());
+        journal.logs = Some("| line\n".repeat(4096));
+        journal.jobs = (0..3).map(|n| job(&format!("a{n}.v1.tar.gz"), &"x".repeat(MAX_OUTPUT), "[gwe] done")).collect();
+        let text = text(&journal);
+        assert!(text.len() <= MAX_STATUS && text.starts_with(&"| line\n".repeat(4096)), "{}", text.len());
+        assert_eq!(text.matches("\n[gwe] done\n").count(), 3);
     }
 
     #[test]

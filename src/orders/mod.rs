@@ -4,6 +4,7 @@
 //! Invariant: a backend acknowledges an order only after the ledger has taken it, and the ledger drops an end only after the backend
 //! has said that it arrived.
 
+pub mod logs;
 pub mod request;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use miniserde::{Deserialize, Serialize};
 use crate::config::ConfigError;
 use crate::http::Sink;
 use crate::sys::file::FileError;
+use logs::Wish;
 use request::Entry;
 
 /// A source of orders. One gives orders at a time.
@@ -139,6 +141,8 @@ pub struct Order {
     pub parts: Result<Vec<Part>, String>,
     /// What may be done now.
     pub until: Until,
+    /// The logs that it asks for; then it has no parts.
+    pub logs: Vec<Wish>,
 }
 
 /// How far an order may go for now.
@@ -222,6 +226,8 @@ pub struct End {
     pub code: u32,
     /// The verdicts, then what is known beside them; one line each.
     pub lines: Vec<String>,
+    /// The logs that were asked for, as lines, the newest of each last.
+    pub logs: Option<String>,
 }
 
 /// A piece of content that an order names.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use miniserde::json::{self, Number, Object, Value};
 
+use super::logs::{self, LogsFault, Wish};
 use crate::format::hex;
 use crate::format::json_fault::{self, Place};
 
@@ -46,6 +47,8 @@ pub struct Request {
     pub cancel: Vec<String>,
     /// What is wrong with the other entries.
     pub refused: Vec<Refused>,
+    /// The logs that are asked for: ours.
+    pub logs: Result<Vec<Wish>, LogsFault>,
 }
 
 /// An entry that is not understood.
@@ -105,7 +108,7 @@ pub enum RequestError {
     TooLong,
     /// No JSON, from this place on.
     NoJson(Option<Place>),
-    /// JSON, but no object with `install`, `remove` or `cancel`, lists.
+    /// JSON, but no object with `install`, `remove` or `cancel`, lists, or `logs`.
     NoRequest,
     /// More than [`MAX_ENTRIES`].
     TooMany,
@@ -150,17 +153,20 @@ pub fn parse(text: &str) -> Result<Option<Request>, RequestError> {
     }
     let value: Value = json::from_str(text).map_err(|_| RequestError::NoJson(json_fault::first_fault(text)))?;
     let Value::Object(object) = value else { return Err(RequestError::NoRequest) };
+    let wanted = object.get("logs").filter(|value| !matches!(value, Value::Null));
     let [install, remove, cancel] = [INSTALL, REMOVE, CANCEL].map(|name| list(&object, name));
-    if let (None, None, None) = (install?, remove?, cancel?) {
+    if let (None, None, None, None) = (install?, remove?, cancel?, wanted) {
         return Err(RequestError::NoRequest);
     }
     let lists = [install?, remove?, cancel?].map(Option::unwrap_or_default);
     match lists.iter().map(|list| list.len()).sum::<usize>() {
-        0 => return Err(RequestError::Empty),
+        0 if wanted.is_none() => return Err(RequestError::Empty),
         n if n > MAX_ENTRIES => return Err(RequestError::TooMany),
         _ => {}
     }
-    let mut request = Request { entries: Vec::new(), remove: Vec::new(), cancel: Vec::new(), refused: Vec::new() };
+    let logs = wanted.map_or(Ok(Vec::new()), logs::wishes);
+    let mut request =
+        Request { entries: Vec::new(), remove: Vec::new(), cancel: Vec::new(), refused: Vec::new(), logs };
     let [install, remove, cancel] = lists;
     for (index, value) in install.iter().enumerate() {
         match entry(value) {

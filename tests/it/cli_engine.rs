@@ -1,7 +1,7 @@
 //! `gwe` at work, from outside: refusing to run unconfigured, the serial number of the first start, settings that change while
 //! the engine runs, and what `--status` tells of it all.
 
-use gwe_tests::harness::{wait_until, Background, Gateway, Murano, Scripted, Tarball};
+use gwe_tests::harness::{wait_until, Background, Gateway, Murano, Scripted, Site, Tarball};
 use gwe_tests::murano::endpoint::Endpoint;
 use gwe_tests::skip;
 use serde_json::Value;
@@ -236,4 +236,27 @@ fn what_a_server_says_does_not_speak_to_the_terminal_of_whoever_looks() {
     gateway.gwe(&["--once"]);
     let ran = gateway.gwe(&["--status"]).ok();
     assert!(ran.stdout.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", ran.stdout);
+}
+
+/// hawkBit has no push: any other line that a gateway has wakes the engine by this command, whatever the timer says.
+#[test]
+fn supervisorctl_signal_hup_gwe_is_a_check_in_now() {
+    let mut site = Site::new();
+    site.set("engine", "update_interval", "3600");
+    site.bring_programs();
+    let gwe = site.gateway.root().path("usr/bin/gwe");
+    let environment =
+        "environment = GWE_ROOT=\"{root}\"\nredirect_stderr = true\nstdout_logfile = {root}/var/log/gwe.log";
+    if !site.host_with(&format!("[program:gwe]\ncommand = {}\n{environment}\n", gwe.display())) {
+        return;
+    }
+    wait_until("the first check-in", PATIENCE, || site.murano.count(Endpoint::Hybrid) > 0);
+    let pid = site.pid("gwe");
+    for _ in 0..2 {
+        site.murano.forget_requests();
+        let ran = site.supervisord.as_ref().expect("it was started").ctl(&["signal", "HUP", "gwe"]).ok();
+        assert_eq!(ran.stdout, "gwe: signalled\n");
+        wait_until("the check-in that was asked for", PATIENCE, || site.murano.count(Endpoint::Hybrid) > 0);
+    }
+    assert_eq!(site.pid("gwe"), pid, "it is the same process");
 }

@@ -47,6 +47,7 @@ mod idle;
 mod impostor;
 mod killed;
 mod local_users;
+mod logs_order;
 mod manuals;
 mod murano_api;
 mod murano_content;

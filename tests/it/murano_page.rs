@@ -78,6 +78,21 @@ fn an_order_stays_behind_what_the_gateway_has_not_taken() {
 }
 
 #[test]
+fn logs_are_asked_for_beside_what_the_gateway_has_not_taken() {
+    let murano = Murano::start();
+    murano.write(SN, "engine_fetch", r#"{"install": [{"name": "a.v1.tar.gz"}]}"#);
+    let ask_for =
+        |sn: &str, body: &str| ask(&murano, "POST", &format!("/page/api/gateways/{sn}/logs"), body.as_bytes()).status;
+    for body in ["{}", r#"{"logs": {}}"#, r#"{"logs": {"gwe": 0}}"#, r#"{"logs": ["gwe"]}"#] {
+        assert_eq!(ask_for(SN, body), 400, "{body}");
+    }
+    assert_eq!(ask_for("nobody", r#"{"logs": {"gwe": 7}}"#), 404);
+    assert_eq!(ask_for(SN, r#"{"logs": {"gwe": 7}}"#), 204);
+    let written: Value = serde_json::from_str(&murano.read(SN, "engine_fetch").unwrap()).unwrap();
+    assert_eq!(written, json!({"install": [{"name": "a.v1.tar.gz"}], "logs": {"gwe": 7}}));
+}
+
+#[test]
 fn who_changes_something_names_the_page() {
     let murano = Murano::start();
     murano.write(SN, "a", "1");

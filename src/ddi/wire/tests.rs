@@ -134,7 +134,7 @@ fn what_is_no_answer_is_none() {
 
 #[test]
 fn what_is_told_is_of_the_strict_form() {
-    let end = End { success: false, code: 6, lines: vec!["rolled \"back\" <b>".into()] };
+    let end = End { success: false, code: 6, lines: vec!["rolled \"back\" <b>".into()], logs: None };
     assert_eq!(
         feedback("closed", "failure", 5, Some(&end)),
         r#"{"timestamp":5,"status":{"execution":"closed","result":{"finished":"failure"},"code":6,"details":["rolled \"back\" (b)"]}}"#

@@ -3,6 +3,8 @@
 use super::*;
 use std::fs;
 
+const NO_LOGS: Tails<'static> = &|_| String::new();
+
 fn job(name: &str, state: State) -> Job {
     Job { state, ..Job::new(Entry { name: name.into(), sha256: None, size: None, delta_from: None, force: false }) }
 }
@@ -123,12 +125,12 @@ const REQUEST: &str = r#"{"install":[{"name":"a.v1.tar.gz"}]}"#;
 fn the_same_request_read_twice_is_one_install() {
     // hawkbit#381: the reply to the clearing was lost, and the alias is read again.
     let mut journal = Journal::empty();
-    assert!(journal.take_request(REQUEST));
-    assert!(!journal.take_request(REQUEST));
+    assert!(journal.take_request(REQUEST, NO_LOGS));
+    assert!(!journal.take_request(REQUEST, NO_LOGS));
     assert_eq!(journal.jobs.len(), 1);
-    assert!(journal.take_request(""), "the alias is seen empty: the request is known to be taken");
+    assert!(journal.take_request("", NO_LOGS), "the alias is seen empty: the request is known to be taken");
     assert!(journal.uncleared.is_none());
-    assert!(journal.take_request(REQUEST), "from now on the same text is a new request");
+    assert!(journal.take_request(REQUEST, NO_LOGS), "from now on the same text is a new request");
 }
 
 #[test]
@@ -136,12 +138,14 @@ fn a_request_whose_alias_cannot_be_cleared_is_not_waited_for_without_end() {
     // docs/spec/failures.md, A14: refused for good, at once; else after so many check-ins; told once for each request.
     for (for_good, tries) in [(true, 1), (false, MAX_CLEARINGS)] {
         let mut journal = Journal::empty();
-        assert!(journal.take_request(REQUEST));
+        assert!(journal.take_request(REQUEST, NO_LOGS));
         let waited = (1..).find(|_| journal.not_cleared("no", for_good));
         assert_eq!((waited, journal.remarks.len()), (Some(tries), 1));
         journal.reported();
-        assert!(!journal.take_request(REQUEST) && journal.not_cleared("no", false) && journal.remarks.is_empty());
-        assert!(journal.take_request(&REQUEST.replace("v1", "v2")) && !journal.not_cleared("no", false));
+        assert!(
+            !journal.take_request(REQUEST, NO_LOGS) && journal.not_cleared("no", false) && journal.remarks.is_empty()
+        );
+        assert!(journal.take_request(&REQUEST.replace("v1", "v2"), NO_LOGS) && !journal.not_cleared("no", false));
         assert!(journal.cleared() && journal.clearings.is_none());
     }
 }
@@ -149,14 +153,17 @@ fn a_request_whose_alias_cannot_be_cleared_is_not_waited_for_without_end() {
 #[test]
 fn what_is_no_request_is_told_once() {
     let mut journal = Journal::empty();
-    assert!(journal.take_request("{"));
-    assert!(!journal.take_request("{"));
+    assert!(journal.take_request("{", NO_LOGS));
+    assert!(!journal.take_request("{", NO_LOGS));
     assert_eq!(journal.remarks.len(), 1);
     assert!(journal.is_reportable());
-    assert!(!Journal::empty().take_request(" null "));
+    assert!(!Journal::empty().take_request(" null ", NO_LOGS));
     let mut journal = Journal::empty();
     let long = "é".repeat(request::MAX_REQUEST);
-    assert!(journal.take_request(&long) && !journal.take_request(&long), "one that is not kept whole too");
+    assert!(
+        journal.take_request(&long, NO_LOGS) && !journal.take_request(&long, NO_LOGS),
+        "one that is not kept whole too"
+    );
     assert_eq!(journal.remarks.len(), 1);
 }
 
@@ -175,5 +182,40 @@ fn the_largest_journal_is_read_back() {
     journal.uncleared = Some("\u{1}".repeat(request::MAX_REQUEST));
     journal.save(&file).unwrap();
     assert_eq!(Journal::load(&file), journal);
+    fs::remove_dir_all(dir).unwrap();
+}
+
+/// Azure/iotedge#2596: what is sent again after a cut or a lost acknowledgement is the same, and is not gathered twice.
+#[test]
+fn logs_are_read_once_for_an_order_and_kept_until_their_report_has_arrived() {
+    let dir = std::env::temp_dir().join(format!("gwe-journal-logs-{}", std::process::id()));
+    let (file, reads) = (path(&dir), std::cell::Cell::new(0));
+    let tails = |wishes: &[Wish]| {
+        reads.set(reads.get() + 1);
+        format!("{}: read {}\n", wishes[0].program, reads.get())
+    };
+    let text = r#"{"logs": {"gwe": 7}}"#;
+    let mut journal = Journal::empty();
+    assert!(journal.take_request(text, &tails) && journal.is_reportable() && !journal.is_empty());
+    for _ in 0..3 {
+        journal.save(&file).unwrap();
+        journal = Journal::load(&file);
+        assert!(!journal.take_request(text, &tails), "the alias still stands");
+        assert_eq!(journal.for_report().logs.as_deref(), Some("gwe: read 1\n"));
+    }
+    journal.reported();
+    assert!(!journal.take_request(text, &tails) && !journal.is_reportable(), "told, but not cleared");
+    assert!(journal.cleared() && journal.is_empty());
+    assert!(journal.take_request(text, &tails));
+    assert_eq!(journal.logs.as_deref(), Some("gwe: read 2\n"), "another order");
+    journal.shorten_report();
+    assert!(journal.logs.is_none() && journal.remarks[0].contains("the logs are left out"));
+    journal.reported();
+    let bad = r#"{"install": [{"name": "a.v1.tar.gz"}], "logs": {"gwe": 0}}"#;
+    assert!(journal.take_request(bad, &tails) && journal.jobs.len() == 1 && journal.logs.is_none());
+    assert!(journal.remarks[0].contains("number of lines"), "{:?}", journal.remarks);
+    // What an older agent has left.
+    let old = miniserde::json::to_string(&journal).replace(r#","logs":null"#, "");
+    assert_eq!(parse(old.as_bytes()), Some(journal));
     fs::remove_dir_all(dir).unwrap();
 }

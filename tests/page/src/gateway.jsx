@@ -37,6 +37,12 @@ export function Gateway({ gateway, aliases, cik, now: serverNow }) {
   );
 }
 
+// Programs of the image that have logs, and how many lines are asked for of each log.
+const OWN = ['gwe', 'gmq', 'supervisord'];
+const LINES = 200;
+// A gateway answers for so many at once.
+const MAX_LOGS = 16;
+
 function Actions({ gateway }) {
   const [said, setSaid] = useState('');
   const [isSure, setIsSure] = useState(false);
@@ -53,6 +59,11 @@ function Actions({ gateway }) {
     const seconds = Number(new FormData(event.target).get('seconds'));
     run(`checks in every ${seconds} s from its next check-in on`, ['interval'], { seconds });
   };
+  const logs = () => {
+    const apps = gateway.apps.map((app) => app.name).filter((name) => !OWN.includes(name));
+    const names = [...OWN, ...apps].slice(0, MAX_LOGS);
+    run('its logs come with its next check-in, below', ['logs'], { logs: Object.fromEntries(names.map((name) => [name, LINES])) });
+  };
   const revoke = () => {
     if (isSure) run('its CIK is void; it may activate again', ['revoke']);
     setIsSure(!isSure);
@@ -65,6 +76,7 @@ function Actions({ gateway }) {
         </label>{' '}
         <button>Set</button>
       </form>
+      <button onClick={logs}>Ask for logs</button>
       <button onClick={() => run('it may activate once more', ['enable'])}>Enable</button>
       <button class="danger" onClick={revoke}>{isSure ? 'Really revoke its CIK?' : 'Revoke'}</button>
       <a href={`/page/api/gateways/${encodeURIComponent(gateway.sn)}/bundle`} download={`${gateway.sn}.json`}>Support bundle</a>

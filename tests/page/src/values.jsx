@@ -30,18 +30,21 @@ export function History({ sn, aliases }) {
   if (!alias) return null;
   return (
     <section>
-      <h2>Installs</h2>
+      <h2>Installs and logs</h2>
       <Told sn={sn} alias={alias} />
     </section>
   );
 }
+
+// The verdict; of logs alone, which program's they are.
+const lastLine = (text) => text.trimEnd().split('\n').filter((line) => !line.startsWith('| ')).at(-1);
 
 function Told({ sn, alias }) {
   const points = usePoints(sn, alias, null);
   const told = (points ?? []).filter(([, value]) => value !== '').slice(-SHOWN_HISTORY).reverse();
   return told.map(([ts, value], index) => (
     <details open={index === 0}>
-      <summary>{when(ts)}: {value.trimEnd().split('\n').at(-1)}</summary>
+      <summary>{when(ts)}: {lastLine(value)}</summary>
       <pre tabIndex={0} aria-label={`report of ${when(ts)}`}>{value}</pre>
     </details>
   ));

@@ -93,6 +93,15 @@ test('a version that does not stay up is rolled back, and that is an alarm', { s
   await page.locator('tr', { hasText: 'hello_gateway 3.0.0 RUNNING' }).locator('.alarm', { hasText: 'rolled back' }).waitFor();
 });
 
+test('logs are asked for, and come', { skip: why }, async () => {
+  await page.getByRole('link', { name: SERIAL }).click();
+  await page.getByRole('button', { name: 'Ask for logs' }).click();
+  await page.waitForSelector('text=its logs come with its next check-in');
+  await page.locator('pre', { hasText: '== log of hello_gateway: ' }).waitFor();
+  await page.locator('pre', { hasText: '| Hello from the page' }).waitFor();
+  await page.goto(`${url}/#/`);
+});
+
 test('interval, revocation and a support bundle', { skip: why }, async () => {
   await page.getByRole('link', { name: SERIAL }).click();
   await page.getByLabel('Check in every').fill('3');

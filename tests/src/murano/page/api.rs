@@ -37,6 +37,7 @@ pub fn route(platform: &Platform, request: &Request, parts: &[&str], body: &mut 
         ("POST", ["orders"]) => deploy::order(platform, &json_body(body)?),
         ("POST", ["gateways"]) => add(platform, &json_body(body)?),
         ("POST", ["gateways", sn, "interval"]) => deploy::interval(platform, sn, &json_body(body)?),
+        ("POST", ["gateways", sn, "logs"]) => deploy::logs(platform, sn, &json_body(body)?),
         ("POST", ["gateways", sn, "enable"]) => done(platform, platform.store.enable_device(sn)?, sn),
         ("POST", ["gateways", sn, "revoke"]) => done(platform, platform.store.revoke_device(sn)?, sn),
         _ => Err(Refusal::new(404, "no such call")),

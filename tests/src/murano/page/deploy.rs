@@ -10,6 +10,7 @@ use crate::murano::http::response::Response;
 use crate::murano::platform::Platform;
 use crate::murano::store::{Kind, Point};
 use gwe::app::{self, TarballName};
+use gwe::orders::logs;
 use serde_json::{json, Value};
 
 /// An order for more gateways than this is sent in parts.
@@ -67,17 +68,27 @@ pub fn order(platform: &Platform, asked: &Value) -> Answer {
         device(platform, sn)?;
     }
     for sn in &gateways {
-        let waiting = platform.store.latest(sn, "engine_fetch")?.map_or_else(String::new, |point| point.value);
-        let mut order: Value =
-            serde_json::from_str(&waiting).ok().filter(Value::is_object).unwrap_or_else(|| json!({}));
+        let mut order = waiting(platform, sn)?;
         let mut entries = order["install"].as_array().cloned().unwrap_or_default();
-        let known = summary::pending(&waiting);
+        let known = summary::pending(&order.to_string());
         entries.extend(install.iter().filter(|name| !known.contains(name)).map(|name| json!({ "name": name })));
         order["install"] = json!(entries);
         write(platform, sn, "engine_fetch", order.to_string())?;
     }
     platform.announce_change();
     Ok(Response::json(&json!({ "sent": gateways.len() })))
+}
+
+/// `{"logs": {program: lines, …}}`, as gateways understand it: asked for beside what the gateway has not taken yet.
+pub fn logs(platform: &Platform, sn: &str, asked: &Value) -> Answer {
+    device(platform, sn)?;
+    let wanted = &asked["logs"];
+    logs::parse(wanted.to_string().as_bytes()).map_err(|fault| Refusal::new(400, fault.to_string()))?;
+    let mut order = waiting(platform, sn)?;
+    order["logs"] = wanted.clone();
+    write(platform, sn, "engine_fetch", order.to_string())?;
+    platform.announce_change();
+    Ok(Response::empty(204))
 }
 
 /// `{"seconds": n}`
@@ -89,6 +100,12 @@ pub fn interval(platform: &Platform, sn: &str, asked: &Value) -> Answer {
     write(platform, sn, "update_interval", seconds.to_string())?;
     platform.announce_change();
     Ok(Response::empty(204))
+}
+
+/// The order that the gateway has not taken yet; an empty object where there is none.
+fn waiting(platform: &Platform, sn: &str) -> Result<Value, Refusal> {
+    let text = platform.store.latest(sn, "engine_fetch")?.map_or_else(String::new, |point| point.value);
+    Ok(serde_json::from_str(&text).ok().filter(Value::is_object).unwrap_or_else(|| json!({})))
 }
 
 fn write(platform: &Platform, sn: &str, alias: &str, value: String) -> Result<(), Refusal> {
