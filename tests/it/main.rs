@@ -37,6 +37,7 @@ mod harness;
 mod herd;
 mod hosting;
 mod hosting_calls;
+mod hosting_clock;
 mod hosting_ctl;
 mod hosting_endurance;
 mod hosting_field;
