@@ -520,9 +520,7 @@ fn a_kill_in_any_state_neither_loses_an_order_nor_installs_it_twice() {
         let app = unit.app("one.v1.tar.gz", &script);
         unit.hawkbit.order("8", &[app]);
         if at != "script" {
-            let mut stuck = b"HTTP/1.1 200 X\r\nContent-Length: 100000\r\n\r\n".to_vec();
-            stuck.push(b'{');
-            unit.hawkbit.answer_exactly(at, 1, stuck);
+            unit.hawkbit.get_stuck_at(at);
         }
         let mut first = unit.gateway.start("gwe", &["--once"]);
         wait_until("its moment", PATIENCE, || {

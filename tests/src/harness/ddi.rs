@@ -28,11 +28,12 @@ struct Action {
     deployment: Value,
 }
 
-/// An answer in place of the server's own: to which requests, how many more, what.
+/// An answer in place of the server's own: to which requests, how many more, what, and whether the rest of it is for ever on its way.
 struct Fault {
     wanted: String,
     left: usize,
     answer: Vec<u8>,
+    stays: bool,
 }
 
 /// What the server knows.
@@ -161,7 +162,13 @@ impl Hawkbit {
 
     /// The same, byte for byte.
     pub fn answer_exactly(&self, wanted: &str, count: usize, answer: Vec<u8>) {
-        self.state.lock().unwrap().faults.push(Fault { wanted: wanted.into(), left: count, answer });
+        self.state.lock().unwrap().faults.push(Fault { wanted: wanted.into(), left: count, answer, stays: false });
+    }
+
+    /// Begins to answer the next request whose first line holds `wanted`, and does not go on.
+    pub fn get_stuck_at(&self, wanted: &str) {
+        let answer = b"HTTP/1.1 200 X\r\nContent-Length: 100000\r\n\r\n{".to_vec();
+        self.state.lock().unwrap().faults.push(Fault { wanted: wanted.into(), left: 1, answer, stays: true });
     }
 
     /// The requests so far that nobody has asked for yet: method and path below the gateway's own, with the status.
@@ -232,8 +239,10 @@ fn serve(state: &Mutex<State>, guest: &mut Guest) {
     let path = target.strip_prefix(&base).unwrap_or(target).to_string();
     let first = format!("{method} {path}");
     let fault = state.faults.iter_mut().find(|fault| fault.left > 0 && first.contains(&fault.wanted));
+    let mut stays = false;
     let reply = if let Some(fault) = fault {
         fault.left -= 1;
+        stays = fault.stays;
         fault.answer.clone()
     } else if header("authorization").as_deref() != Some(&format!("TargetToken {DDI_TOKEN}")) {
         answer(401, b"", &[])
@@ -246,6 +255,9 @@ fn serve(state: &Mutex<State>, guest: &mut Guest) {
     state.log.push(format!("{first} {status}"));
     drop(state);
     guest.say(&reply);
+    if stays {
+        guest.stay();
+    }
 }
 
 impl State {
