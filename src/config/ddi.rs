@@ -123,10 +123,12 @@ impl Ddi {
 }
 
 impl Config {
-    /// What must stand in nothing that is passed on, beside CIKs, which are known by their form: the token of each layer.
+    /// What must stand in nothing that is passed on, beside others' CIKs, which are known by their form alone: the token and the CIK of each layer.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
-        self.gateway.in_layers(options::DDI, "token")
+        let mut secrets = self.gateway.in_layers(options::DDI, "token");
+        secrets.extend(self.gateway.in_layers("device", "cik"));
+        secrets
     }
 }
 

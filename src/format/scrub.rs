@@ -31,10 +31,19 @@ pub fn hide(text: &str, secrets: &[String]) -> String {
     let mut text = text.to_string();
     for secret in secrets.iter().filter(|secret| secret.len() >= MIN_SECRET) {
         if text.contains(secret.as_str()) {
-            text = text.replace(secret.as_str(), MASK);
+            text = text.replace(secret.as_str(), &masked(secret));
         }
     }
     in_urls(&keys(&text))
+}
+
+/// What stands in a secret's place: of a CIK its beginning, by which people know it.
+fn masked(secret: &str) -> String {
+    if secret.len() == CIK && secret.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        [&secret[..SHOWN], &"*".repeat(CIK - SHOWN)].concat()
+    } else {
+        MASK.to_string()
+    }
 }
 
 /// Each word of letters and digits that is as long as a CIK, masked.
@@ -45,8 +54,7 @@ fn keys(text: &str) -> String {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
         if word.len() == CIK {
-            out.push_str(&word[..SHOWN]);
-            out.extend(std::iter::repeat('*').take(CIK - SHOWN));
+            out.push_str(&masked(word));
         } else {
             out.push_str(word);
         }
@@ -115,5 +123,7 @@ mod tests {
         ] {
             assert_eq!(hide(&text, &["s3cret-token".to_string(), "abc".to_string(), String::new()]), want, "{text}");
         }
+        // The gateway's own is known also where it is part of a longer word.
+        assert_eq!(hide(&format!("{cik}{cik}_x{cik}y"), &[cik.to_string()]), format!("{masked}{masked}_x{masked}y"));
     }
 }

@@ -48,7 +48,7 @@ fn hostile_logs(log: &Path, cik: &str) {
     fs::write(log.join("gmq.log"), noise).unwrap();
     fs::write(log.join("gwe.log"), format!("key {cik}\n\u{1b}]0;owned\u{7}\n==== status ====\n{TOKEN}\n")).unwrap();
     // No line end at all, and the key wherever the end of it may be cut off.
-    fs::write(log.join("supervisord.log"), format!("{cik} {TOKEN} ").repeat(50_000)).unwrap();
+    fs::write(log.join("supervisord.log"), format!("{cik}x{cik}{TOKEN} ").repeat(50_000)).unwrap();
 }
 
 #[test]
