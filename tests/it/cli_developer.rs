@@ -2,7 +2,7 @@
 //! a terminal and by a script with piped answers.
 
 use gwe_tests::harness::{
-    in_terminal, murano_binary, run, run_fed, wait_until, Gateway, MuranoChild, Ran, Scratch, Tarball,
+    gunzip, in_terminal, murano_binary, run, run_fed, wait_until, Gateway, MuranoChild, Ran, Scratch, Tarball,
 };
 use serde_json::Value;
 use std::env;
@@ -262,4 +262,27 @@ fn a_bad_tarball_is_told_fault_by_fault() {
         assert!(install.stdout.contains("[gwe] failed "), "{}", install.report());
     }
     assert!(!laptop.folder.has("out"));
+}
+
+/// The desk's side of a delta, by the command line alone: made, checked, and applied to the old tarball and to what it unpacks to.
+#[test]
+fn a_delta_is_made_checked_and_applied_by_hand() {
+    const DELTA: &str = "app.v2.from.v1.delta";
+    let (desk, gateway) = (Scratch::new(), Gateway::new());
+    for version in ["1", "2"] {
+        let app = Tarball::app("true").file("version", 0o644, version).file("same", 0o755, vec![7; 100_000]);
+        desk.write(&format!("app.v{version}.tar.gz"), app.bytes());
+    }
+    let gwe =
+        |arguments: &[&str]| run(gateway.command("gwe").args(arguments).current_dir(desk.root()), SHORT).ok().stdout;
+    assert_eq!(gwe(&["--build-delta", "app.v1.tar.gz", "app.v2.tar.gz"]), format!("{}\n", desk.path(DELTA).display()));
+    gwe(&["--check-tarball", DELTA]);
+    let wanted = fs::read(desk.path("app.v2.tar.gz")).unwrap();
+    let unpack = "mkdir old && tar -xpzf app.v1.tar.gz -C old";
+    run(Command::new("sh").args(["-c", unpack]).current_dir(desk.root()), SHORT).ok();
+    for old in ["app.v1.tar.gz", "old"] {
+        fs::remove_file(desk.path("app.v2.tar.gz")).unwrap();
+        assert_eq!(gwe(&["--apply-delta", DELTA, old]), format!("{}\n", desk.path("app.v2.tar.gz").display()), "{old}");
+        assert!(gunzip(&fs::read(desk.path("app.v2.tar.gz")).unwrap()) == gunzip(&wanted), "{old}");
+    }
 }
