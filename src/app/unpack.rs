@@ -38,6 +38,7 @@ impl fmt::Display for UnpackError {
     /// The faults in one line, divided by `; `.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            UnpackError::Failed(e) if e.is_full() => write!(f, "the disk is full while unpacking: {e}"),
             UnpackError::Failed(e) => e.fmt(f),
             UnpackError::Bad(faults) => {
                 for (index, fault) in faults.iter().enumerate() {

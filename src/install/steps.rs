@@ -238,10 +238,6 @@ impl Gateway<'_> {
             Err(e) if job.delta.is_some() && !(may_be_torn(job) && delta::may_be_mended(&e)) => {
                 self.give_up(job, &e.to_string())
             }
-            Err(UnpackError::Failed(e)) if e.is_full() => {
-                let reason = format!("the disk is full while unpacking: {e}");
-                self.refuse(job, &reason)
-            }
             // A torn part shows here where no hash or signature told.
             Err(UnpackError::Bad(_)) if may_be_torn(job) => self.fetch_anew(job, "a part of it is torn"),
             Err(e) => {
