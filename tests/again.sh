@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-readonly FEW=3
+readonly FEW=5
 name=$1
 shift
 mapfile -t failed < <(tests/report.py failed "${GWE_TEST_LOGS:-target/test}/$name.log" | sed -n 's/^failed: //p')

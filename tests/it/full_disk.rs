@@ -134,7 +134,10 @@ fn a_delta_that_makes_more_than_fits_gives_way_to_its_tarball_once() {
     site.check_in();
     let status = site.fetch_status();
     let is_told = |line: &str| status.lines().filter(|told| told.starts_with(line)).count() == 1;
-    assert!(is_told("[gwe] app.v2.from.v1.delta was not used: the disk is full while unpacking: cannot write "), "{status}");
+    assert!(
+        is_told("[gwe] app.v2.from.v1.delta was not used: the disk is full while unpacking: cannot write "),
+        "{status}"
+    );
     assert!(status.contains("No space left on device (os error 28); took app.v2.tar.gz instead\n"), "{status}");
     assert!(is_told("[gwe] failed app v2: the disk is full while unpacking: "), "{status}");
     assert_eq!(site.murano.count(Endpoint::Download), 2, "the delta once, the tarball once");
