@@ -122,7 +122,7 @@ fn half_a_request_changes_nothing() {
         drop(stream);
     }
     // All those halves are looked at before it.
-    let reply = raw(&murano.url(), &whole.replacen("\r\n", "\r\nConnection: close\r\n", 1), PATIENCE);
+    let reply = raw(&murano.url(), whole.replacen("\r\n", "\r\nConnection: close\r\n", 1), PATIENCE);
     assert_eq!((reply.status(), reply.end), (204, End::Eof));
     assert_eq!(murano.history("sn", "a"), ["1"]);
 }
