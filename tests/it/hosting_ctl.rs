@@ -1,8 +1,12 @@
 //! supervisord and supervisorctl of our own beside those of supervisor 4.3.0: one table of commands, run by each supervisorctl on each
 //! daemon. What the real pair prints and how it exits is what all four must: nothing is written down here that could be wrong.
 
+#[path = "hosting_ctl/imported.rs"]
+mod imported;
+
 use gwe_tests::harness::{agent_binary, run_fed, wait_until, Background, Ran, Scratch, Supervisord, TWIN_HEAD};
 use gwe_tests::skip;
+use imported::Imported;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
@@ -208,8 +212,13 @@ const STEPS: &[Step] = &[
 struct Pair {
     title: &'static str,
     root: Scratch,
-    ctl: PathBuf,
+    ctl: Ctl,
     daemon: Background,
+}
+
+enum Ctl {
+    Own(PathBuf),
+    Real(Imported),
 }
 
 impl Pair {
@@ -224,7 +233,11 @@ impl Pair {
         let text = [TWIN_HEAD, CONFIGURATION].concat().replace("{root}", &root.root().to_string_lossy());
         let file = root.write("twin.conf", text);
         let daemon = if own_daemon { root.path("supervisord") } else { real.clone() };
-        let ctl = if own_ctl { root.path("supervisorctl") } else { real.with_file_name("supervisorctl") };
+        let ctl = if own_ctl {
+            Ctl::Own(root.path("supervisorctl"))
+        } else {
+            Ctl::Real(Imported::start(&real.with_file_name("supervisorctl"), root.root()))
+        };
         let mut command = Command::new(daemon);
         command.args(["-n", "-c"]).arg(file).current_dir(root.root()).env("LC_ALL", "C.UTF-8").env("TZ", "UTC");
         let mut daemon = Background::start(&mut command, &root, "daemon");
@@ -238,11 +251,18 @@ impl Pair {
         Pair { title, root, ctl, daemon }
     }
 
-    fn run(&self, arguments: &[&str], typed: &str) -> Ran {
-        let mut command = Command::new(&self.ctl);
-        command.arg("-c").arg(self.root.path("twin.conf")).args(arguments);
-        command.current_dir(self.root.root()).env("LC_ALL", "C.UTF-8");
-        run_fed(&mut command, typed.as_bytes(), LIMIT)
+    fn run(&mut self, arguments: &[&str], typed: &str) -> Ran {
+        let configuration = self.root.path("twin.conf");
+        let configuration = configuration.to_string_lossy();
+        let arguments: Vec<&str> = ["-c", &configuration].into_iter().chain(arguments.iter().copied()).collect();
+        match &mut self.ctl {
+            Ctl::Real(imported) => imported.run(&arguments, typed),
+            Ctl::Own(program) => {
+                let mut command = Command::new(program);
+                command.args(arguments).current_dir(self.root.root()).env("LC_ALL", "C.UTF-8");
+                run_fed(&mut command, typed.as_bytes(), LIMIT)
+            }
+        }
     }
 
     /// What was printed, without what is different each time.
@@ -305,7 +325,7 @@ fn every_command_prints_the_same_on_every_daemon() {
         };
         // Each on a daemon of its own: beside each other they take a quarter of the time.
         let ran: Vec<Ran> = thread::scope(|scope| {
-            let running = pairs.each_ref().map(|pair| scope.spawn(|| pair.run(arguments, typed)));
+            let running = pairs.each_mut().map(|pair| scope.spawn(|| pair.run(arguments, typed)));
             running.into_iter().map(|one| one.join().expect("a command that does not end is told of")).collect()
         });
         let wanted = pairs[0].shown(&ran[0]);
