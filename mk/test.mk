@@ -23,7 +23,7 @@ test-long: export GWE_LONG = 1
 test-long: export GWE_BIN ?= $(RELEASED)
 test-long: build venv
 	tests/cargo-test.sh long --locked --no-fail-fast --manifest-path tests/Cargo.toml --test it -- --ignored
-	@if [ -e .venv/bin/supervisord ]; then set -x; GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord \
+	@if [ -e .venv/bin/supervisord ]; then set -x; GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord RUST_TEST_THREADS=12 \
 	tests/cargo-test.sh long-python --locked --no-fail-fast --manifest-path tests/Cargo.toml --test it -- $(ON_PYTHON); fi
 	@if [ -e .venv/ready ]; then .venv/bin/python -m unittest discover -s tests/images -p test_dist.py -v; fi
 
