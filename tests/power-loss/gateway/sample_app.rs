@@ -27,6 +27,8 @@ cp -R version data parts "$elsewhere/files"
 echo "files of $GWE_APP_VERSION are in place"
 "#;
 
+const UNINSTALL: &str = "#!/bin/sh\nrm -rf \"$GWE_ROOT/opt/$GWE_APP_NAME\"\n";
+
 const RUN: &str = r#"#!/bin/sh
 sha256sum --status -c sums || { echo "not whole: $(cat version)"; exit 1; }
 echo "started $(cat version)"
@@ -85,6 +87,12 @@ impl SampleApp {
     /// The same, but for its program, which takes the machine down whenever the agent is at work.
     pub fn that_takes_the_machine_down(mut self) -> SampleApp {
         self.files.insert("run.sh".to_string(), RUN_AND_TAKE_DOWN.into());
+        self
+    }
+
+    /// The same, and when it is taken away, so is what its installer put elsewhere.
+    pub fn that_clears_away(mut self) -> SampleApp {
+        self.files.insert("uninstall.sh".to_string(), UNINSTALL.into());
         self
     }
 

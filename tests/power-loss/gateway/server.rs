@@ -154,6 +154,11 @@ impl Server {
         self.murano().write(SERIAL, "engine_fetch", &request);
     }
 
+    /// Asks the gateway to take an app away.
+    pub fn ask_to_remove(&self, app: &str) {
+        self.murano().write(SERIAL, "engine_fetch", &json!({"remove": [app]}).to_string());
+    }
+
     /// The next download breaks off, so that a part is there, and is gone on with.
     pub fn break_off_a_download(&self) {
         match &self.cloud {

@@ -9,6 +9,7 @@ mod queue;
 mod queue_clients;
 mod queue_clients_check;
 mod queue_clients_points;
+mod removal;
 mod self_update;
 mod self_update_check;
 
@@ -18,6 +19,7 @@ use control::Control;
 use otau::Otau;
 use queue::QueueWork;
 use queue_clients::QueueClients;
+use removal::Removal;
 use self_update::SelfUpdate;
 
 /// Those that show that the detector works.
@@ -36,6 +38,7 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(Otau::TakesDown),
         Box::new(Otau::Ddi),
         Box::new(Otau::DdiRollBack),
+        Box::new(Removal),
         Box::new(SelfUpdate::Update),
         Box::new(SelfUpdate::RollBack),
         Box::new(SelfUpdate::TakesDown),
