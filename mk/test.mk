@@ -23,8 +23,9 @@ test-long: export GWE_LONG = 1
 test-long: export GWE_BIN ?= $(RELEASED)
 test-long: build venv
 	tests/cargo-test.sh long --locked --no-fail-fast --manifest-path tests/Cargo.toml --test it -- --ignored
-	@if [ -e .venv/bin/supervisord ]; then set -x; GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord RUST_TEST_THREADS=12 \
-	tests/cargo-test.sh long-python --locked --no-fail-fast --manifest-path tests/Cargo.toml --test it -- $(ON_PYTHON); fi
+	@if [ -e .venv/bin/supervisord ]; then set -x; export GWE_SUPERVISORD=$(CURDIR)/.venv/bin/supervisord RUST_TEST_THREADS=12; \
+	arguments="--locked --no-fail-fast --manifest-path tests/Cargo.toml --test it"; \
+	tests/cargo-test.sh long-python $$arguments -- $(ON_PYTHON) || tests/again.sh long-python $$arguments; fi
 	@if [ -e .venv/ready ]; then .venv/bin/python -m unittest discover -s tests/images -p test_dist.py -v; fi
 
 test-skipped:
