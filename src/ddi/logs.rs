@@ -8,6 +8,8 @@ use crate::http::Sink;
 use crate::orders::logs::{self, Wish, FILE_NAME, MAX_FILE};
 use crate::orders::{Failed, Kind, Ledger, Order, Part};
 
+const TOO_LARGE: &str = "it is larger than 16 KiB";
+
 /// The order, with what its file asks for in the place of the file. One whose file is no good has no parts, and says why.
 ///
 /// # Errors
@@ -36,7 +38,7 @@ pub fn understood(client: &Client, mut order: Order, ledger: &dyn Ledger) -> Res
 fn wishes(client: &Client, part: &Part) -> Result<Vec<Wish>, Failed> {
     let permanent = |why: String| Failed { why, kind: Kind::Permanent };
     if part.entry.size.map_or(true, |size| size > MAX_FILE) {
-        return Err(permanent("it is larger than 16 KiB".to_string()));
+        return Err(permanent(TOO_LARGE.to_string()));
     }
     let Some(sha256) = &part.entry.sha256 else { return Err(permanent("it has no SHA-256".to_string())) };
     let mut file = Bounded(Vec::new());
@@ -58,7 +60,7 @@ impl Sink for Bounded {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if (self.0.len() + bytes.len()) as u64 > MAX_FILE {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is larger than 16 KiB"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, TOO_LARGE));
         }
         self.0.extend_from_slice(bytes);
         Ok(())

@@ -166,13 +166,11 @@ impl Chunk {
         let is_app = |artifact: &&Artifact| !BESIDE.iter().any(|ending| artifact.filename.ends_with(ending));
         artifacts.iter().filter(is_app).map(|artifact| artifact.part(artifacts)).collect()
     }
-}
 
-impl Chunk {
     /// A module that says so orders that the app of its name be taken away; what it may hold is not looked at.
     fn removal(&self) -> Result<Part, String> {
         let name = self.name.clone().filter(|name| name.len() <= MAX_NAME).ok_or("a module has no name of an app")?;
-        let entry = Entry { name, sha256: None, size: None, delta_from: None, force: false };
+        let entry = Entry::named(name);
         let link = Link { href: String::new(), signature: None, sha1: None, md5: None };
         Ok(Part { entry, link, beside: Vec::new(), remove: true })
     }
@@ -184,7 +182,7 @@ impl Artifact {
         // A delta that cannot be fetched is none: there is the tarball.
         let is_delta = |other: &&Artifact| other.filename.ends_with(DELTA);
         let deltas = beside.iter().filter(is_delta).filter_map(|delta| delta.file(beside).ok()).collect();
-        let entry = Entry { name, sha256, size: Some(size), delta_from: None, force: false };
+        let entry = Entry { sha256, size: Some(size), ..Entry::named(name) };
         Ok(Part { entry, link, beside: deltas, remove: false })
     }
 
@@ -231,18 +229,19 @@ pub fn parse<T: Deserialize>(body: &[u8]) -> Option<T> {
 
 /// A feedback. No `id`, no `time`, no `progress`: some servers refuse them.
 pub fn feedback(execution: &str, finished: &str, now_ms: u64, end: Option<&End>) -> String {
-    let lines = end.map(|end| match &end.logs {
+    let messages = end.map(|end| match &end.logs {
         Some(logs) => clean::newest(logs),
-        None => end.lines.clone(),
+        None => clean::messages(&end.lines),
     });
-    status(execution, finished, now_ms, end.map(|end| end.code.into()), lines.as_deref())
+    status(execution, finished, now_ms, end.map(|end| end.code.into()), messages.as_deref())
 }
 
 /// A feedback with one message.
 pub fn remark(execution: &str, finished: &str, now_ms: u64, line: &str) -> String {
-    status(execution, finished, now_ms, None, Some(&[line.to_string()]))
+    status(execution, finished, now_ms, None, Some(&clean::messages(&[line.to_string()])))
 }
 
+/// The details are messages as the server takes them.
 fn status(execution: &str, finished: &str, now_ms: u64, code: Option<i64>, details: Option<&[String]>) -> String {
     let mut json = Json::new();
     json.begin_object();
@@ -261,10 +260,10 @@ fn status(execution: &str, finished: &str, now_ms: u64, code: Option<i64>, detai
         json.key("code");
         json.signed(code);
     }
-    if let Some(lines) = details {
+    if let Some(messages) = details {
         json.key("details");
         json.begin_array();
-        clean::messages(lines).iter().for_each(|line| json.string(line));
+        messages.iter().for_each(|message| json.string(message));
         json.end_array();
     }
     json.end_object();

@@ -167,7 +167,7 @@ impl Job {
     #[must_use]
     pub fn from_file(path: &Path, factory: bool) -> Job {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut job = Job::new(Entry { name, sha256: None, size: None, delta_from: None, force: false });
+        let mut job = Job::new(Entry::named(name));
         job.file = Some(path.to_string_lossy().into_owned());
         job.factory = factory;
         job
@@ -195,6 +195,11 @@ impl Job {
             self.output.push('\n');
         }
         self.output.push_str(text);
+    }
+
+    /// Whether nothing of what it does to the gateway was begun. What lies in its slot by then is swept with it.
+    pub(super) fn is_unbegun(&self) -> bool {
+        self.state.needs_network() || (self.state == State::Verified && self.attempts == 0)
     }
 
     /// Whether it asks for the same bytes, as far as it says.

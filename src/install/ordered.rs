@@ -118,12 +118,11 @@ impl Journal {
 
     fn add_parts(&mut self, id: &str, parts: Vec<Part>) -> Result<(), String> {
         let jobs = parts.into_iter().map(|part| {
-            let mut job = if part.remove { Job::removal(part.entry.name) } else { Job::new(part.entry) };
-            job.order = Some(id.to_string());
+            let order = Some(id.to_string());
             if part.remove {
-                return job;
+                return Job { order, ..Job::removal(part.entry.name) };
             }
-            job.link = Some(part.link);
+            let mut job = Job { order, link: Some(part.link), ..Job::new(part.entry) };
             job.offer(part.beside);
             job
         });
@@ -137,18 +136,19 @@ impl Journal {
 
     /// A server that gives another order has closed the one before: of that, what was not begun is not done.
     fn drop_superseded(&mut self, origin: &str) {
-        let ids: Vec<String> =
-            self.numbered().iter().filter(|order| order.origin == origin).map(|order| order.id.clone()).collect();
-        for id in ids {
+        for id in self.ids(|order| order.origin == origin) {
             self.cancel_order(&id);
         }
+    }
+
+    fn ids(&self, is_meant: impl Fn(&Numbered) -> bool) -> Vec<String> {
+        self.numbered().iter().filter(|order| is_meant(order)).map(|order| order.id.clone()).collect()
     }
 
     /// Drops an order of which nothing was begun; `false` where something was, or where it is not known.
     pub fn cancel_order(&mut self, id: &str) -> bool {
         let is_of = |job: &Job| job.order.as_deref() == Some(id);
-        let is_unbegun = |job: &Job| job.state.needs_network() || (job.state == State::Verified && job.attempts == 0);
-        if !self.jobs.iter().filter(|job| is_of(job)).all(is_unbegun) {
+        if !self.jobs.iter().filter(|job| is_of(job)).all(Job::is_unbegun) {
             return false;
         }
         self.jobs.retain(|job| !is_of(job));
@@ -174,8 +174,7 @@ impl Journal {
     /// Drops what other backends have ordered, as far as nothing of it is under way: they are not configured any more, and nobody is
     /// told. `true` where the journal has changed.
     pub fn drop_orphans(&mut self, origin: &str) -> bool {
-        let others = self.numbered().iter().filter(|order| order.origin != origin);
-        let ids: Vec<String> = others.map(|order| order.id.clone()).collect();
+        let ids = self.ids(|order| order.origin != origin);
         let before = (self.jobs.len(), ids.len());
         for id in &ids {
             let is_of = |job: &Job| job.order.as_deref() == Some(id);
@@ -189,15 +188,12 @@ impl Journal {
     /// Gives up what other backends than `origin` have ordered, which do not answer: of their numbered orders and, with `texts`, of those
     /// by text, all is dropped that is not under way. `true` where the journal has changed.
     pub fn give_up(&mut self, origin: &str, texts: bool) -> bool {
-        let others = self.numbered().iter().filter(|order| order.origin != origin);
-        let ids: Vec<String> = others.map(|order| order.id.clone()).collect();
+        let ids = self.ids(|order| order.origin != origin);
         let is_theirs = |job: &Job| match &job.order {
             Some(id) => ids.contains(id),
             None => texts && job.file.is_none(),
         };
-        let rests = |job: &Job| {
-            job.state.is_terminal() || job.state.needs_network() || (job.state == State::Verified && job.attempts == 0)
-        };
+        let rests = |job: &Job| job.state.is_terminal() || job.is_unbegun();
         let before = self.clone();
         self.jobs.retain(|job| !(is_theirs(job) && rests(job)));
         for id in ids {

@@ -27,8 +27,7 @@ impl Job {
     /// A fresh job that takes an app away. There is nothing to fetch for it.
     #[must_use]
     pub fn removal(app: String) -> Job {
-        let entry = Entry { name: app, sha256: None, size: None, delta_from: None, force: false };
-        Job { removes: Some(String::new()), state: State::Verified, ..Job::new(entry) }
+        Job { removes: Some(String::new()), state: State::Verified, ..Job::new(Entry::named(app)) }
     }
 
     /// The same for one who asks for it on this gateway: such jobs are told apart by a file, and here it is the app itself.
@@ -53,7 +52,7 @@ impl Journal {
         for name in names {
             let is_it = |job: &&mut Job| job.name == *name && job.order.is_none() && !job.factory;
             let mut its: Vec<&mut Job> = self.jobs.iter_mut().filter(is_it).collect();
-            let told = match its.iter().position(|job| is_unbegun(job)) {
+            let told = match its.iter().position(|job| job.is_unbegun()) {
                 Some(index) => {
                     let job = &mut its[index];
                     let (app, version) =
@@ -70,11 +69,6 @@ impl Journal {
             self.remark(&format!("[gwe] failed to cancel {name}: {told}"));
         }
     }
-}
-
-/// Whether nothing of what a job does to the gateway was begun. What lies in its slot by then is swept with it.
-fn is_unbegun(job: &Job) -> bool {
-    job.state.needs_network() || (job.state == State::Verified && job.attempts == 0)
 }
 
 impl Gateway<'_> {

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use miniserde::json::{self, Number, Value};
+use miniserde::json::{self, Value};
+
+use super::number;
 
 /// The file of a module that asks for logs and for nothing else, where orders have files.
 pub const FILE_NAME: &str = "logs.json";
@@ -67,7 +69,7 @@ pub fn wishes(value: &Value) -> Result<Vec<Wish>, LogsFault> {
         if program.is_empty() || program.len() > MAX_NAME || program.chars().any(char::is_control) {
             return Err(LogsFault::BadName);
         }
-        Ok(Wish { program: program.clone(), lines: whole(lines).ok_or(LogsFault::BadLines)? })
+        Ok(Wish { program: program.clone(), lines: count(lines).ok_or(LogsFault::BadLines)? })
     };
     object.iter().map(wish).collect()
 }
@@ -89,15 +91,8 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Wish>, LogsFault> {
     }
 }
 
-fn whole(value: &Value) -> Option<usize> {
-    let number = match value {
-        Value::Number(Number::U64(number)) => *number,
-        Value::Number(Number::F64(number)) if number.fract() == 0.0 && (0.0..=MAX_LINES as f64).contains(number) => {
-            *number as u64
-        }
-        _ => return None,
-    };
-    (1..=MAX_LINES).contains(&number).then_some(number as usize)
+fn count(value: &Value) -> Option<usize> {
+    number::whole(value).filter(|number| (1..=MAX_LINES).contains(number)).map(|number| number as usize)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! has said that it arrived.
 
 pub mod logs;
+mod number;
 pub mod request;
 
 use std::fmt;

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use miniserde::json::{self, Number, Object, Value};
+use miniserde::json::{self, Object, Value};
 
 use super::logs::{self, LogsFault, Wish};
+use super::number;
 use crate::format::hex;
 use crate::format::json_fault::{self, Place};
 
@@ -18,9 +19,6 @@ const MAX_NAME: usize = 200;
 const INSTALL: &str = "install";
 const REMOVE: &str = "remove";
 const CANCEL: &str = "cancel";
-/// Whole numbers up to here are exact also where a writer spells them with a point: `150.0`.
-const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
-
 /// One entry of `install`. Unknown keys are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -34,6 +32,14 @@ pub struct Entry {
     pub delta_from: Option<Vec<String>>,
     /// Ours: whether what failed here before is tried again.
     pub force: bool,
+}
+
+impl Entry {
+    /// Of this name, and nothing more is said of it.
+    #[must_use]
+    pub fn named(name: String) -> Entry {
+        Entry { name, sha256: None, size: None, delta_from: None, force: false }
+    }
 }
 
 /// A request as far as it can be understood: a bad entry does not refuse its neighbours (docs/spec/failures.md, case 13).
@@ -154,12 +160,12 @@ pub fn parse(text: &str) -> Result<Option<Request>, RequestError> {
     let value: Value = json::from_str(text).map_err(|_| RequestError::NoJson(json_fault::first_fault(text)))?;
     let Value::Object(object) = value else { return Err(RequestError::NoRequest) };
     let wanted = object.get("logs").filter(|value| !matches!(value, Value::Null));
-    let [install, remove, cancel] = [INSTALL, REMOVE, CANCEL].map(|name| list(&object, name));
-    if let (None, None, None, None) = (install?, remove?, cancel?, wanted) {
+    let lists = [list(&object, INSTALL)?, list(&object, REMOVE)?, list(&object, CANCEL)?];
+    if wanted.is_none() && lists.iter().all(Option::is_none) {
         return Err(RequestError::NoRequest);
     }
-    let lists = [install?, remove?, cancel?].map(Option::unwrap_or_default);
-    match lists.iter().map(|list| list.len()).sum::<usize>() {
+    let [install, remove, cancel] = lists.map(Option::unwrap_or_default);
+    match install.len() + remove.len() + cancel.len() {
         0 if wanted.is_none() => return Err(RequestError::Empty),
         n if n > MAX_ENTRIES => return Err(RequestError::TooMany),
         _ => {}
@@ -167,25 +173,14 @@ pub fn parse(text: &str) -> Result<Option<Request>, RequestError> {
     let logs = wanted.map_or(Ok(Vec::new()), logs::wishes);
     let mut request =
         Request { entries: Vec::new(), remove: Vec::new(), cancel: Vec::new(), refused: Vec::new(), logs };
-    let [install, remove, cancel] = lists;
     for (index, value) in install.iter().enumerate() {
         match entry(value) {
             Ok(entry) => request.entries.push(entry),
             Err(why) => request.refuse(INSTALL, index, name_of(value), why),
         }
     }
-    for (index, value) in remove.iter().enumerate() {
-        match name(value) {
-            Ok(name) => request.remove.push(name),
-            Err(why) => request.refuse(REMOVE, index, None, why),
-        }
-    }
-    for (index, value) in cancel.iter().enumerate() {
-        match name(value) {
-            Ok(name) => request.cancel.push(name),
-            Err(why) => request.refuse(CANCEL, index, None, why),
-        }
-    }
+    request.remove = request.names(REMOVE, remove);
+    request.cancel = request.names(CANCEL, cancel);
     Ok(Some(request))
 }
 
@@ -208,6 +203,18 @@ fn name(value: &Value) -> Result<String, EntryFault> {
 }
 
 impl Request {
+    /// The names of a list, without those that are none.
+    fn names(&mut self, list: &'static str, values: &[Value]) -> Vec<String> {
+        let mut names = Vec::new();
+        for (index, value) in values.iter().enumerate() {
+            match name(value) {
+                Ok(name) => names.push(name),
+                Err(why) => self.refuse(list, index, None, why),
+            }
+        }
+        names
+    }
+
     fn refuse(&mut self, list: &'static str, index: usize, name: Option<String>, why: EntryFault) {
         self.refused.push(Refused { list, number: index + 1, name, why });
     }
@@ -263,11 +270,7 @@ fn text(object: &Object, key: &str, fault: EntryFault) -> Result<Option<String>,
 fn whole(object: &Object, key: &str, fault: EntryFault) -> Result<Option<u64>, EntryFault> {
     match object.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(Number::U64(number))) => Ok(Some(*number)),
-        Some(Value::Number(Number::F64(number))) if number.fract() == 0.0 && (0.0..=MAX_EXACT).contains(number) => {
-            Ok(Some(*number as u64))
-        }
-        Some(_) => Err(fault),
+        Some(value) => number::whole(value).map(Some).ok_or(fault),
     }
 }
 
