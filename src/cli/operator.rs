@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::output;
 use crate::config::{Cik, Config, ConfigError, Setting, Which};
-use crate::install::local::LocalError;
+use crate::install::local::{self, LocalError, Report};
 use crate::install::{forget, journal, trust};
 use crate::queue;
 use crate::sys::net;
@@ -100,16 +100,17 @@ pub fn print_mac(interface: &str) -> u8 {
 /// Installs tarballs from disk by the code that serves the cloud's requests; prints what `fetch_status` would say.
 #[must_use]
 pub fn install(config: &Config, files: &[PathBuf]) -> u8 {
-    match crate::install::local::install(config, files) {
-        Ok(report) => print(&report.text).max(u8::from(!report.all_done)),
-        Err(e) => not_done(e),
-    }
+    told(local::install(config, files))
 }
 
 /// Takes an app away by the code that serves the cloud's requests; prints what `fetch_status` would say.
 #[must_use]
 pub fn remove(config: &Config, app: &str) -> u8 {
-    match crate::install::local::remove(config, app) {
+    told(local::remove(config, app))
+}
+
+fn told(done: Result<Report, LocalError>) -> u8 {
+    match done {
         Ok(report) => print(&report.text).max(u8::from(!report.all_done)),
         Err(e) => not_done(e),
     }

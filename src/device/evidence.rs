@@ -20,10 +20,12 @@ pub(super) fn is_blank(body: &[u8]) -> bool {
 /// # Errors
 /// It is something else: what it says.
 pub(super) fn values_of(body: &[u8], aliases: &[&str]) -> Result<Values, String> {
+    if is_blank(body) {
+        return Ok(Values::new());
+    }
     let values: Values = form::pairs(&String::from_utf8_lossy(body)).collect();
     match values.first() {
-        Some((name, _)) if !is_blank(body) && !aliases.contains(&name.as_str()) => Err(instead(body)),
-        _ if is_blank(body) => Ok(Values::new()),
+        Some((name, _)) if !aliases.contains(&name.as_str()) => Err(instead(body)),
         _ => Ok(values),
     }
 }

@@ -19,11 +19,8 @@ const MAX_FILE: u64 = 16;
 
 /// It answered.
 pub fn answered(paths: &Paths) {
-    let path = paths.run().join(FILE_NAME);
-    if path.exists() {
-        if let Err(e) = file::remove(&path) {
-            crate::debug!("{e}");
-        }
+    if let Err(e) = file::remove(&paths.run().join(FILE_NAME)) {
+        crate::debug!("{e}");
     }
 }
 

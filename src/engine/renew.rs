@@ -20,8 +20,6 @@ use crate::sys::{clock, file};
 const MAX_TRIES: u32 = 3;
 /// How long a core lives that has not taken the machine down at once.
 const PROOF: Duration = Duration::from_secs(3);
-/// Between two looks at it.
-const LOOK: Duration = Duration::from_millis(50);
 /// The account's bound in bytes.
 const MAX_FILE: u64 = 4096;
 /// The image's own core has no tarball whose hash could name it.
@@ -118,9 +116,8 @@ fn begin(paths: &Paths, supervisor: &Supervisor<'_>, running: &Running, core: &P
         return;
     }
     let deadline = clock::since_boot() + PROOF;
-    while clock::since_boot() < deadline {
-        clock::sleep(LOOK);
-    }
+    // A signal ends a sleep, and is for whoever waits for it.
+    while !clock::sleep_until(deadline) {}
     if !running.is(core) {
         crate::warning!("supervisord did not go on as {}; its log says why", core.display());
     } else if !has_died && supervisor.is_up().unwrap_or(false) {

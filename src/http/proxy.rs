@@ -187,8 +187,10 @@ fn receive_answer(stream: &mut TcpStream, deadline: Instant) -> Result<usize, Tu
         }
         while let Some(end) = http::head_len(&answer) {
             if !status(&answer).is_some_and(is_interim) {
-                let is_all = end == answer.len();
-                return is_all.then_some(received).ok_or(TunnelError::Garbage).and_then(|n| check(&answer).map(|()| n));
+                if end < answer.len() {
+                    return Err(TunnelError::Garbage);
+                }
+                return check(&answer).map(|()| received);
             }
             answer.drain(..end);
         }

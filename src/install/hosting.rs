@@ -295,20 +295,24 @@ pub fn take_away(gateway: &Gateway<'_>, app: &str) -> Result<(), String> {
         // One that just comes up has perhaps read the fragment.
         let _ = gateway.supervisor.wait_until_up(SUPERVISOR_PATIENCE);
     }
-    match gateway.supervisor.take_down(app) {
-        Err(e) if !e.is_down() => Err(e.to_string()),
-        _ => Ok(()),
-    }
+    taken_down(gateway, app).map_err(|e| e.to_string())
 }
 
-/// Takes the app's fragment away, and the app down. A supervisord that is not there has nothing to take down.
+/// Takes the app's fragment away, and the app down.
 fn unhost(gateway: &Gateway<'_>, app: &str) {
     if let Err(e) = fragment::remove(gateway, app) {
         crate::error!("{e}; {app} would be started again");
     }
     // Also where there was no fragment any more: a crash may have come between its removal and this.
+    if let Err(e) = taken_down(gateway, app) {
+        crate::warning!("{e}");
+    }
+}
+
+/// Takes it down. A supervisord that is not there has nothing to take down.
+fn taken_down(gateway: &Gateway<'_>, app: &str) -> Result<(), SupervisorError> {
     match gateway.supervisor.take_down(app) {
-        Err(e) if !e.is_down() => crate::warning!("{e}"),
-        _ => {}
+        Err(e) if e.is_down() => Ok(()),
+        done => done,
     }
 }
