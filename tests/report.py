@@ -55,14 +55,14 @@ def longest(logs):
 
 
 def failed(logs):
-    fell, passed_alone = set(), set()
-    for log in map(pathlib.Path, logs):
-        text = log.read_text(errors="replace")
-        fell.update(re.findall(r"^test (\S+::\S+) .*FAILED", text, re.M))
-        if log.stem.endswith("-again"):
-            passed_alone.update(re.findall(r"^test (\S+::\S+) .*\bok\b", text, re.M))
-    for name in sorted(fell):
-        print(f"failed beside the others, passed alone: {name}" if name in passed_alone else f"failed: {name}")
+    texts = {log.stem: log.read_text(errors="replace") for log in map(pathlib.Path, logs)}
+    fell = {stem: set(re.findall(r"^test (\S+::\S+) .*FAILED", text, re.M)) for stem, text in texts.items()}
+    for stem, names in fell.items():
+        # What a test prints may stand between its name and its "ok": those are told apart by who failed again, in a run that came to its end.
+        again = texts.get(f"{stem}-again", "")
+        passed_alone = names - fell[f"{stem}-again"] if "\ntest result: " in again else set()
+        for name in sorted(names) if not stem.endswith("-again") else []:
+            print(f"failed beside the others, passed alone: {name}" if name in passed_alone else f"failed: {name}")
 
 
 def left(logs):
