@@ -2,13 +2,10 @@
 //! source of orders that never answers again.
 
 use crate::ddi::unit;
-use crate::killed::{killed_at, recover, MOMENTS};
+use crate::killed::{at_each, killed_at, recover, MOMENTS};
 use gwe_tests::harness::{scripted_app, worker_app, Hawkbit, Murano, Site, Tarball, DDI_ID, DDI_TOKEN, SN};
 use std::fs;
-use std::thread;
 
-/// So many gateways go through the moments side by side.
-const LANES: usize = 6;
 const MARK: &str = "echo $GWE_APP_NAME $GWE_APP_VERSION >> $GWE_ROOT/marks";
 
 /// A gateway with a supervisord, whose orders come from a hawkBit; `None`, and said so, without supervisord.
@@ -39,33 +36,20 @@ fn end(hawkbit: &Hawkbit, id: &str) -> String {
 
 #[test]
 fn killed_in_every_state_an_order_of_hawkbit_s_is_installed_once_and_told_once() {
-    let lanes: Vec<_> = (0..LANES)
-        .map(|lane| {
-            thread::spawn(move || {
-                for moment in MOMENTS.iter().skip(lane).step_by(LANES) {
-                    let Some((site, hawkbit)) = hosted() else { return };
-                    order(&hawkbit, "1", "app.v1.tar.gz", &worker_app("one"));
-                    site.check_in().ok();
-                    order(&hawkbit, "2", "app.v2.tar.gz", &worker_app("two"));
-                    assert!(killed_at(&site, moment), "{moment} was not reached");
-                    recover(&site);
-                    assert_eq!(end(&hawkbit, "2"), "closed success 0", "{moment}");
-                    assert!(
-                        hawkbit.details("2")[0].starts_with("[gwe] installed app v2"),
-                        "{:?}",
-                        hawkbit.details("2")
-                    );
-                    let exe = fs::read_link(format!("/proc/{}/exe", site.pid("app"))).unwrap();
-                    assert_eq!(exe, site.gateway.root().path("var/lib/gwe/apps/app/b/worker"), "{moment}");
-                    site.check_in().ok();
-                    assert_eq!(hawkbit.attributes()["app.app"], "2", "{moment}");
-                }
-            })
-        })
-        .collect();
-    for lane in lanes {
-        lane.join().expect("see above");
-    }
+    at_each(&MOMENTS, |moment| {
+        let Some((site, hawkbit)) = hosted() else { return };
+        order(&hawkbit, "1", "app.v1.tar.gz", &worker_app("one"));
+        site.check_in().ok();
+        order(&hawkbit, "2", "app.v2.tar.gz", &worker_app("two"));
+        assert!(killed_at(&site, moment), "{moment} was not reached");
+        recover(&site);
+        assert_eq!(end(&hawkbit, "2"), "closed success 0", "{moment}");
+        assert!(hawkbit.details("2")[0].starts_with("[gwe] installed app v2"), "{:?}", hawkbit.details("2"));
+        let exe = fs::read_link(format!("/proc/{}/exe", site.pid("app"))).unwrap();
+        assert_eq!(exe, site.gateway.root().path("var/lib/gwe/apps/app/b/worker"), "{moment}");
+        site.check_in().ok();
+        assert_eq!(hawkbit.attributes()["app.app"], "2", "{moment}");
+    });
 }
 
 /// hawkbit#446, #3185: a server that is told nothing believes the new version.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Runs a check-in, and kills it as soon as its log has `line`. `false`: it ended before. On a busy machine the kill comes late: so its
 /// report is refused, since one that is acknowledged and not yet noted is sent again. What passes is the clearing of the order.
-fn kill_at(site: &Site, line: &str) -> bool {
+pub fn kill_at(site: &Site, line: &str) -> bool {
     site.murano.faults(&["write:pass*1", "write:refuse"]);
     let reached = killed_at(site, line);
     site.murano.clear_faults();
@@ -39,19 +39,20 @@ fn killed_when(site: &Site, what: &str, is_so: impl Fn(&str) -> bool) -> bool {
     }
 }
 
+/// There as long as something is pending.
+pub const JOURNAL: &str = "var/lib/gwe/install/journal.json";
+
 /// Checks in until nothing is pending.
 #[track_caller]
 pub fn recover(site: &Site) {
     for _ in 0..6 {
         site.check_in();
-        if !site.gateway.root().has("var/lib/gwe/install/journal.json") {
+        if !site.gateway.root().has(JOURNAL) {
             return;
         }
     }
-    panic!("it never comes to an end: {}", site.gateway.root().read("var/lib/gwe/install/journal.json"));
+    panic!("it never comes to an end: {}", site.gateway.root().read(JOURNAL));
 }
-
-const JOURNAL: &str = "var/lib/gwe/install/journal.json";
 
 /// How often a verdict stands in all reports together.
 fn verdicts(site: &Site, verdict: &str) -> usize {
@@ -86,34 +87,33 @@ pub const MOMENTS: [&str; 12] = [
     "app.v2.tar.gz: settling → done",
 ];
 
-/// So many sites go through them side by side.
+/// So many sites go through moments side by side: most of the time is spent waiting.
 const LANES: usize = 6;
 
-#[test]
-fn killed_in_every_state_an_update_happens_once_and_is_reported_once() {
-    // Sites side by side: most of the time is spent waiting.
-    let lanes: Vec<_> = (0..LANES)
-        .map(|lane| {
-            thread::spawn(move || {
-                for moment in MOMENTS.iter().skip(lane).step_by(LANES) {
-                    let Some(site) = Site::hosted() else { return };
-                    site.install("app.v1.tar.gz", &worker_app("one"));
-                    site.deploy("app.v2.tar.gz", &worker_app("two"));
-                    assert!(kill_at(&site, moment), "{moment} was not reached");
-                    recover(&site);
-                    assert_eq!(verdicts(&site, "[gwe] installed app v2 in N s"), 1, "{moment}: {:#?}", site.reports());
-                    assert!(site.ctl_status("app").contains("RUNNING"), "{moment}: {}", site.ctl_status("app"));
-                    assert_eq!(site.reported("app")["version"], "2", "{moment}");
-                    let exe = fs::read_link(format!("/proc/{}/exe", site.pid("app"))).unwrap();
-                    assert_eq!(exe, site.gateway.root().path("var/lib/gwe/apps/app/b/worker"), "{moment}");
-                    is_tidy(&site, "app");
-                }
-            })
-        })
-        .collect();
+/// Tests each of these moments.
+pub fn at_each(moments: &'static [&'static str], test: fn(&str)) {
+    let in_lane = move |lane| moments.iter().skip(lane).step_by(LANES).for_each(|moment| test(moment));
+    let lanes: Vec<_> = (0..LANES).map(|lane| thread::spawn(move || in_lane(lane))).collect();
     for lane in lanes {
         lane.join().expect("see above");
     }
+}
+
+#[test]
+fn killed_in_every_state_an_update_happens_once_and_is_reported_once() {
+    at_each(&MOMENTS, |moment| {
+        let Some(site) = Site::hosted() else { return };
+        site.install("app.v1.tar.gz", &worker_app("one"));
+        site.deploy("app.v2.tar.gz", &worker_app("two"));
+        assert!(kill_at(&site, moment), "{moment} was not reached");
+        recover(&site);
+        assert_eq!(verdicts(&site, "[gwe] installed app v2 in N s"), 1, "{moment}: {:#?}", site.reports());
+        assert!(site.ctl_status("app").contains("RUNNING"), "{moment}: {}", site.ctl_status("app"));
+        assert_eq!(site.reported("app")["version"], "2", "{moment}");
+        let exe = fs::read_link(format!("/proc/{}/exe", site.pid("app"))).unwrap();
+        assert_eq!(exe, site.gateway.root().path("var/lib/gwe/apps/app/b/worker"), "{moment}");
+        is_tidy(&site, "app");
+    });
 }
 
 #[test]

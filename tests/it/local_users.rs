@@ -109,6 +109,16 @@ fn gmq_tells_a_cik_to_root_and_to_who_named_the_device_first() {
     }
 }
 
+/// A point for each of as many devices as gmq knows, and more; then the end of the connection.
+fn requests_of_invented_devices() -> String {
+    let of_device = |n| {
+        format!(
+            "POST /onep:v1/stack/alias/a HTTP/1.1\r\nX-Exosite-VMS: p p invented-{n}\r\nContent-Length: 3\r\n\r\n1=1"
+        )
+    };
+    (0..600).map(of_device).collect::<String>() + "GET /status HTTP/1.1\r\nConnection: close\r\n\r\n"
+}
+
 #[test]
 fn devices_that_one_user_invents_keep_nobody_out() {
     if !may_become_nobody() {
@@ -117,12 +127,7 @@ fn devices_that_one_user_invents_keep_nobody_out() {
     let murano = Murano::with(|options| options.open = false);
     murano.server().platform().store.add_device("real").unwrap();
     let gmq = Gmq::start(&murano.url());
-    // As many as gmq knows, and more, each with a point that waits.
-    let requests: String = (0..600)
-        .map(|n| format!("POST /onep:v1/stack/alias/a HTTP/1.1\r\nX-Exosite-VMS: p p invented-{n}\r\nContent-Length: 3\r\n\r\n1=1"))
-        .collect();
-    let last = "GET /status HTTP/1.1\r\nConnection: close\r\n\r\n";
-    let file = gmq.gateway().root().write("requests", requests + last);
+    let file = gmq.gateway().root().write("requests", requests_of_invented_devices());
     open_up(gmq.gateway().root().root());
     use std::os::unix::process::CommandExt;
     let mut command = Command::new("bash");
@@ -179,10 +184,7 @@ fn the_whole_list_as_user_nobody_keeps_nobody_waiting_and_tells_nothing() {
         let text = std::fs::read(opened).unwrap_or_default();
         assert!(!String::from_utf8_lossy(&text).contains(&cik), "{opened} tells the CIK");
     }
-    let requests: String = (0..600)
-        .map(|n| format!("POST /onep:v1/stack/alias/a HTTP/1.1\r\nX-Exosite-VMS: p p invented-{n}\r\nContent-Length: 3\r\n\r\n1=1"))
-        .collect();
-    let file = gmq.gateway().root().write("requests", requests + "GET /status HTTP/1.1\r\nConnection: close\r\n\r\n");
+    let file = gmq.gateway().root().write("requests", requests_of_invented_devices());
     let mut crowd = Command::new("bash");
     std::os::unix::process::CommandExt::uid(&mut crowd, NOBODY);
     crowd.args(["-c", CROWD, &gmq.port().to_string()]).arg(file);

@@ -1,14 +1,13 @@
 //! Apps that are taken away, and orders that are taken back: docs/spec/failures.md, F5.
 
 use crate::ddi::unit;
-use gwe_tests::harness::{wait_until, worker_app, Signer, Site, Tarball, PATIENCE, SN};
+use crate::killed::{at_each, kill_at, recover, JOURNAL};
+use gwe_tests::harness::{worker_app, Signer, Site, Tarball, SN};
 use gwe_tests::murano::endpoint::Endpoint;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
-use std::thread;
 
-const JOURNAL: &str = "var/lib/gwe/install/journal.json";
 /// Says that it ran, by whom it is called, and whether the app runs still.
 const UNINSTALL: &str = "#!/bin/sh\necho bye $GWE_APP_NAME $GWE_APP_VERSION; pwd >> $GWE_ROOT/uninstalled\n";
 
@@ -30,18 +29,6 @@ fn traces(site: &Site) -> Vec<String> {
         traces.push("its record".into());
     }
     traces
-}
-
-/// Checks in until nothing is pending.
-#[track_caller]
-fn recover(site: &Site) {
-    for _ in 0..8 {
-        site.check_in();
-        if !site.gateway.root().has(JOURNAL) {
-            return;
-        }
-    }
-    panic!("it never comes to an end: {}", site.gateway.root().read(JOURNAL));
 }
 
 #[test]
@@ -200,33 +187,18 @@ const MOMENTS: [&str; 8] = [
 /// hawkbit#381, thin-edge#3149: whatever the moment of the kill, the app is gone in the end, and that is told.
 #[test]
 fn killed_at_any_moment_it_is_gone_and_that_is_told_once() {
-    let lanes: Vec<_> = (0..4)
-        .map(|lane| {
-            thread::spawn(move || {
-                for moment in MOMENTS.iter().skip(lane).step_by(4) {
-                    let Some(site) = Site::hosted() else { return };
-                    site.install("app.v1.tar.gz", &removable("one"));
-                    order(&site, r#"{"remove": ["app"]}"#);
-                    // Its report is refused: one that is acknowledged and not yet noted is sent again.
-                    site.murano.faults(&["write:pass*1", "write:refuse"]);
-                    let mut check_in = site.gateway.start("gwe", &["--once"]);
-                    wait_until(moment, PATIENCE, || check_in.log().contains(moment) || !check_in.is_running());
-                    assert!(check_in.log().contains(moment), "{moment} was not reached: {}", check_in.log());
-                    check_in.kill();
-                    site.murano.clear_faults();
-                    recover(&site);
-                    assert_eq!(traces(&site), [""; 0], "{moment}");
-                    assert!(site.ctl_status("app").contains("no such"), "{moment}: {}", site.ctl_status("app"));
-                    let told = |report: &String| report.contains("[gwe] removed app v1 in N s");
-                    let reports = site.reports();
-                    assert_eq!(reports.iter().filter(|report| told(report)).count(), 1, "{moment}: {reports:#?}");
-                }
-            })
-        })
-        .collect();
-    for lane in lanes {
-        lane.join().expect("see above");
-    }
+    at_each(&MOMENTS, |moment| {
+        let Some(site) = Site::hosted() else { return };
+        site.install("app.v1.tar.gz", &removable("one"));
+        order(&site, r#"{"remove": ["app"]}"#);
+        assert!(kill_at(&site, moment), "{moment} was not reached");
+        recover(&site);
+        assert_eq!(traces(&site), [""; 0], "{moment}");
+        assert!(site.ctl_status("app").contains("no such"), "{moment}: {}", site.ctl_status("app"));
+        let told = |report: &String| report.contains("[gwe] removed app v1 in N s");
+        let reports = site.reports();
+        assert_eq!(reports.iter().filter(|report| told(report)).count(), 1, "{moment}: {reports:#?}");
+    });
 }
 
 #[test]

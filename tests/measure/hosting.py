@@ -89,31 +89,16 @@ def script(path, text):
     path.chmod(0o755)
 
 
-def runit(folder, programs):
-    if not shutil.which("runsvdir"):
-        return None
-    for name, command in programs.items():
-        script(folder / "service" / name / "run", f"exec 2>&1; exec {command}")
-        script(folder / "service" / name / "log/run", f"mkdir -p {folder}/{name}; exec svlogd {folder}/{name}")
-    return Supervisor("runit", ["runsvdir", folder / "service"], folder)
-
-
-def s6(folder, programs):
-    if not shutil.which("s6-svscan"):
-        return None
-    for name, command in programs.items():
-        script(folder / "service" / name / "run", f"exec 2>&1; exec {command}")
-        script(folder / "service" / name / "log/run", f"exec s6-log n10 s50000000 {folder}/{name}")
-    return Supervisor("s6", ["s6-svscan", folder / "service"], folder)
-
-
-def daemontools(folder, programs):
-    if not shutil.which("svscan"):
-        return None
-    for name, command in programs.items():
-        script(folder / "service" / name / "run", f"exec 2>&1; exec {command}")
-        script(folder / "service" / name / "log/run", f"exec multilog s16777215 n10 {folder}/{name}")
-    return Supervisor("daemontools", ["svscan", folder / "service"], folder)
+def scanned(title, scanner, logger):
+    """One of daemontools' family: it scans a folder of services, each with another that takes its log; `logger` goes on with its folder."""
+    def make(folder, programs):
+        if not shutil.which(scanner):
+            return None
+        for name, command in programs.items():
+            script(folder / "service" / name / "run", f"exec 2>&1; exec {command}")
+            script(folder / "service" / name / "log/run", f"mkdir -p {folder}/{name}; exec {logger} {folder}/{name}")
+        return Supervisor(title, [scanner, folder / "service"], folder)
+    return make
 
 
 def monit(folder, programs):
@@ -131,7 +116,13 @@ def monit(folder, programs):
     return process
 
 
-PEERS = {"supervisord": real, "runit": runit, "s6": s6, "daemontools": daemontools, "monit": monit}
+PEERS = {
+    "supervisord": real,
+    "runit": scanned("runit", "runsvdir", "svlogd"),
+    "s6": scanned("s6", "s6-svscan", "s6-log n10 s50000000"),
+    "daemontools": scanned("daemontools", "svscan", "multilog s16777215 n10"),
+    "monit": monit,
+}
 
 
 def started(table, gwe, scratch, what, programs, peers):
