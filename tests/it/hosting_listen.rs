@@ -3,6 +3,7 @@
 
 use gwe::format::xmlrpc::Param;
 use gwe_tests::harness::{agent_binary, announce_skip, call, wait_until, Background, Scratch};
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::Duration;
@@ -36,10 +37,12 @@ impl Hosted {
         }
         let root = Scratch::new();
         symlink(agent_binary(), root.path("supervisord")).unwrap();
+        // Beside a pid file there the link lies by which another core is brought.
+        fs::create_dir(root.path("run")).unwrap();
         for (name, text) in scripts {
             root.write(name, [HEAR, text].concat().replace("{root}", &root.root().to_string_lossy()));
         }
-        let text = "[supervisord]\nlogfile = {root}/log\npidfile = {root}/pid\nchildlogdir = {root}\n\
+        let text = "[supervisord]\nlogfile = {root}/log\npidfile = {root}/run/pid\nchildlogdir = {root}\n\
                     [unix_http_server]\nfile = {root}/sock\n\
                     [rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n";
         let file = root.write("conf", [text, configuration].concat().replace("{root}", &root.root().to_string_lossy()));

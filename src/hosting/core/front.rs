@@ -8,7 +8,9 @@ use super::own::{Core, Front, FD_CONFIGURATION, FD_FRONTS, FD_SERVERS, FD_STATE,
 use super::protocol::Reply;
 use super::run::KIND_FRONT;
 use super::spawn_error::{errno_name, Number};
-use super::system::{ask, close, facts_of_open, move_to, open, Answer, Path, O_RDONLY};
+use super::system::{
+    ask, close, facts_of_open, high_until_exec, is_hung_up, move_to, open, Answer, Path, O_CLOEXEC, O_RDONLY,
+};
 use super::wire::Fixed;
 
 const AF_UNIX: usize = 1;
@@ -28,12 +30,26 @@ pub fn accept(core: &mut Core, server: usize) {
     };
     let settings = core.store.settings();
     let Some((_, server_settings)) = listen::servers(&settings).nth(server) else { return };
-    // SAFETY: nobody asks who it is.
-    let connection = unsafe { ask(number::ACCEPT4, &[(FD_SERVERS + server as i32) as usize, 0, 0, 0]) };
+    // SAFETY: nobody asks who it is. A core that takes over knows nothing of it, so it does not get it.
+    let connection = unsafe { ask(number::ACCEPT4, &[(FD_SERVERS + server as i32) as usize, 0, 0, O_CLOEXEC]) };
     if let Ok(connection) = connection.map(|fd| fd as i32) {
         start(core, place, &[b"serve", server_settings.section], connection);
-        close(connection);
+        keep(core, place, connection);
     }
+}
+
+/// Kept as long as its front end says something: whether the client is still there is looked at before each act.
+fn keep(core: &mut Core, place: usize, connection: i32) {
+    match core.fronts.get_mut(place).filter(|front| front.is_open) {
+        Some(front) => front.client = high_until_exec(connection).unwrap_or(0),
+        None => close(connection),
+    }
+}
+
+/// Whether nobody is there any more for whom something could be done: what a client that was killed has asked for must not be done behind what
+/// the next one asks. One that has only said its last word still waits for its answer. Of a connection over a network that cannot be told apart.
+pub fn is_for_nobody(core: &Core, place: usize) -> bool {
+    core.fronts.get(place).is_some_and(|front| front.client > 0 && is_hung_up(front.client))
 }
 
 /// Somebody has to read the configuration anew.
@@ -95,6 +111,10 @@ pub fn hang_up(core: &mut Core, place: usize) {
     let Some(front) = core.fronts.get_mut(place) else { return };
     front.is_open = false;
     front.watches = false;
+    if front.client > 0 {
+        close(front.client);
+        front.client = 0;
+    }
     let is_unknown = front.pid == UNKNOWN;
     let fixed = FD_FRONTS + place as i32;
     core.unwatch(fixed);
@@ -144,7 +164,7 @@ pub fn adopt(core: &mut Core) {
         if facts_of_open(fixed).is_ok() {
             if let Some(front) = core.fronts.get_mut(place) {
                 // Told at once: whether it watched is not known, either.
-                *front = Front { pid: UNKNOWN, is_open: true, watches: true, told: 0 };
+                *front = Front { pid: UNKNOWN, is_open: true, watches: true, ..Front::default() };
             }
             core.watch(fixed, KIND_FRONT, place as u32);
         }

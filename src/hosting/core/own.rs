@@ -33,6 +33,8 @@ pub struct Front {
     pub pid: i32,
     /// Whether its socket is still open.
     pub is_open: bool,
+    /// The connection that it serves; 0: none, or one that came before this core.
+    pub client: i32,
     pub watches: bool,
     /// `Header::changes` as it was last told.
     pub told: u32,

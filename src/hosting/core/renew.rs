@@ -1,13 +1,19 @@
 //! A newer core takes over: the same process, the same descriptors by the same numbers, the same shared memory. No program notices.
 
 use super::child::exec;
-use super::log::{line, ERRO, INFO};
+use super::log::{line, CRIT, ERRO, INFO};
 use super::own::{Core, Surroundings, FD_STATE};
 use super::state::{GroupRecord, Header, ProcessRecord, LAYOUT, MAGIC, ONE_FAULT};
 use super::store::Store;
-use super::system::{exit, facts_of, facts_of_open, may_run, pid, pread, Answer, PathBuffer, EACCES, EINVAL};
+use super::system::{
+    close, exit, facts_of, facts_of_open, may_run, move_to, open, pid, pread, write, Answer, Path, PathBuffer, EACCES,
+    EINVAL, O_RDONLY,
+};
 use super::{front, kept, listen, output, pool, reap, start};
 
+/// The file of the core before, and the same once a newer one has gone back to it.
+const FD_BEFORE: i32 = 6;
+const FD_BACK: i32 = 7;
 /// What a core ends with that can go on no more.
 const FAULT: u32 = 70;
 /// So often a core that has a fault goes on all the same.
@@ -28,9 +34,11 @@ pub fn go_on_as(core: &Core, path: &PathBuffer) {
     line(&core.store, INFO, &[b"going on as ", path.bytes()]);
     let around = core.surroundings;
     kept::save(core);
+    leave_the_way_back();
     // The argument's text is the same, so the process keeps its name.
     let why = exec(path.path().pointer(), around.arguments as usize, around.environment as usize);
     kept::forget();
+    close(FD_BEFORE);
     let mut number = super::spawn_error::Number::of(why);
     let why = super::spawn_error::errno_name(why, &mut number);
     line(&core.store, ERRO, &[b"cannot go on as ", path.bytes(), b": ", why]);
@@ -49,10 +57,12 @@ pub fn taken_over(around: Surroundings) -> Option<Core> {
         && header.group_size as usize == GroupRecord::SIZE
         && header.process_size as usize == ProcessRecord::SIZE;
     let size = facts_of_open(FD_STATE).ok()?.size as usize;
-    let store = Store::adopt(size).ok()?;
     if !is_known {
-        go_back(&store, around);
+        go_back(header.layout == LAYOUT, size, around);
     }
+    let store = Store::adopt(size).ok()?;
+    let came_back = facts_of_open(FD_BACK).is_ok();
+    [FD_BEFORE, FD_BACK].into_iter().for_each(close);
     store.header().sequence &= !1;
     let mut core = start::empty(around, store);
     start::prepare(&mut core);
@@ -68,18 +78,33 @@ pub fn taken_over(around: Surroundings) -> Option<Core> {
     for place in core.store.processes() {
         output::watch(&core, place);
     }
-    line(&core.store, INFO, &[b"goes on with all that was there"]);
+    match came_back {
+        true => line(&core.store, ERRO, &[b"the newer core does not know this one's memory: this one goes on with all that was there"]),
+        false => line(&core.store, INFO, &[b"goes on with all that was there"]),
+    }
     // What ended in between was told to nobody.
     reap::reap_all(&mut core);
     Some(core)
 }
 
-/// The core that was here before knows this memory.
-fn go_back(store: &Store, around: Surroundings) {
-    line(store, ERRO, &[b"this core does not know the memory of the one before; that goes on"]);
-    if let Some(path) = PathBuffer::of(&[store.settings().core]) {
-        exec(path.path().pointer(), around.arguments as usize, around.environment as usize);
+/// The file of the core that is here now, for one that does not know what it left; without /proc there is no way back.
+fn leave_the_way_back() {
+    if let Some(Ok(own)) = Path::of(b"/proc/self/exe\0").map(|path| open(path, O_RDONLY, 0)) {
+        let _ = move_to(own, FD_BEFORE);
     }
+}
+
+/// The core that was here before knows this memory; nothing in it is touched, since nothing in it is known. Gone back once, or not to be gone back,
+/// this is the end, and whatever keeps the daemon starts it anew.
+fn go_back(has_known_header: bool, size: usize, around: Surroundings) -> ! {
+    if move_to(FD_BEFORE, FD_BACK).is_ok() {
+        exec(b"/proc/self/fd/7\0".as_ptr() as usize, around.arguments as usize, around.environment as usize);
+    }
+    const WHY: &[u8] = b"this core does not know the memory of the one before, and there is no way back to that: the end";
+    if let (true, Ok(store)) = (has_known_header, Store::adopt(size)) {
+        line(&store, CRIT, &[WHY]);
+    }
+    let _ = write(2, WHY);
     exit(FAULT)
 }
 

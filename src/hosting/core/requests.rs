@@ -2,7 +2,7 @@
 
 use super::arch::number;
 use super::definition::Configuration;
-use super::front::{hang_up, say};
+use super::front::{hang_up, is_for_nobody, say};
 use super::life::{happens, send};
 use super::log;
 use super::memory::{memory_file, set_size, Piece};
@@ -21,7 +21,7 @@ const SCM_RIGHTS: u32 = 1;
 pub fn take(core: &mut Core, place: usize) -> bool {
     let buffer = for_packets();
     match receive(FD_FRONTS + place as i32, buffer) {
-        Ok((0, fd)) => {
+        Ok((count, fd)) if count == 0 || is_for_nobody(core, place) => {
             close(fd);
             hang_up(core, place);
             false

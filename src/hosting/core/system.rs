@@ -216,14 +216,24 @@ pub fn facts_of_open(fd: i32) -> Answer<Facts> {
 }
 
 const F_DUPFD: usize = 0;
+const F_DUPFD_CLOEXEC: usize = 1030;
 const F_GETFL: usize = 3;
 const F_SETFL: usize = 4;
 
 /// The same descriptor with a number out of the way of those that are fixed.
 pub fn high(fd: i32) -> Answer<i32> {
+    move_up(fd, F_DUPFD)
+}
+
+/// The same for one that no other program gets.
+pub fn high_until_exec(fd: i32) -> Answer<i32> {
+    move_up(fd, F_DUPFD_CLOEXEC)
+}
+
+fn move_up(fd: i32, how: usize) -> Answer<i32> {
     const FIRST_FREE: usize = 64;
     // SAFETY: no memory.
-    let moved = unsafe { ask(number::FCNTL, &[fd as usize, F_DUPFD, FIRST_FREE]) };
+    let moved = unsafe { ask(number::FCNTL, &[fd as usize, how, FIRST_FREE]) };
     close(fd);
     moved.map(|fd| fd as i32)
 }
@@ -329,21 +339,31 @@ pub fn exit(status: u32) -> ! {
 /// Waits until the descriptor can be written, for so many milliseconds at most.
 pub fn wait_to_write(fd: i32, ms: u32) -> bool {
     const POLLOUT: u32 = 4;
-    wait_for(fd, POLLOUT, ms)
+    wait_for(fd, POLLOUT, ms).is_some()
 }
 
 /// The same until it can be read.
 pub fn wait_to_read(fd: i32, ms: u32) -> bool {
     const POLLIN: u32 = 1;
-    wait_for(fd, POLLIN, ms)
+    wait_for(fd, POLLIN, ms).is_some()
 }
 
-fn wait_for(fd: i32, what: u32, ms: u32) -> bool {
-    // Descriptor, and what is asked in the lower half of the second word.
+/// Whether the other side of a connection is there no more, for both directions.
+pub fn is_hung_up(fd: i32) -> bool {
+    const POLLERR: u32 = 8;
+    const POLLHUP: u32 = 16;
+    wait_for(fd, 0, 0).is_some_and(|what| what & (POLLERR | POLLHUP) != 0)
+}
+
+/// What has come.
+fn wait_for(fd: i32, what: u32, ms: u32) -> Option<u32> {
+    // Descriptor, and what is asked in the lower half of the second word; the answer comes in the upper.
     let mut asked = [fd as u32, what];
     let (s, ns) = ((ms / 1000) as usize, (ms % 1000) as usize * 1_000_000);
     let time = [s, ns];
     // SAFETY: one record, and a time in words of the machine.
     let ready = unsafe { ask(number::PPOLL, &[asked.as_mut_ptr() as usize, 1, time.as_ptr() as usize, 0, 8]) };
-    ready == Ok(1)
+    // SAFETY: the kernel wrote here, behind the compiler's back.
+    let answered = unsafe { (&asked as *const [u32; 2]).read_volatile() };
+    (ready == Ok(1)).then_some(answered[1] >> 16)
 }
