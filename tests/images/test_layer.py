@@ -73,7 +73,17 @@ class Layer(unittest.TestCase):
             self.assertIn(wanted, text.lower())
         self.assertRegex(text, r"[^@\s]+@[^@\s]+")
         self.assertNotIn("readme", text.lower())
-        self.assertTrue((LAYER / "SECURITY.md").read_text())
+
+    def test_no_address_for_vulnerabilities_pretends_to_be_real(self):
+        text = (LAYER / "SECURITY.md").read_text()
+        self.assertNotRegex(text, r"\.example\b|[^@\s]+@[^@\s]+|https?://", "nobody would read what is sent there")
+        self.assertIn("Who ships this layer in a product puts here the address", text)
+        security = (sandbox.REPOSITORY / "docs/security.md").read_text()
+        self.assertNotRegex(security, r"\.example\b")
+        self.assertIn("the address in `meta-gwe/SECURITY.md`, which whoever ships the product sets", security)
+        # What the CRA asks of who ships it, and where docs/security.md says it.
+        for wanted in ("## Support, and vulnerabilities", "### What is built in", "### A release, byte for byte"):
+            self.assertIn(f"\n{wanted}\n", security)
 
     def test_the_kas_files_fit_the_schema_and_the_layer(self):
         schema = json.loads((pathlib.Path(kas.__file__).parent / "schema-kas.json").read_text())
