@@ -14,7 +14,8 @@ hawkbit-test:
 			-DoutputDirectory=target/hawkbit -Dmdep.useBaseVersion=true >/dev/null 2>&1 || \
 			{ echo "skipped: hawkbit-test needs org.eclipse.hawkbit:hawkbit-update-server:$(HAWKBIT), which Maven could not bring"; exit 0; }; \
 	fi; \
-	tools/cargo.sh build --quiet --locked --no-default-features --features ddi && tests/hawkbit/stories.py target/debug/gwe "$(HAWKBIT_JAR)"
+	tools/cargo.sh build --quiet --locked --no-default-features --features ddi,developer-tools && \
+	tests/hawkbit/stories.py target/debug/gwe "$(HAWKBIT_JAR)"
 
 goosebit-test:
 	@if $(MAKE) --silent $(GOOSEBIT)/ready; then \
