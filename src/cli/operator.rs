@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::output;
 use crate::config::{Cik, Config, ConfigError, Setting, Which};
+use crate::install::asked::AskedName;
 use crate::install::local::{self, LocalError, Report};
-use crate::install::{forget, journal, trust};
+use crate::install::{forget, trust};
 use crate::queue;
 use crate::sys::net;
 
@@ -124,7 +125,8 @@ pub fn forget(config: &Config, app: &str) -> u8 {
         return 2;
     }
     // Who pastes the tarball's name means its app.
-    let app = journal::app_of(app);
+    let name = AskedName::new(app);
+    let app = name.app();
     match forget::forget(config, app) {
         Ok(lines) if lines.is_empty() => print(&["nothing is held against ", app, "\n"].concat()),
         Ok(lines) => print(&lines.iter().flat_map(|line| ["forgotten: ", line, "\n"]).collect::<String>()),

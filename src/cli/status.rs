@@ -79,7 +79,7 @@ fn gather(config: &Config) -> Status {
     let agents = Agents::load(config.paths());
     let journal = Journal::read(&journal::path(&config.paths().state()));
     let pending = journal.jobs.iter().map(|job| Pending {
-        tarball: job.name.clone(),
+        tarball: job.name.to_string(),
         state: job.state_name().to_string(),
         received: job.received,
         size: job.content.map(|content| content.size),

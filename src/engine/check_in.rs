@@ -112,7 +112,7 @@ fn exchange<'g>(backend: &'g dyn Backend, charge: Charge, mut gateway: Gateway<'
     }
     renew::bring_core_along(gateway.config.paths(), gateway.supervisor);
     match gateway.journal.jobs.iter().find(|job| job.state.needs_network()) {
-        Some(job) => Err(CheckInError::Unfinished(job.name.clone())),
+        Some(job) => Err(CheckInError::Unfinished(job.name.to_string())),
         None => Ok(()),
     }
 }

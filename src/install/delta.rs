@@ -43,7 +43,7 @@ impl Job {
     pub(super) fn offer(&mut self, mut beside: Vec<Beside>) {
         let base = |delta: &Beside| {
             let name = DeltaName::parse(&delta.name).ok()?;
-            (name.tarball().to_string() == self.name).then(|| name.base().to_string())
+            (self.name == *name.tarball().to_string()).then(|| name.base().to_string())
         };
         beside.retain(|delta| base(delta).is_some());
         beside.truncate(MAX_BASES);

@@ -4,8 +4,8 @@
 //! Invariant: only failures are forgotten. What a signature, a hash or a name forbids stays forbidden.
 
 use super::agent::{self, Agents};
+use super::asked::AskedName;
 use super::gateway::Gateway;
-use super::journal::app_of;
 use super::local::{self, LocalError};
 use super::lock;
 use super::registry::{self, Refused, Registry};
@@ -20,7 +20,7 @@ impl Gateway<'_> {
     /// Forgets what is held against a tarball of that name. Where the disk does not take it, this try goes on all the same.
     pub(super) fn forgive(&mut self, name: &TarballName) {
         let tarball = name.to_string();
-        let forgiven = self.registry.forgive(|refused| refused.tarball == tarball);
+        let forgiven = self.registry.forgive(|refused| refused.tarball == *tarball);
         let saved = if forgiven.is_empty() { Ok(()) } else { self.save_registry() };
         let is_agent = name.app() == agent::APP;
         let is_it = |version: &str| is_agent && version == name.version();
@@ -41,20 +41,20 @@ pub fn forget(config: &Config, app: &str) -> Result<Vec<String>, LocalError> {
     let path = registry::path(&paths.state());
     let mut registry = Registry::load(&path);
     let is_meant = |name: &str| app == ALL || app == name;
-    let forgiven = registry.forgive(|refused| is_meant(app_of(&refused.tarball)));
+    let forgiven = registry.forgive(|refused| is_meant(refused.tarball.app()));
     // What the image brought and could not be installed: it is there to be tried again.
     let apps = paths.apps();
     let known: Vec<String> = registry.apps.iter().map(|app| app.name.clone()).collect();
     let is_missing = |name: &str| known.iter().all(|known| known != name) && !apps.join(name).exists();
-    let (again, factory): (Vec<String>, _) =
-        registry.factory.drain(..).partition(|tarball| is_meant(app_of(tarball)) && is_missing(app_of(tarball)));
+    let (again, factory): (Vec<AskedName>, _) =
+        registry.factory.drain(..).partition(|tarball| is_meant(tarball.app()) && is_missing(tarball.app()));
     registry.factory = factory;
     if !forgiven.is_empty() || !again.is_empty() {
         registry.save(&path).map_err(LocalError::File)?;
     }
     let dropped = forgive_agent(paths, |_| is_meant(agent::APP)).map_err(LocalError::File)?;
     let lines = forgiven.iter().map(told).chain(dropped);
-    Ok(lines.chain(again.into_iter().map(|tarball| format!("{tarball}: the image's, not installed"))).collect())
+    Ok(lines.chain(again.into_iter().map(|tarball| [&tarball, ": the image's, not installed"].concat())).collect())
 }
 
 fn told(refused: &Refused) -> String {

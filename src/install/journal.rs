@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use miniserde::{json, Deserialize, Serialize};
 
+use super::asked::AskedName;
 use super::ordered::Numbered;
 use super::request::{self, Entry};
 use super::state::{after_crash, State};
@@ -31,8 +32,8 @@ const MAX_REMARKS: usize = 16;
 /// One app to install.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
-    /// The tarball's name, as asked for.
-    pub name: String,
+    /// The tarball's name, as asked for; a removal's is the app's.
+    pub name: AskedName,
     /// A file of the gateway to install from, instead of the content area.
     pub file: Option<String>,
     /// Whether the app is to be taken away: its version, empty as long as none is known ([`remove`](super::remove)). An older agent has
@@ -129,7 +130,7 @@ impl Job {
     #[must_use]
     pub fn new(entry: Entry) -> Job {
         Job {
-            name: entry.name,
+            name: AskedName::new(entry.name),
             file: None,
             removes: None,
             factory: false,
@@ -315,9 +316,9 @@ impl Journal {
     /// too much is waiting already.
     pub fn add(&mut self, mut jobs: Vec<Job>) -> bool {
         for job in &mut jobs {
-            let app = app_of(&job.name).to_string();
+            let app = job.name.app().to_string();
             let held: Vec<bool> = self.jobs.iter().map(|old| self.is_held(old)).collect();
-            let waits = |old: &Job, held: bool| (old.state.needs_network() || held) && app_of(&old.name) == app;
+            let waits = |old: &Job, held: bool| (old.state.needs_network() || held) && old.name.app() == app;
             let mut olds = self.jobs.iter().zip(&held).filter(|(old, held)| waits(old, **held));
             if let Some((same, _)) = olds.find(|(old, _)| old.asks_for_the_same(job)) {
                 let (order, link, beside, force) = (job.order.take(), job.link.take(), job.beside.take(), job.force);
@@ -390,11 +391,11 @@ impl Journal {
         let ready = |job: &Job| !job.state.is_terminal() && can(job) && !self.is_held(job);
         (0..self.jobs.len()).find(|index| {
             let job = &self.jobs[*index];
-            let app = app_of(&job.name);
+            let app = job.name.app();
             // What cannot be worked on here at all, as a download without a network, keeps nobody back: who installs by hand does it
             // now. Nor does what is kept for an order to come, unless it was cut off in a slot, which the other would be given.
             let rests = |old: &Job| !can(old) || (self.is_held(old) && old.slot.is_empty());
-            let is_first = |old: &Job| old.state.is_terminal() || app_of(&old.name) != app || rests(old);
+            let is_first = |old: &Job| old.state.is_terminal() || old.name.app() != app || rests(old);
             ready(job) && waiting.iter().all(|other| other != app) && self.jobs[..*index].iter().all(is_first)
         })
     }
@@ -410,7 +411,7 @@ fn is_told(job: &Job) -> bool {
 pub fn is_at_work(state: &Path) -> bool {
     let is_its = |job: &Job| match job.state {
         State::Installing => true,
-        State::Settling | State::RollingBack => app_of(&job.name) != super::agent::APP,
+        State::Settling | State::RollingBack => job.name.app() != super::agent::APP,
         _ => false,
     };
     Journal::read(&path(state)).jobs.iter().any(is_its)
@@ -426,11 +427,6 @@ pub fn path(state: &Path) -> PathBuf {
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Option<Journal> {
     state_file::parse(bytes)
-}
-
-/// The app that a tarball's name is about, whether or not it is a good one.
-pub fn app_of(name: &str) -> &str {
-    name.split_once(".v").map_or(name, |(app, _)| app)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::gateway::Gateway;
-use super::journal::{app_of, Job, Journal};
+use super::journal::{Job, Journal};
 use super::registry::{self, Registry};
 use super::state::State;
 use super::{lock, status};
@@ -100,8 +100,7 @@ impl Gateway<'_> {
         if self.has_lost_its_registry() {
             // What is there may be newer than what the image brings: it must not be put over it.
             let apps = self.config.paths().apps();
-            let (there, new): (Vec<_>, _) =
-                jobs.into_iter().partition(|job: &Job| apps.join(app_of(&job.name)).exists());
+            let (there, new): (Vec<_>, _) = jobs.into_iter().partition(|job: &Job| apps.join(job.name.app()).exists());
             jobs = new;
             if !there.is_empty() {
                 self.registry.factory.extend(there.into_iter().map(|job: Job| job.name));

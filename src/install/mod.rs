@@ -4,6 +4,7 @@
 
 pub mod agent;
 mod app_log;
+pub mod asked;
 pub mod cuts;
 mod delta;
 mod digest;
@@ -58,7 +59,7 @@ impl Gateway<'_> {
         let mut waiting: Vec<String> = Vec::new();
         while let Some(index) = self.journal.next_job(self.cloud.is_some(), &waiting) {
             let Some(mut job) = self.journal.jobs.get(index).cloned() else { return Ok(()) };
-            let app = journal::app_of(&job.name).to_string();
+            let app = job.name.app().to_string();
             if self.on_trial && (app != agent::APP || job.state != state::State::Settling) {
                 waiting.push(app);
                 continue;

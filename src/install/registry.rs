@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use miniserde::{json, Deserialize, Serialize};
 
-use super::journal::{app_of, Content};
+use super::asked::AskedName;
+use super::journal::Content;
 use super::state_file;
 use crate::app::TarballName;
 use crate::sys::file::{self, FileError};
@@ -42,7 +43,7 @@ pub struct App {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// The tarball's name.
-    pub tarball: String,
+    pub tarball: AskedName,
     /// Its SHA-256, in hex.
     pub sha256: String,
     /// Its size and upload time, by which it is known again without a download; `None`: it came from disk.
@@ -68,7 +69,7 @@ pub struct Registry {
     /// Contents that are not taken again.
     pub refused: Vec<Refused>,
     /// Factory tarballs whose install was concluded, well or badly.
-    pub factory: Vec<String>,
+    pub factory: Vec<AskedName>,
     /// Signed apps that were taken away: an older signature of theirs is no way back. An older agent does not know this.
     pub removed: Option<Vec<Removed>>,
 }
@@ -123,14 +124,14 @@ impl Registry {
 
     /// Remembers that this content is bad as it came; the second time it is not taken again.
     pub fn suspect(&mut self, tarball: &str, sha256: String, content: Option<Content>, why: &str) {
-        let seen = self.refused.iter().any(|r| r.tarball == tarball && r.sha256 == sha256);
+        let seen = self.refused.iter().any(|r| r.tarball == *tarball && r.sha256 == sha256);
         self.remember(tarball, sha256, content, why, Some(!seen));
     }
 
     fn remember(&mut self, tarball: &str, sha256: String, content: Option<Content>, why: &str, suspect: Option<bool>) {
-        self.refused.retain(|r| !(r.tarball == tarball && r.sha256 == sha256));
+        self.refused.retain(|r| !(r.tarball == *tarball && r.sha256 == sha256));
         self.refused.push(Refused {
-            tarball: tarball.to_string(),
+            tarball: AskedName::new(tarball),
             sha256,
             content,
             why: Some(why.chars().take(MAX_WHY).collect()),
@@ -144,7 +145,7 @@ impl Registry {
     pub fn remove(&mut self, name: &str) {
         let signed_at = self.signed_at(name);
         self.apps.retain(|app| app.name != name);
-        self.refused.retain(|refused| app_of(&refused.tarball) != name);
+        self.refused.retain(|refused| refused.tarball.app() != name);
         let Some(signed_at) = signed_at else { return };
         let removed = self.removed.get_or_insert_with(Vec::new);
         removed.retain(|removed| removed.name != name);
@@ -173,25 +174,31 @@ impl Registry {
     /// Why this content is not taken; `None`: nothing is known against it.
     #[must_use]
     pub fn refusal(&self, tarball: &str, sha256: &str) -> Option<&Refused> {
-        self.refused.iter().find(|r| r.is_certain() && r.tarball == tarball && r.sha256 == sha256)
+        self.refused.iter().find(|r| r.is_certain() && r.tarball == *tarball && r.sha256 == sha256)
     }
 
     /// The same for what the content area holds, without a download.
     #[must_use]
     pub fn refusal_of_content(&self, tarball: &str, content: Content) -> Option<&Refused> {
-        self.refused.iter().find(|r| r.is_certain() && r.tarball == tarball && r.content == Some(content))
+        self.refused.iter().find(|r| r.is_certain() && r.tarball == *tarball && r.content == Some(content))
     }
 
     /// Every content that was rolled back, the newest first.
     pub fn rolled_back(&self) -> impl Iterator<Item = (TarballName, &Refused)> {
         let rolled_back = self.refused.iter().rev().filter(|r| r.suspect.is_none());
-        rolled_back.filter_map(|refused| Some((TarballName::parse(&refused.tarball).ok()?, refused)))
+        rolled_back.filter_map(|refused| Some((refused.tarball.tarball().ok()?, refused)))
+    }
+
+    /// Whether the image brought that tarball, and its install was concluded.
+    #[must_use]
+    pub fn is_factory(&self, tarball: &TarballName) -> bool {
+        self.factory.iter().any(|name| name.tarball().as_ref() == Ok(tarball))
     }
 
     /// Whether some content of that name was refused, so that a new one's hash is worth computing.
     #[must_use]
     pub fn has_refused(&self, tarball: &str) -> bool {
-        self.refused.iter().any(|r| r.is_certain() && r.tarball == tarball)
+        self.refused.iter().any(|r| r.is_certain() && r.tarball == *tarball)
     }
 
     /// The slot that a new version goes to: never the one in use.

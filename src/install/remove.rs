@@ -10,7 +10,7 @@ use super::agent;
 use super::drive::Outcome;
 use super::gateway::Gateway;
 use super::hosting;
-use super::journal::{app_of, Job, Journal};
+use super::journal::{Job, Journal};
 use super::request::Entry;
 use super::script;
 use super::state::{Event, State};
@@ -50,13 +50,13 @@ impl Journal {
     /// Takes back what was ordered by these names and is not yet begun: each ends with a line of its own in the report.
     pub fn cancel(&mut self, names: &[String]) {
         for name in names {
-            let is_it = |job: &&mut Job| job.name == *name && job.order.is_none() && !job.factory;
+            let is_it = |job: &&mut Job| job.name == **name && job.order.is_none() && !job.factory;
             let mut its: Vec<&mut Job> = self.jobs.iter_mut().filter(is_it).collect();
             let told = match its.iter().position(|job| job.is_unbegun()) {
                 Some(index) => {
                     let job = &mut its[index];
                     let (app, version) =
-                        job.name.strip_suffix(".tar.gz").unwrap_or(&job.name).split_at(app_of(&job.name).len());
+                        job.name.strip_suffix(".tar.gz").unwrap_or(&job.name).split_at(job.name.app().len());
                     job.verdict = ["[gwe] cancelled ", app, &version.replacen('.', " ", 1)].concat();
                     job.state = State::Failed;
                     crate::info!("{}", job.verdict);
@@ -89,7 +89,7 @@ impl Gateway<'_> {
         if let Err(e) = check_app(&job.name) {
             return self.refuse(job, &e.to_string());
         }
-        let reserved = if job.name == agent::APP {
+        let reserved = if *job.name == *agent::APP {
             Some("it is the agent itself".to_string())
         } else {
             self.reserved_by(&job.name)
@@ -100,7 +100,7 @@ impl Gateway<'_> {
         let installed = self.registry.app(&job.name);
         if let Some(app) = installed {
             job.removes = Some(app.version.clone());
-        } else if !self.config.paths().apps().join(&job.name).exists() {
+        } else if !self.config.paths().apps().join(&*job.name).exists() {
             job.reason = "it was not installed".to_string();
         }
         crate::info!("removing {}", job.name);
@@ -144,7 +144,7 @@ impl Gateway<'_> {
             return Outcome::Later;
         }
         let apps = self.config.paths().apps();
-        let folder = apps.join(&job.name);
+        let folder = apps.join(&*job.name);
         let cleared =
             file::remove_tree(&folder).and_then(|()| if apps.is_dir() { file::sync_folder(&apps) } else { Ok(()) });
         if let Err(e) = cleared {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::drive::{Outcome, Steps};
 use super::fetch::{self, part_of, Area, Fetched};
 use super::gateway::Gateway;
-use super::journal::{app_of, Content, Job};
+use super::journal::{Content, Job};
 use super::registry::Registry;
 use super::state::{Event, State};
 use super::{agent, delta, hosting, ordered, remove, self_update, status, trust};
@@ -32,7 +32,7 @@ impl Steps for Gateway<'_> {
     }
 
     fn cut_off(&mut self, job: &mut Job) -> Outcome {
-        let name = TarballName::parse(&job.name);
+        let name = job.name.tarball();
         let outcome = match (&name, job.state) {
             _ if job.removes.is_some() => self.removal_cut_off(job),
             // A new agent's trial has an account of its own.
@@ -69,7 +69,7 @@ impl Gateway<'_> {
         if job.removes.is_some() {
             return self.remove_app(job);
         }
-        let name = match TarballName::parse(&job.name) {
+        let name = match job.name.tarball() {
             Ok(name) => name,
             Err(e) => return self.refuse(job, &e.to_string()),
         };
@@ -269,7 +269,7 @@ impl Gateway<'_> {
         self.remove(&part_of(&whole));
         self.remove(&whole);
         if !job.slot.is_empty() {
-            if let Err(e) = file::remove_tree(&self.slot(app_of(&job.name), &job.slot)) {
+            if let Err(e) = file::remove_tree(&self.slot(job.name.app(), &job.slot)) {
                 crate::warning!("{e}");
             }
             job.slot.clear();
@@ -288,7 +288,7 @@ impl Gateway<'_> {
         // Not left to the sweep, which comes after the verdict is kept: what was unpacked may fill the disk, and then nothing
         // can be kept. A crash in between unpacks it anew. A slot is noted only while it is this job's own.
         if matches!(job.state, State::Verified | State::Staged | State::Installing) && !job.slot.is_empty() {
-            if let Err(e) = file::remove_tree(&self.slot(app_of(&job.name), &job.slot)) {
+            if let Err(e) = file::remove_tree(&self.slot(job.name.app(), &job.slot)) {
                 crate::warning!("{e}");
             }
         }
@@ -317,9 +317,9 @@ impl Gateway<'_> {
         if let Some(version) = &job.removes {
             return remove::verdict(job, version, event);
         }
-        let (app, version) = match TarballName::parse(&job.name) {
+        let (app, version) = match job.name.tarball() {
             Ok(name) => (name.app().to_string(), format!(" v{}", name.version())),
-            Err(_) => (job.name.clone(), String::new()),
+            Err(_) => (job.name.to_string(), String::new()),
         };
         match event {
             Event::Settled => Some(format!("[gwe] installed {app}{version} in {}", status::seconds(job.spent_ms))),

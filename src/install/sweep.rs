@@ -9,7 +9,6 @@ use super::agent::{self, Agents};
 use super::fetch::part_of;
 use super::gateway::Gateway;
 use super::journal::Job;
-use crate::app::TarballName;
 use crate::sys::file;
 
 /// The two folders of an app.
@@ -29,7 +28,7 @@ impl Gateway<'_> {
             }
         }
         for job in self.journal.jobs.iter().filter(|job| job.state.is_terminal() && !job.slot.is_empty()) {
-            let Ok(name) = TarballName::parse(&job.name) else { continue };
+            let Ok(name) = job.name.tarball() else { continue };
             // What else is there of an app that the registry does not know, a registry that was lost may have known.
             if self.registry.app(name.app()).is_none() {
                 self.sweep_slot(name.app(), &job.slot);
@@ -79,7 +78,7 @@ impl Gateway<'_> {
 
     /// Whether a pending install has it.
     fn is_awaited(&self, app: &str, slot: &str) -> bool {
-        let is_its = |job: &Job| TarballName::parse(&job.name).is_ok_and(|name| name.app() == app) && job.slot == slot;
+        let is_its = |job: &Job| job.name.tarball().is_ok_and(|name| name.app() == app) && job.slot == slot;
         self.journal.jobs.iter().any(|job| !job.state.is_terminal() && is_its(job))
     }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::fetch::Area;
 use super::gateway::Gateway;
-use super::journal::{app_of, Job};
-use super::registry::Refused;
+use super::journal::Job;
+use super::registry::{App, Refused};
 use super::{agent, digest};
 use crate::app::delta::{self, DeltaError};
 use crate::app::signature::SignatureError;
@@ -132,7 +132,7 @@ fn check_link(link: &Link, path: &Path) -> Result<(), Distrust> {
 /// What is said of a content that is not taken again.
 pub fn refused_before(refused: &Refused) -> String {
     let why = refused.why.as_deref().unwrap_or("it was rolled back");
-    let app = app_of(&refused.tarball);
+    let app = refused.tarball.app();
     format!(
         "this very content failed before ({why}); to try it all the same, order it with \"force\": true, or say \
          gwe --forget {app} on the gateway; else upload a corrected one"
@@ -187,8 +187,9 @@ fn floor(gateway: &Gateway<'_>, name: &TarballName) -> Option<u64> {
         return Some(known.map_or(BUILD_EPOCH, |known| known.max(BUILD_EPOCH)));
     }
     // Installed from the image by an agent that did not note its time.
-    let is_factory = installed
-        .is_some_and(|app| gateway.registry.factory.contains(&format!("{}.v{}.tar.gz", app.name, app.version)));
+    let is_its =
+        |app: &App| TarballName::new(&app.name, &app.version).is_ok_and(|its| gateway.registry.is_factory(&its));
+    let is_factory = installed.is_some_and(is_its);
     known.or(is_factory.then_some(BUILD_EPOCH))
 }
 

@@ -38,7 +38,7 @@ fn a_newer_request_for_an_app_replaces_one_that_still_waits() {
     ];
     journal.jobs.extend(old);
     assert!(journal.add(vec![job("a.v2.tar.gz", State::Requested), job("b.v2.tar.gz", State::Requested)]));
-    let names: Vec<_> = journal.jobs.iter().map(|j| j.name.as_str()).collect();
+    let names: Vec<_> = journal.jobs.iter().map(|j| &*j.name).collect();
     assert_eq!(names, ["b.v1.tar.gz", "c.v1.tar.gz", "a.v2.tar.gz", "b.v2.tar.gz"]);
     assert_eq!((journal.next_job(false, &[]), journal.next_job(true, &[])), (Some(0), Some(0)));
 }

@@ -17,7 +17,7 @@ pub fn read(path: &Path) -> Step<Vec<u8>> {
 pub fn is_pending(root: &Path, tarball: &str) -> Step<()> {
     let path = journal::path(&root.join("var/lib/gwe"));
     let journal = journal::parse(&read(&path)?).ok_or(Finding::Third("the journal is damaged".to_string()))?;
-    match journal.jobs.iter().any(|job| job.name == tarball) {
+    match journal.jobs.iter().any(|job| *job.name == *tarball) {
         true => Ok(()),
         false => Err(Finding::Lost("the request was taken, and is not in the journal".to_string())),
     }

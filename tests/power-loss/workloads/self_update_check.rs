@@ -68,7 +68,7 @@ impl SelfUpdateChecker {
         if recorded > current.min(self.update.ends_with()) {
             return Err(Finding::Third(format!("v{recorded} is recorded as installed, and v{current} is in charge")));
         }
-        let is_refused = registry.refused.iter().any(|refused| refused.tarball == tarball_name(2));
+        let is_refused = registry.refused.iter().any(|refused| *refused.tarball == *tarball_name(2));
         Ok(Found { recorded, current, is_refused })
     }
 
