@@ -12,7 +12,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use super::forward::courier::Courier;
-use super::forward::wire::Report;
+use super::forward::wire::CourierReport;
 use super::http::connection::Connection;
 use super::http::route::route;
 use super::listen::{listen, ServerError};
@@ -319,11 +319,11 @@ impl Server {
         for order in self.service.take_orders() {
             match order {
                 CourierOrder::End(number) => self.end_courier(number),
-                CourierOrder::Start(number, job) => match Courier::start(&job, self.paths.root()) {
+                CourierOrder::Start(number, errand) => match Courier::start(&errand, self.paths.root()) {
                     Ok(courier) => self.couriers.push((number, courier)),
                     Err(e) => {
                         let why = format!("cannot start a forwarding process: {e}");
-                        self.service.report(number, Report::Link(why, None), moment);
+                        self.service.report(number, CourierReport::Link(why, None), moment);
                         self.service.over(number, moment);
                     }
                 },

@@ -1,11 +1,11 @@
-//! A forwarding process, as the server sees it: a job goes in, reports come out, and it ends or is ended.
+//! A forwarding process, as the server sees it: an errand goes in, reports come out, and it ends or is ended.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use super::wire::{Job, Report};
+use super::wire::{CourierReport, Errand};
 use crate::sys::{poll, process};
 
 /// This very program, also while a new version is being put in its place.
@@ -20,7 +20,7 @@ const MAX_LINE: usize = 64 * 1024;
 pub struct Courier {
     child: Child,
     stdin: Option<ChildStdin>,
-    job: Vec<u8>,
+    errand: Vec<u8>,
     given: usize,
     stdout: ChildStdout,
     line: Vec<u8>,
@@ -32,7 +32,7 @@ impl Courier {
     ///
     /// # Errors
     /// It could not be started.
-    pub fn start(job: &Job, root: &Path) -> io::Result<Courier> {
+    pub fn start(errand: &Errand, root: &Path) -> io::Result<Courier> {
         let mut command = Command::new(OWN_PROGRAM);
         command.arg0("gmq").arg(FLAG).arg("--root").arg(root).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = process::spawn_with_parent(&mut command)?;
@@ -41,8 +41,8 @@ impl Courier {
         };
         poll::set_nonblocking(&stdin)?;
         poll::set_nonblocking(&stdout)?;
-        let job = job.encode().into_bytes();
-        Ok(Courier { child, stdin: Some(stdin), job, given: 0, stdout, line: Vec::new(), is_over: false })
+        let errand = errand.encode().into_bytes();
+        Ok(Courier { child, stdin: Some(stdin), errand, given: 0, stdout, line: Vec::new(), is_over: false })
     }
 
     /// Where its reports come from.
@@ -51,30 +51,30 @@ impl Courier {
         &self.stdout
     }
 
-    /// Where the rest of its job goes; `None`: it has all of it.
+    /// Where the rest of its errand goes; `None`: it has all of it.
     #[must_use]
     pub fn stdin(&self) -> Option<&ChildStdin> {
         self.stdin.as_ref()
     }
 
-    /// Gives it what it takes of its job.
+    /// Gives it what it takes of its errand.
     pub fn give(&mut self) {
         let Some(stdin) = &mut self.stdin else { return };
-        match stdin.write(self.job.get(self.given..).unwrap_or_default()) {
+        match stdin.write(self.errand.get(self.given..).unwrap_or_default()) {
             Ok(n) => self.given += n,
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return,
             // It has died: the end of its output will tell.
-            Err(_) => self.given = self.job.len(),
+            Err(_) => self.given = self.errand.len(),
         }
-        if self.given >= self.job.len() {
-            // The end of its input is the end of the job.
+        if self.given >= self.errand.len() {
+            // The end of its input is the end of the errand.
             self.stdin = None;
-            self.job = Vec::new();
+            self.errand = Vec::new();
         }
     }
 
     /// Takes the reports that are there.
-    pub fn take(&mut self) -> Vec<Report> {
+    pub fn take(&mut self) -> Vec<CourierReport> {
         let mut reports = Vec::new();
         let mut buffer = [0; 4096];
         // A bound on one turn; what is left keeps the descriptor ready.
@@ -105,14 +105,14 @@ impl Courier {
         self.child
     }
 
-    fn split(&mut self, bytes: &[u8], reports: &mut Vec<Report>) {
+    fn split(&mut self, bytes: &[u8], reports: &mut Vec<CourierReport>) {
         for byte in bytes {
             if *byte != b'\n' {
                 self.line.push(*byte);
                 continue;
             }
             let line = std::mem::take(&mut self.line);
-            match Report::decode(&String::from_utf8_lossy(&line)) {
+            match CourierReport::decode(&String::from_utf8_lossy(&line)) {
                 Some(report) => reports.push(report),
                 None => crate::warning!("a forwarding process reported nonsense"),
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::plan;
 use super::upstream::{Recorded, Refusal, Upstream};
-use super::wire::{Report, Who};
+use super::wire::{CourierReport, Who};
 use crate::config::Cik;
 use crate::queue::identity::{Identity, Vms};
 use crate::queue::set_aside::Entry;
@@ -44,7 +44,7 @@ pub struct Desk<'a> {
     /// The platform.
     pub upstream: &'a mut dyn Upstream,
     /// To the server.
-    pub report: &'a mut dyn FnMut(Report),
+    pub report: &'a mut dyn FnMut(CourierReport),
     /// Keeps points durably.
     pub set_aside: &'a mut dyn FnMut(&[Entry]) -> Result<(), FileError>,
     /// Unix seconds, for the entries that are set aside.
@@ -97,7 +97,7 @@ impl Device {
             return Err(Stop::Held(why, None));
         };
         let cik = activate(desk, vms)?;
-        (desk.report)(Report::Activated(self.who.id, cik.clone()));
+        (desk.report)(CourierReport::Activated(self.who.id, cik.clone()));
         self.who.cik = Some(cik.clone());
         Ok(cik)
     }
@@ -157,7 +157,7 @@ impl Device {
         }
         let aside = self.aside - before;
         let forwarded = u32::try_from(parcels.len()).unwrap_or(u32::MAX).saturating_sub(aside);
-        (desk.report)(Report::Gone { id: self.who.id, through: last.sequence, forwarded, aside });
+        (desk.report)(CourierReport::Gone { id: self.who.id, through: last.sequence, forwarded, aside });
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! The forwarding process: one job from stdin, reports on stdout, then its end.
+//! The forwarding process: one errand from stdin, reports on stdout, then its end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::deliver::{Desk, Device, Parcel, Stop};
 use super::plan;
 use super::upstream::Refusal;
-use super::wire::{Batch, Job, Report};
+use super::wire::{Batch, CourierReport, Errand};
 use crate::queue::point::Point;
 use crate::queue::stamp;
 use crate::queue::store::reader::{Reader, Waiting};
@@ -19,37 +19,37 @@ pub const WRITE_LIMIT: Duration = Duration::from_secs(4);
 /// A write that met a void CIK is done again with the new one if no more time than this has gone; else it is stored.
 const WRITE_AGAIN_WITHIN: Duration = Duration::from_secs(1);
 
-/// Does a job. What goes wrong becomes a report.
-pub fn run(job: Job, folder: &Path, desk: &mut Desk<'_>) {
-    match job {
-        Job::Write(who, values) => {
+/// Does an errand. What goes wrong becomes a report.
+pub fn run(errand: Errand, folder: &Path, desk: &mut Desk<'_>) {
+    match errand {
+        Errand::Write(who, values) => {
             let mut device = Device::in_a_hurry(who, WRITE_AGAIN_WITHIN);
             match device.write(desk, &values) {
-                Ok(None) => (desk.report)(Report::Written),
-                Ok(Some(why)) => (desk.report)(Report::Refused(why)),
+                Ok(None) => (desk.report)(CourierReport::Written),
+                Ok(Some(why)) => (desk.report)(CourierReport::Refused(why)),
                 Err(stop) => say(desk, device.id(), stop),
             }
         }
-        Job::Activate(who) => {
+        Errand::Activate(who) => {
             let mut device = Device::new(who);
             if let Err(stop) = device.cik(desk) {
                 say(desk, device.id(), stop);
             }
         }
-        Job::Time => match desk.upstream.timestamp() {
-            Ok(unix) => (desk.report)(Report::Time(Some(unix))),
-            Err(Refusal::Link(why, after)) => (desk.report)(Report::Link(why, after)),
-            Err(_) => (desk.report)(Report::Time(None)),
+        Errand::Time => match desk.upstream.timestamp() {
+            Ok(unix) => (desk.report)(CourierReport::Time(Some(unix))),
+            Err(Refusal::Link(why, after)) => (desk.report)(CourierReport::Link(why, after)),
+            Err(_) => (desk.report)(CourierReport::Time(None)),
         },
-        Job::Batch(batch) => Pass::new(batch).run(folder, desk),
+        Errand::Batch(batch) => Pass::new(batch).run(folder, desk),
     }
 }
 
 fn say(desk: &mut Desk<'_>, id: u64, stop: Stop) {
     (desk.report)(match stop {
-        Stop::Held(why, after) => Report::Held(id, why, after),
-        Stop::Link(why, after) => Report::Link(why, after),
-        Stop::Late => Report::Late,
+        Stop::Held(why, after) => CourierReport::Held(id, why, after),
+        Stop::Link(why, after) => CourierReport::Link(why, after),
+        Stop::Late => CourierReport::Late,
     });
 }
 
@@ -97,7 +97,7 @@ impl Pass {
         let mut reader = match Reader::new(folder, self.batch.extent) {
             Ok(reader) => reader,
             Err(e) => {
-                (desk.report)(Report::Link(e.to_string(), None));
+                (desk.report)(CourierReport::Link(e.to_string(), None));
                 return Err(Over);
             }
         };
@@ -108,7 +108,7 @@ impl Pass {
             let mut found: Vec<Waiting> = Vec::new();
             let Some(read) = reader.next_segment(&waits, &mut |waiting| found.push(waiting)) else { break };
             if read.lost > 0 {
-                (desk.report)(Report::Damaged(read.number, read.lost));
+                (desk.report)(CourierReport::Damaged(read.number, read.lost));
             }
             for Waiting { identity, sequence, point } in found {
                 let Some(line) = self.lines.iter_mut().find(|line| line.device.id() == identity) else { continue };
@@ -122,7 +122,7 @@ impl Pass {
         for line in &mut self.lines {
             line.send(desk, self.batch.quantity, 1)?;
             if !line.is_stopped {
-                (desk.report)(Report::End(line.device.id()));
+                (desk.report)(CourierReport::End(line.device.id()));
             }
         }
         Ok(())

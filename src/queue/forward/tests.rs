@@ -79,8 +79,8 @@ fn who(serial: &str, letter: Option<&str>) -> Who {
     Who { id: identity.id(), identity, cik: letter.map(cik) }
 }
 
-/// Does a job; returns the reports and what was set aside.
-fn done(job: Job, folder: &Path, platform: &mut Platform) -> (Vec<Report>, Vec<Entry>) {
+/// Does an errand; returns the reports and what was set aside.
+fn done(errand: Errand, folder: &Path, platform: &mut Platform) -> (Vec<CourierReport>, Vec<Entry>) {
     let (mut reports, mut aside) = (Vec::new(), Vec::new());
     let mut report = |r| reports.push(r);
     let mut set_aside = |entries: &[Entry]| {
@@ -88,7 +88,7 @@ fn done(job: Job, folder: &Path, platform: &mut Platform) -> (Vec<Report>, Vec<E
         Ok::<(), FileError>(())
     };
     let mut desk = Desk { upstream: platform, report: &mut report, set_aside: &mut set_aside, now: 1_800_000_000 };
-    run(job, folder, &mut desk);
+    run(errand, folder, &mut desk);
     (reports, aside)
 }
 
@@ -100,31 +100,31 @@ fn link() -> Refusal {
     Refusal::Link("down".into(), Some(Duration::from_secs(3)))
 }
 
-fn write_job(letter: Option<&str>) -> Job {
-    Job::Write(who("1", letter), vec![("a".into(), "1".into()), ("b".into(), "2".into())])
+fn write_errand(letter: Option<&str>) -> Errand {
+    Errand::Write(who("1", letter), vec![("a".into(), "1".into()), ("b".into(), "2".into())])
 }
 
 #[test]
 fn a_write_is_answered_by_what_became_of_it() {
-    let held = |why: &str| Report::Held(who("1", None).id, why.into(), None);
-    let new_cik = Report::Activated(who("1", None).id, cik("n"));
+    let held = |why: &str| CourierReport::Held(who("1", None).id, why.into(), None);
+    let new_cik = CourierReport::Activated(who("1", None).id, cik("n"));
     // the CIK it has, activations, answers to writes → calls, reports, set aside
     type Row = (
         Option<&'static str>,
         Vec<Result<Cik, Refusal>>,
         Vec<Result<(), Refusal>>,
         Vec<&'static str>,
-        Vec<Report>,
+        Vec<CourierReport>,
         usize,
     );
     let rows: Vec<Row> = vec![
-        (Some("c"), vec![], vec![Ok(())], vec!["write c 2"], vec![Report::Written], 0),
+        (Some("c"), vec![], vec![Ok(())], vec!["write c 2"], vec![CourierReport::Written], 0),
         (
             None,
             vec![Ok(cik("n"))],
             vec![Ok(())],
             vec!["activate 1 0", "write n 2"],
-            vec![new_cik.clone(), Report::Written],
+            vec![new_cik.clone(), CourierReport::Written],
             0,
         ),
         // 401: a new CIK, and again at once.
@@ -133,7 +133,7 @@ fn a_write_is_answered_by_what_became_of_it() {
             vec![Ok(cik("n"))],
             vec![Err(Refusal::Unauthorized), Ok(())],
             vec!["write c 2", "activate 1 0", "write n 2"],
-            vec![new_cik.clone(), Report::Written],
+            vec![new_cik.clone(), CourierReport::Written],
             0,
         ),
         (
@@ -150,7 +150,7 @@ fn a_write_is_answered_by_what_became_of_it() {
             vec![Err(link())],
             vec![],
             vec!["activate 1 0"],
-            vec![Report::Link("down".into(), Some(Duration::from_secs(3)))],
+            vec![CourierReport::Link("down".into(), Some(Duration::from_secs(3)))],
             0,
         ),
         (
@@ -158,7 +158,7 @@ fn a_write_is_answered_by_what_became_of_it() {
             vec![],
             vec![Err(bad())],
             vec!["write c 2"],
-            vec![Report::Refused("the platform answered 400".into())],
+            vec![CourierReport::Refused("the platform answered 400".into())],
             2,
         ),
         (
@@ -166,7 +166,7 @@ fn a_write_is_answered_by_what_became_of_it() {
             vec![],
             vec![Err(link())],
             vec!["write c 2"],
-            vec![Report::Link("down".into(), Some(Duration::from_secs(3)))],
+            vec![CourierReport::Link("down".into(), Some(Duration::from_secs(3)))],
             0,
         ),
     ];
@@ -174,7 +174,7 @@ fn a_write_is_answered_by_what_became_of_it() {
         answers.reverse();
         let mut platform = Platform::new(move |_, _| answers.pop().expect("no such call was expected"));
         platform.ciks = ciks.into();
-        let (said, kept) = done(write_job(letter), Path::new("/nonexistent"), &mut platform);
+        let (said, kept) = done(write_errand(letter), Path::new("/nonexistent"), &mut platform);
         assert_eq!(
             (platform.names(), said, kept.len()),
             (calls.iter().map(|c| c.to_string()).collect(), reports, aside)
@@ -185,22 +185,25 @@ fn a_write_is_answered_by_what_became_of_it() {
 #[test]
 fn a_bare_cik_that_is_void_is_held_for_the_app_to_mend() {
     let identity = Identity::Cik(cik("c"));
-    let job = Job::Write(Who { id: 7, identity, cik: Some(cik("c")) }, vec![("a".into(), "1".into())]);
+    let errand = Errand::Write(Who { id: 7, identity, cik: Some(cik("c")) }, vec![("a".into(), "1".into())]);
     let mut platform = Platform::new(|_, _| Err(Refusal::Unauthorized));
-    let (said, _) = done(job, Path::new("/nonexistent"), &mut platform);
-    assert!(matches!(said.as_slice(), [Report::Held(7, why, None)] if why.contains("activate again")), "{said:?}");
+    let (said, _) = done(errand, Path::new("/nonexistent"), &mut platform);
+    assert!(
+        matches!(said.as_slice(), [CourierReport::Held(7, why, None)] if why.contains("activate again")),
+        "{said:?}"
+    );
 }
 
 #[test]
 fn the_time_is_asked_and_a_platform_without_one_says_so() {
     for (time, report) in [
-        (Ok(5), Report::Time(Some(5))),
-        (Err(Refusal::Device("404".into(), None)), Report::Time(None)),
-        (Err(link()), Report::Link("down".into(), Some(Duration::from_secs(3)))),
+        (Ok(5), CourierReport::Time(Some(5))),
+        (Err(Refusal::Device("404".into(), None)), CourierReport::Time(None)),
+        (Err(link()), CourierReport::Link("down".into(), Some(Duration::from_secs(3)))),
     ] {
         let mut platform = Platform::new(|_, _| Ok(()));
         platform.time = time;
-        assert_eq!(done(Job::Time, Path::new("/nonexistent"), &mut platform).0, [report]);
+        assert_eq!(done(Errand::Time, Path::new("/nonexistent"), &mut platform).0, [report]);
     }
 }
 
@@ -226,15 +229,15 @@ impl Queue {
         self.store.stage(who(serial, None).id, &[point]).unwrap();
     }
 
-    fn job(&mut self, devices: &[Who], quantity: usize) -> Job {
+    fn errand(&mut self, devices: &[Who], quantity: usize) -> Errand {
         self.store.commit().unwrap();
-        let (extent, _) = self.store.begin_pass(&mut devices.iter().map(|who| who.id)).unwrap();
+        let extent = self.store.begin_pass(&mut devices.iter().map(|who| who.id)).unwrap();
         let share = |who: &Who| {
             let (from, last) = self.store.state().cursor(who.id).map_or((1, 0), |c| (c.from, c.last));
             Share { who: who.clone(), from, last }
         };
         let shares = devices.iter().map(share).collect();
-        Job::Batch(Batch { extent, quantity, shares, boots: self.store.state().boots.clone() })
+        Errand::Batch(Batch { extent, quantity, shares, boots: self.store.state().boots.clone() })
     }
 }
 
@@ -244,10 +247,10 @@ impl Drop for Queue {
     }
 }
 
-fn forwarded(reports: &[Report], serial: &str) -> u32 {
+fn forwarded(reports: &[CourierReport], serial: &str) -> u32 {
     let of = who(serial, None).id;
-    let gone = |r: &Report| match r {
-        Report::Gone { id, forwarded, .. } if *id == of => *forwarded,
+    let gone = |r: &CourierReport| match r {
+        CourierReport::Gone { id, forwarded, .. } if *id == of => *forwarded,
         _ => 0,
     };
     reports.iter().map(gone).sum()
@@ -260,9 +263,9 @@ fn a_batch_carries_full_uploads_per_device_in_order() {
         queue.put(["1", "2"][n % 2], "a", n as u64, &n.to_string());
     }
     let devices = [who("1", Some("c")), who("2", Some("d"))];
-    let job = queue.job(&devices, 1000);
+    let errand = queue.errand(&devices, 1000);
     let mut platform = Platform::new(|_, _| Ok(()));
-    let (said, aside) = done(job, &queue.folder, &mut platform);
+    let (said, aside) = done(errand, &queue.folder, &mut platform);
     assert_eq!(platform.calls.iter().map(|(_, p)| p.len()).collect::<Vec<_>>(), [1000, 1000, 1000, 1000, 500, 500]);
     for (n, letter) in ["c", "d"].iter().enumerate() {
         let calls = platform.calls.iter().filter(|(call, _)| call.ends_with(letter));
@@ -270,7 +273,7 @@ fn a_batch_carries_full_uploads_per_device_in_order() {
         assert_eq!(values, (0..2500).map(|i| i * 2 + n).collect::<Vec<_>>());
     }
     assert_eq!((forwarded(&said, "1"), forwarded(&said, "2"), aside.len()), (2500, 2500, 0));
-    assert_eq!(said.iter().filter(|r| matches!(r, Report::End(_))).count(), 2);
+    assert_eq!(said.iter().filter(|r| matches!(r, CourierReport::End(_))).count(), 2);
 }
 
 #[test]
@@ -280,16 +283,16 @@ fn a_device_that_is_held_holds_no_other_and_a_link_that_fails_ends_the_pass() {
         queue.put(["1", "2", "3"][n % 3], "a", n as u64, "v");
     }
     let devices = [who("1", None), who("2", Some("d")), who("3", Some("e"))];
-    let job = queue.job(&devices, 4);
+    let errand = queue.errand(&devices, 4);
     let mut platform = Platform::new(|call, points| match call {
         "record e" if points[0].1 > 10 => Err(link()),
         _ => Ok(()),
     });
     platform.ciks = [Err(Refusal::Device("not enabled".into(), None))].into();
-    let (said, _) = done(job, &queue.folder, &mut platform);
-    assert_eq!(said[0], Report::Held(devices[0].id, "not enabled".into(), None));
+    let (said, _) = done(errand, &queue.folder, &mut platform);
+    assert_eq!(said[0], CourierReport::Held(devices[0].id, "not enabled".into(), None));
     assert_eq!((forwarded(&said, "2"), forwarded(&said, "3")), (8, 4));
-    assert_eq!(said.last(), Some(&Report::Link("down".into(), Some(Duration::from_secs(3)))));
+    assert_eq!(said.last(), Some(&CourierReport::Link("down".into(), Some(Duration::from_secs(3)))));
 }
 
 #[test]
@@ -298,9 +301,9 @@ fn points_of_one_second_go_in_requests_of_their_own_before_the_platform_complain
     for (time, value) in [(1, "x"), (1, "y"), (2, "z"), (3, "w")] {
         queue.put("1", "a", time, value);
     }
-    let job = queue.job(&[who("1", Some("c"))], 500);
+    let errand = queue.errand(&[who("1", Some("c"))], 500);
     let mut platform = Platform::new(|_, _| Ok(()));
-    let (said, _) = done(job, &queue.folder, &mut platform);
+    let (said, _) = done(errand, &queue.folder, &mut platform);
     assert_eq!(platform.names(), ["record c 1", "record c 3"]);
     assert_eq!(platform.stored.iter().map(|p| p.2.as_str()).collect::<String>(), "xyzw");
     assert_eq!(forwarded(&said, "1"), 4);
@@ -324,9 +327,9 @@ fn what_conflicts_is_retried_alone_and_nothing_else_waits_for_it() {
     for n in 0..10 {
         queue.put("1", "a", n, &n.to_string());
     }
-    let job = queue.job(&[who("1", Some("c"))], 500);
+    let errand = queue.errand(&[who("1", Some("c"))], 500);
     let mut platform = Platform::new(conflicting(&[3, 7]));
-    let (said, aside) = done(job, &queue.folder, &mut platform);
+    let (said, aside) = done(errand, &queue.folder, &mut platform);
     assert_eq!(platform.names(), ["record c 10", "record c 8", "record c 1", "record c 1"]);
     assert_eq!(platform.stored.iter().map(|p| p.2.as_str()).collect::<String>(), "0124568937");
     assert_eq!((forwarded(&said, "1"), aside.len()), (10, 0));
@@ -338,7 +341,7 @@ fn a_conflict_that_names_nothing_goes_point_by_point_and_one_that_stays_is_set_a
     for n in 0..4 {
         queue.put("1", "a", n, &n.to_string());
     }
-    let job = queue.job(&[who("1", Some("c"))], 500);
+    let errand = queue.errand(&[who("1", Some("c"))], 500);
     let mut platform =
         Platform::new(
             |_, points| {
@@ -349,7 +352,7 @@ fn a_conflict_that_names_nothing_goes_point_by_point_and_one_that_stays_is_set_a
                 }
             },
         );
-    let (said, aside) = done(job, &queue.folder, &mut platform);
+    let (said, aside) = done(errand, &queue.folder, &mut platform);
     assert_eq!(platform.names(), ["record c 4", "record c 1", "record c 1", "record c 1", "record c 1"]);
     assert_eq!((forwarded(&said, "1"), aside.len(), aside[0].value.as_str()), (3, 1, "2"));
 }
@@ -360,9 +363,9 @@ fn a_bad_point_is_found_among_many_and_set_aside() {
     for n in 0..100 {
         queue.put("1", "a", n, &n.to_string());
     }
-    let job = queue.job(&[who("1", Some("c"))], 500);
+    let errand = queue.errand(&[who("1", Some("c"))], 500);
     let mut platform = Platform::new(|_, points| if points.iter().any(|p| p.1 == 37) { Err(bad()) } else { Ok(()) });
-    let (said, aside) = done(job, &queue.folder, &mut platform);
+    let (said, aside) = done(errand, &queue.folder, &mut platform);
     assert!(platform.calls.len() <= 15, "{:?}", platform.names());
     assert_eq!((forwarded(&said, "1"), aside.len()), (99, 1));
     assert_eq!(
@@ -373,7 +376,7 @@ fn a_bad_point_is_found_among_many_and_set_aside() {
         platform.stored.iter().map(|p| p.1).collect::<Vec<_>>(),
         (0..100).filter(|n| *n != 37).collect::<Vec<_>>()
     );
-    assert!(matches!(said[0], Report::Gone { forwarded: 99, aside: 1, .. }));
+    assert!(matches!(said[0], CourierReport::Gone { forwarded: 99, aside: 1, .. }));
 }
 
 #[test]
@@ -382,11 +385,15 @@ fn a_platform_that_refuses_everything_is_not_asked_for_ever() {
     for n in 0..1000 {
         queue.put("1", "a", n, "v");
     }
-    let job = queue.job(&[who("1", Some("c"))], 50);
+    let errand = queue.errand(&[who("1", Some("c"))], 50);
     let mut platform = Platform::new(|_, _| Err(bad()));
-    let (said, aside) = done(job, &queue.folder, &mut platform);
+    let (said, aside) = done(errand, &queue.folder, &mut platform);
     assert_eq!(aside.len(), 100);
-    assert!(matches!(said.last(), Some(Report::Held(_, why, None)) if why.contains("too many")), "{:?}", said.last());
+    assert!(
+        matches!(said.last(), Some(CourierReport::Held(_, why, None)) if why.contains("too many")),
+        "{:?}",
+        said.last()
+    );
 }
 
 #[test]
@@ -395,13 +402,13 @@ fn a_401_in_the_middle_of_a_batch_loses_nothing() {
     for n in 0..30 {
         queue.put("1", "a", n, "v");
     }
-    let job = queue.job(&[who("1", Some("c"))], 10);
+    let errand = queue.errand(&[who("1", Some("c"))], 10);
     let mut platform = Platform::new(|call, points| match call {
         "record c" if points[0].1 >= 10 => Err(Refusal::Unauthorized),
         _ => Ok(()),
     });
     platform.ciks = [Ok(cik("n"))].into();
-    let (said, _) = done(job, &queue.folder, &mut platform);
+    let (said, _) = done(errand, &queue.folder, &mut platform);
     assert_eq!(
         platform.names(),
         ["record c 10", "record c 10", "activate 1 0", "record n 10", "record n 10"],
@@ -417,9 +424,9 @@ fn points_of_a_boot_get_its_time() {
     queue.put_at("1", "a", Time::SinceBoot { boot: 4, milliseconds: 12_000 }, "y");
     queue.store.commit().unwrap();
     queue.store.set_boot(Boot { tag: 4, began: Some(1_790_000_000_000), last: 12_000 }).unwrap();
-    let job = queue.job(&[who("1", Some("c"))], 10);
+    let errand = queue.errand(&[who("1", Some("c"))], 10);
     let mut platform = Platform::new(|_, _| Ok(()));
-    done(job, &queue.folder, &mut platform);
+    done(errand, &queue.folder, &mut platform);
     assert_eq!(platform.stored.iter().map(|p| p.1).collect::<Vec<_>>(), [1_790_000_010, 1_790_000_012]);
 }
 
@@ -427,10 +434,10 @@ fn points_of_a_boot_get_its_time() {
 fn a_device_without_points_is_activated_all_the_same() {
     let mut queue = Queue::new("activate");
     queue.put("2", "a", 1, "v");
-    let job = queue.job(&[who("1", None), who("2", Some("d"))], 10);
+    let errand = queue.errand(&[who("1", None), who("2", Some("d"))], 10);
     let mut platform = Platform::new(|_, _| Ok(()));
     platform.ciks = [Ok(cik("n"))].into();
-    let (said, _) = done(job, &queue.folder, &mut platform);
-    assert_eq!(said[0], Report::Activated(who("1", None).id, cik("n")));
+    let (said, _) = done(errand, &queue.folder, &mut platform);
+    assert_eq!(said[0], CourierReport::Activated(who("1", None).id, cik("n")));
     assert_eq!(forwarded(&said, "2"), 1);
 }

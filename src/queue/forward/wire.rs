@@ -33,7 +33,7 @@ pub struct Share {
 
 /// An errand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Job {
+pub enum Errand {
     /// Write these values now.
     Write(Who, Vec<(String, String)>),
     /// Activate this device.
@@ -59,7 +59,7 @@ pub struct Batch {
 
 /// What the forwarding process says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Report {
+pub enum CourierReport {
     /// The device of this id got a CIK.
     Activated(u64, Cik),
     /// The write is done.
@@ -91,21 +91,21 @@ pub enum Report {
     Damaged(u32, u32),
 }
 
-impl Job {
-    /// The job as text.
+impl Errand {
+    /// The errand as text.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut out = Lines::default();
         match self {
-            Job::Write(who, values) => {
+            Errand::Write(who, values) => {
                 out.line("write", &[&who_words(who)]);
                 for (alias, value) in values {
                     out.line("value", &[&form::encode(alias), &form::encode(value)]);
                 }
             }
-            Job::Activate(who) => out.line("activate", &[&who_words(who)]),
-            Job::Time => out.line("time", &[]),
-            Job::Batch(batch) => {
+            Errand::Activate(who) => out.line("activate", &[&who_words(who)]),
+            Errand::Time => out.line("time", &[]),
+            Errand::Batch(batch) => {
                 let Extent { first, last, end, salt } = batch.extent;
                 out.line("batch", &[&first, &last, &end, &salt, &batch.quantity]);
                 for share in &batch.shares {
@@ -120,9 +120,9 @@ impl Job {
         out.0
     }
 
-    /// Reads a job; `None` where the text is none.
+    /// Reads an errand; `None` where the text is none.
     #[must_use]
-    pub fn decode(text: &str) -> Option<Job> {
+    pub fn decode(text: &str) -> Option<Errand> {
         let mut lines = text.lines();
         let mut words = lines.next()?.split(' ');
         match words.next()? {
@@ -132,10 +132,10 @@ impl Job {
                     let mut words = line.strip_prefix("value ")?.split(' ').map(form::decode);
                     Some((words.next()?, words.next()?))
                 };
-                Some(Job::Write(who, lines.map(value).collect::<Option<_>>()?))
+                Some(Errand::Write(who, lines.map(value).collect::<Option<_>>()?))
             }
-            "activate" => Some(Job::Activate(read_who(&mut words)?)),
-            "time" => Some(Job::Time),
+            "activate" => Some(Errand::Activate(read_who(&mut words)?)),
+            "time" => Some(Errand::Time),
             "batch" => {
                 let first = number(&mut words)?;
                 let (last, end, salt) = (number(&mut words)?, number(&mut words)?, number(&mut words)?);
@@ -144,7 +144,7 @@ impl Job {
                 for line in lines {
                     batch.add(line)?;
                 }
-                Some(Job::Batch(batch))
+                Some(Errand::Batch(batch))
             }
             _ => None,
         }
@@ -169,48 +169,50 @@ impl Batch {
     }
 }
 
-impl Report {
+impl CourierReport {
     /// The report as one line, with its end.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut out = Lines::default();
         let wait = |wait: &Option<Duration>| wait.map_or("-".to_string(), |wait| wait.as_secs().to_string());
         match self {
-            Report::Activated(id, cik) => out.line("activated", &[id, &cik.secret()]),
-            Report::Written => out.line("written", &[]),
-            Report::Late => out.line("late", &[]),
-            Report::Refused(why) => out.line("refused", &[&form::encode(why)]),
-            Report::Gone { id, through, forwarded, aside } => out.line("gone", &[id, through, forwarded, aside]),
-            Report::End(id) => out.line("end", &[id]),
-            Report::Held(id, why, after) => out.line("held", &[id, &form::encode(why), &wait(after)]),
-            Report::Link(why, after) => out.line("link", &[&form::encode(why), &wait(after)]),
-            Report::Time(unix) => out.line("time", &[&unix.map_or("-".to_string(), |unix| unix.to_string())]),
-            Report::Damaged(segment, lost) => out.line("damaged", &[segment, lost]),
+            CourierReport::Activated(id, cik) => out.line("activated", &[id, &cik.secret()]),
+            CourierReport::Written => out.line("written", &[]),
+            CourierReport::Late => out.line("late", &[]),
+            CourierReport::Refused(why) => out.line("refused", &[&form::encode(why)]),
+            CourierReport::Gone { id, through, forwarded, aside } => out.line("gone", &[id, through, forwarded, aside]),
+            CourierReport::End(id) => out.line("end", &[id]),
+            CourierReport::Held(id, why, after) => out.line("held", &[id, &form::encode(why), &wait(after)]),
+            CourierReport::Link(why, after) => out.line("link", &[&form::encode(why), &wait(after)]),
+            CourierReport::Time(unix) => out.line("time", &[&unix.map_or("-".to_string(), |unix| unix.to_string())]),
+            CourierReport::Damaged(segment, lost) => out.line("damaged", &[segment, lost]),
         }
         out.0
     }
 
     /// Reads a line; `None` where it is no report.
     #[must_use]
-    pub fn decode(line: &str) -> Option<Report> {
+    pub fn decode(line: &str) -> Option<CourierReport> {
         let mut words = line.split(' ');
         let words = &mut words;
         Some(match words.next()? {
-            "activated" => Report::Activated(number(words)?, Cik::parse(words.next()?)?),
-            "written" => Report::Written,
-            "late" => Report::Late,
-            "refused" => Report::Refused(form::decode(words.next()?)),
-            "gone" => Report::Gone {
+            "activated" => CourierReport::Activated(number(words)?, Cik::parse(words.next()?)?),
+            "written" => CourierReport::Written,
+            "late" => CourierReport::Late,
+            "refused" => CourierReport::Refused(form::decode(words.next()?)),
+            "gone" => CourierReport::Gone {
                 id: number(words)?,
                 through: number(words)?,
                 forwarded: number(words)?,
                 aside: number(words)?,
             },
-            "end" => Report::End(number(words)?),
-            "held" => Report::Held(number(words)?, form::decode(words.next()?), number(words).map(Duration::from_secs)),
-            "link" => Report::Link(form::decode(words.next()?), number(words).map(Duration::from_secs)),
-            "time" => Report::Time(number(words)),
-            "damaged" => Report::Damaged(number(words)?, number(words)?),
+            "end" => CourierReport::End(number(words)?),
+            "held" => {
+                CourierReport::Held(number(words)?, form::decode(words.next()?), number(words).map(Duration::from_secs))
+            }
+            "link" => CourierReport::Link(form::decode(words.next()?), number(words).map(Duration::from_secs)),
+            "time" => CourierReport::Time(number(words)),
+            "damaged" => CourierReport::Damaged(number(words)?, number(words)?),
             _ => return None,
         })
     }
@@ -261,18 +263,18 @@ mod tests {
         let boots = vec![Boot { tag: 1, began: None, last: -3 }, Boot { tag: 2, began: Some(-5), last: 3 }];
         let shares =
             vec![Share { who: who(true), from: 1, last: u64::MAX }, Share { who: who(false), from: 2, last: 1 }];
-        for job in [
-            Job::Write(who(true), vec![("a b".into(), "1 &\n%".into()), (String::new(), String::new())]),
-            Job::Write(who(false), vec![]),
-            Job::Activate(who(false)),
-            Job::Time,
-            Job::Batch(Batch { extent, quantity: 500, shares, boots }),
-            Job::Batch(Batch::default()),
+        for errand in [
+            Errand::Write(who(true), vec![("a b".into(), "1 &\n%".into()), (String::new(), String::new())]),
+            Errand::Write(who(false), vec![]),
+            Errand::Activate(who(false)),
+            Errand::Time,
+            Errand::Batch(Batch { extent, quantity: 500, shares, boots }),
+            Errand::Batch(Batch::default()),
         ] {
-            assert_eq!(Job::decode(&job.encode()).as_ref(), Some(&job), "{}", job.encode());
+            assert_eq!(Errand::decode(&errand.encode()).as_ref(), Some(&errand), "{}", errand.encode());
         }
         for nonsense in ["", "write", "write x", "batch 1 2 3", "batch 1 2 3 4 5\nnonsense", "fetch 1"] {
-            assert_eq!(Job::decode(nonsense), None, "{nonsense}");
+            assert_eq!(Errand::decode(nonsense), None, "{nonsense}");
         }
     }
 
@@ -280,23 +282,23 @@ mod tests {
     fn reports_come_back_as_they_went() {
         let wait = Some(Duration::from_secs(30));
         for report in [
-            Report::Activated(7, Cik::parse(&"A".repeat(40)).unwrap()),
-            Report::Written,
-            Report::Late,
-            Report::Refused("no such\nthing".into()),
-            Report::Gone { id: 1, through: 2, forwarded: 3, aside: 4 },
-            Report::End(5),
-            Report::Held(1, String::new(), None),
-            Report::Link("down".into(), wait),
-            Report::Time(Some(1)),
-            Report::Time(None),
-            Report::Damaged(3, 4),
+            CourierReport::Activated(7, Cik::parse(&"A".repeat(40)).unwrap()),
+            CourierReport::Written,
+            CourierReport::Late,
+            CourierReport::Refused("no such\nthing".into()),
+            CourierReport::Gone { id: 1, through: 2, forwarded: 3, aside: 4 },
+            CourierReport::End(5),
+            CourierReport::Held(1, String::new(), None),
+            CourierReport::Link("down".into(), wait),
+            CourierReport::Time(Some(1)),
+            CourierReport::Time(None),
+            CourierReport::Damaged(3, 4),
         ] {
             let line = report.encode();
-            assert_eq!(Report::decode(line.strip_suffix('\n').unwrap()), Some(report), "{line}");
+            assert_eq!(CourierReport::decode(line.strip_suffix('\n').unwrap()), Some(report), "{line}");
         }
         for nonsense in ["", "activated 1 short", "gone 1 2", "done"] {
-            assert_eq!(Report::decode(nonsense), None, "{nonsense}");
+            assert_eq!(CourierReport::decode(nonsense), None, "{nonsense}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{CourierOrder, Kind, Moment, Service};
-use crate::queue::forward::wire::{Batch, Job, Share};
+use super::{CourierOrder, Moment, Purpose, Service};
+use crate::queue::forward::wire::{Batch, Errand, Share};
 use crate::queue::stamp;
 use crate::queue::store::state::Boot;
 
@@ -15,12 +15,12 @@ impl Service {
             return;
         }
         if self.has_unplaced_boots() {
-            self.start(Kind::Time, Job::Time, moment);
+            self.start(Errand::Time, moment);
             return;
         }
         let ids: Vec<u64> = self.serveable().filter(|id| self.device_at(*id) <= moment.since_boot).collect();
         let Some(store) = &mut self.store else { return };
-        let Some((extent, before)) = store.begin_pass(&mut ids.iter().copied()) else { return };
+        let Some(extent) = store.begin_pass(&mut ids.iter().copied()) else { return };
         let state = store.state().clone();
         let share = |id: &u64| {
             let cursor = state.cursor(*id)?;
@@ -29,11 +29,11 @@ impl Service {
         let shares: Vec<Share> = ids.iter().filter_map(share).collect();
         let quantity = self.settings.batch_qty();
         self.batch_due = None;
-        self.start(Kind::Batch(before), Job::Batch(Batch { extent, quantity, shares, boots: state.boots }), moment);
+        self.start(Errand::Batch(Batch { extent, quantity, shares, boots: state.boots }), moment);
     }
 
     fn is_collecting(&self) -> bool {
-        self.errands.iter().any(|e| matches!(e.kind, Kind::Batch(_) | Kind::Time))
+        self.errands.iter().any(|e| matches!(e.purpose, Purpose::Batch | Purpose::Time))
     }
 
     /// Devices with points queued whose identity is known. (Points of one whose identity was lost wait until an app names it.)

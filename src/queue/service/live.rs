@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::{CourierOrder, Errand, Kind, Moment, Service, Token, User, ERRAND_LIMIT, MAX_LIVE, MAX_WAITING, PATIENCE};
+use super::{
+    CourierOrder, Moment, Purpose, Service, Token, UnderWay, User, ERRAND_LIMIT, MAX_LIVE, MAX_WAITING, PATIENCE,
+};
 use crate::queue::backoff::Retry;
-use crate::queue::forward::wire::{Job, Who};
+use crate::queue::forward::wire::{Errand, Who};
 use crate::queue::http::answer::Answer;
 use crate::queue::identity::Identity;
 use crate::queue::point::{Point, Time};
@@ -129,11 +131,11 @@ impl Service {
     }
 
     fn live_errands(&self) -> usize {
-        self.errands.iter().filter(|e| matches!(e.kind, Kind::Write(_) | Kind::Activate(_))).count()
+        self.errands.iter().filter(|e| matches!(e.purpose, Purpose::Write(_) | Purpose::Activate(_))).count()
     }
 
     fn has_errand(&self, id: u64) -> bool {
-        self.errands.iter().any(|e| e.kind == Kind::Write(id) || e.kind == Kind::Activate(id))
+        self.errands.iter().any(|e| e.purpose == Purpose::Write(id) || e.purpose == Purpose::Activate(id))
     }
 
     /// Devices that want a CIK, though nothing of theirs is queued (else the batch gets it), and may be tried.
@@ -152,20 +154,20 @@ impl Service {
         if who.cik.is_none() {
             // A batch that is under way for this device activates it.
             if !self.is_in_batch(id) {
-                self.start(Kind::Activate(id), Job::Activate(who), moment);
+                self.start(Errand::Activate(who), moment);
             }
             return;
         }
         let first = self.waiting.iter_mut().find(|w| w.id == id && matches!(w.want, Want::Write(..)));
         if let Some(Waiting { want: Want::Write(values, _), is_under_way, .. }) = first {
             *is_under_way = true;
-            let job = Job::Write(who, values.clone());
-            self.start(Kind::Write(id), job, moment);
+            let errand = Errand::Write(who, values.clone());
+            self.start(errand, moment);
         }
     }
 
     fn is_in_batch(&self, id: u64) -> bool {
-        self.is_queued(id) && self.errands.iter().any(|e| matches!(e.kind, Kind::Batch(_)))
+        self.is_queued(id) && self.errands.iter().any(|e| matches!(e.purpose, Purpose::Batch))
     }
 
     pub(super) fn who(&self, id: u64) -> Option<Who> {
@@ -173,12 +175,12 @@ impl Service {
         Some(Who { id, identity: known.identity.clone(), cik: known.cik.clone() })
     }
 
-    pub(super) fn start(&mut self, kind: Kind, job: Job, moment: Moment) {
+    pub(super) fn start(&mut self, errand: Errand, moment: Moment) {
         let number = self.next_errand;
         self.next_errand += 1;
         let deadline = moment.since_boot.saturating_add(ERRAND_LIMIT);
-        self.errands.push(Errand { number, kind, deadline, is_settled: false });
-        self.orders.push(CourierOrder::Start(number, job));
+        self.errands.push(UnderWay { number, purpose: Purpose::of(&errand), deadline, is_settled: false });
+        self.orders.push(CourierOrder::Start(number, errand));
     }
 
     /// Apps that have waited long enough: what they wrote is queued, in its order; who wants a CIK is told that there is none

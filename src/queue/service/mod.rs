@@ -18,7 +18,7 @@ mod tests;
 use std::time::Duration;
 
 use super::backoff::Retry;
-use super::forward::wire::Job;
+use super::forward::wire::Errand;
 use super::http::answer::Answer;
 use super::http::route::Call;
 use super::identities::{Identities, Refused};
@@ -71,7 +71,7 @@ pub struct Moment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CourierOrder {
     /// Start a forwarding process for the errand of that number.
-    Start(u64, Job),
+    Start(u64, Errand),
     /// End it.
     End(u64),
 }
@@ -89,7 +89,7 @@ pub struct Service {
     link: Line,
     devices: Vec<Device>,
     waiting: Vec<Waiting>,
-    errands: Vec<Errand>,
+    errands: Vec<UnderWay>,
     next_errand: u64,
     /// Whose points are staged, to be answered when they are durable.
     staged: Vec<Token>,
@@ -116,21 +116,33 @@ struct Device {
     aliases: Aliases,
 }
 
-struct Errand {
+/// An errand that a process is on.
+struct UnderWay {
     number: u64,
-    kind: Kind,
+    purpose: Purpose,
     deadline: Duration,
     /// It has said what came of it.
     is_settled: bool,
 }
 
+/// What an errand is for, and for which device: what the service keeps of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum Purpose {
     Write(u64),
     Activate(u64),
     Time,
-    /// What it will find is below this sequence number.
-    Batch(u64),
+    Batch,
+}
+
+impl Purpose {
+    fn of(errand: &Errand) -> Purpose {
+        match errand {
+            Errand::Write(who, _) => Purpose::Write(who.id),
+            Errand::Activate(who) => Purpose::Activate(who.id),
+            Errand::Time => Purpose::Time,
+            Errand::Batch(_) => Purpose::Batch,
+        }
+    }
 }
 
 impl Service {

@@ -1,53 +1,53 @@
 //! What is made of what the forwarding processes report.
 
 use super::live::{Waiting, Want};
-use super::{Kind, Moment, Service, DEVICE_RETRY, ERRAND_LIMIT};
+use super::{Moment, Purpose, Service, DEVICE_RETRY, ERRAND_LIMIT};
 use crate::config::Cik;
-use crate::queue::forward::wire::Report;
+use crate::queue::forward::wire::CourierReport;
 use crate::queue::http::answer::Answer;
 
 impl Service {
     /// Takes a report of an errand.
-    pub fn report(&mut self, number: u64, report: Report, moment: Moment) {
+    pub fn report(&mut self, number: u64, report: CourierReport, moment: Moment) {
         let Some(errand) = self.errands.iter_mut().find(|e| e.number == number) else { return };
         errand.deadline = moment.since_boot.saturating_add(ERRAND_LIMIT);
         errand.is_settled = true;
-        let kind = errand.kind;
+        let purpose = errand.purpose;
         match report {
-            Report::Activated(id, cik) => self.activated(id, cik),
-            Report::Written => {
+            CourierReport::Activated(id, cik) => self.activated(id, cik),
+            CourierReport::Written => {
                 self.link_succeeded();
-                self.written(kind, Answer::done());
+                self.written(purpose, Answer::done());
             }
-            Report::Refused(why) => {
+            CourierReport::Refused(why) => {
                 self.link_succeeded();
                 crate::warning!("{why}; the values are set aside");
-                self.written(kind, Answer::error(400, &why));
+                self.written(purpose, Answer::error(400, &why));
             }
             // The write is queued when the errand is over, and is due at once.
-            Report::Late => {}
-            Report::Gone { id, through, forwarded, aside } => self.gone(id, through, forwarded, aside),
-            Report::End(id) => {
-                if let (Kind::Batch(before), Some(store)) = (kind, &mut self.store) {
-                    store.end_pass(id, before);
+            CourierReport::Late => {}
+            CourierReport::Gone { id, through, forwarded, aside } => self.gone(id, through, forwarded, aside),
+            CourierReport::End(id) => {
+                if let (Purpose::Batch, Some(store)) = (purpose, &mut self.store) {
+                    store.end_pass(id);
                     self.forget_aliases(id);
                 }
             }
-            Report::Held(id, why, asked) => {
+            CourierReport::Held(id, why, asked) => {
                 crate::warning!("{}: {why}", self.name(id));
                 let random = (self.random)();
                 self.device(id).line.failed(why, asked, DEVICE_RETRY, moment.since_boot, random);
             }
-            Report::Link(why, asked) => self.link_failed(why, asked, moment),
-            Report::Time(Some(unix)) => {
+            CourierReport::Link(why, asked) => self.link_failed(why, asked, moment),
+            CourierReport::Time(Some(unix)) => {
                 self.link_succeeded();
                 self.clock.told(unix, moment.now);
             }
-            Report::Time(None) => {
+            CourierReport::Time(None) => {
                 self.link_succeeded();
                 self.clock.not_told(moment.now);
             }
-            Report::Damaged(segment, lost) => {
+            CourierReport::Damaged(segment, lost) => {
                 if let Some(store) = &mut self.store {
                     store.damaged(segment, lost);
                 }
@@ -62,20 +62,20 @@ impl Service {
         if !errand.is_settled {
             self.link_failed("a forwarding process ended without a word".to_string(), None, moment);
         }
-        match errand.kind {
-            Kind::Write(id) => {
+        match errand.purpose {
+            Purpose::Write(id) => {
                 let is_left = self.waiting.iter().any(|w| w.id == id && w.is_under_way);
                 if is_left {
                     self.queue_waiting(id, moment);
                 }
             }
-            Kind::Activate(id) => {
+            Purpose::Activate(id) => {
                 if self.identities.get(id).map_or(true, |known| known.cik.is_none()) {
                     self.queue_waiting(id, moment);
                 }
             }
-            Kind::Batch(_) => self.batch_over(moment),
-            Kind::Time => {
+            Purpose::Batch => self.batch_over(moment),
+            Purpose::Time => {
                 self.place_boots(moment);
                 if self.clock.began().is_none() && !self.link.retry.is_failing() {
                     let why = "neither the clock nor the platform tells the time, which queued points need".to_string();
@@ -106,8 +106,8 @@ impl Service {
     }
 
     /// Answers the write that is under way.
-    fn written(&mut self, kind: Kind, answer: Answer) {
-        let Kind::Write(id) = kind else { return };
+    fn written(&mut self, purpose: Purpose, answer: Answer) {
+        let Purpose::Write(id) = purpose else { return };
         let is_it = |w: &Waiting| w.id == id && w.is_under_way;
         let Some(place) = self.waiting.iter().position(is_it) else {
             crate::debug!("a write succeeded that was queued meanwhile; it will be there twice");

@@ -5,7 +5,7 @@ mod surroundings;
 
 use super::*;
 use crate::config::Cik;
-use crate::queue::forward::wire::{Batch, Report, Who};
+use crate::queue::forward::wire::{Batch, CourierReport, Who};
 use crate::queue::identity::Vms;
 use crate::queue::store::reader::Reader;
 use crate::sys::epoch::BUILD_EPOCH;
@@ -74,7 +74,7 @@ impl Rig {
         self.ask(Call::Record(identity(serial), vec![(alias.into(), time, "v".into())]))
     }
 
-    fn report(&mut self, errand: u64, report: Report) {
+    fn report(&mut self, errand: u64, report: CourierReport) {
         self.service.report(errand, report, self.moment());
     }
 
@@ -105,11 +105,11 @@ impl Rig {
         let waits = |id: u64, sequence: u64| share(id).is_some_and(|s| (s.from..=s.last).contains(&sequence));
         while reader.next_segment(&waits, &mut |w| found.push(w)).is_some() {}
         for w in &found {
-            let gone = Report::Gone { id: w.identity, through: w.sequence, forwarded: 1, aside: 0 };
+            let gone = CourierReport::Gone { id: w.identity, through: w.sequence, forwarded: 1, aside: 0 };
             self.report(errand, gone);
         }
         for share in &batch.shares {
-            self.report(errand, Report::End(share.who.id));
+            self.report(errand, CourierReport::End(share.who.id));
         }
         self.over(errand);
         let time = |time| crate::queue::stamp::unix(time, &batch.boots).unwrap();
@@ -135,15 +135,15 @@ fn cik(letter: &str) -> Cik {
     Cik::parse(&letter.repeat(40)).unwrap()
 }
 
-fn link() -> Report {
-    Report::Link("no network".into(), None)
+fn link() -> CourierReport {
+    CourierReport::Link("no network".into(), None)
 }
 
 /// The only order, which must start a write; its errand.
 #[track_caller]
 fn write_of(orders: &[CourierOrder]) -> (u64, Vec<(String, String)>) {
     match orders {
-        [CourierOrder::Start(errand, Job::Write(_, values))] => (*errand, values.clone()),
+        [CourierOrder::Start(errand, Errand::Write(_, values))] => (*errand, values.clone()),
         other => panic!("no write: {other:?}"),
     }
 }
@@ -151,7 +151,7 @@ fn write_of(orders: &[CourierOrder]) -> (u64, Vec<(String, String)>) {
 #[track_caller]
 fn batch_of(orders: &[CourierOrder]) -> (u64, Batch) {
     match orders {
-        [CourierOrder::Start(errand, Job::Batch(batch))] => (*errand, batch.clone()),
+        [CourierOrder::Start(errand, Errand::Batch(batch))] => (*errand, batch.clone()),
         other => panic!("no batch: {other:?}"),
     }
 }
@@ -159,7 +159,7 @@ fn batch_of(orders: &[CourierOrder]) -> (u64, Batch) {
 #[track_caller]
 fn activation_of(orders: &[CourierOrder]) -> (u64, Who) {
     match orders {
-        [CourierOrder::Start(errand, Job::Activate(who))] => (*errand, who.clone()),
+        [CourierOrder::Start(errand, Errand::Activate(who))] => (*errand, who.clone()),
         other => panic!("no activation: {other:?}"),
     }
 }

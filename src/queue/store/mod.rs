@@ -115,6 +115,8 @@ pub struct Store {
     unflushed: u32,
     /// The segment in which the last pass ends, if one began.
     pass_last: u32,
+    /// What the pass that began last will find is below this sequence number.
+    pass_before: u64,
     /// Something staged since the last commit is already lost.
     failed: Option<FileError>,
     /// Per identity, the points appended since the last pass began.
@@ -156,6 +158,7 @@ impl Store {
             pending: Vec::new(),
             unflushed: 0,
             pass_last: 0,
+            pass_before: 0,
             failed: None,
             since_pass: Vec::new(),
             compact_at: 0,

@@ -8,21 +8,22 @@ use super::state::Cursor;
 use super::{Store, FLUSH_STATE_AFTER};
 
 impl Store {
-    /// Begins a pass of the forwarder: where it is to read, and the sequence number that all it will find is below. `None`:
-    /// nothing waits. Call it with nothing staged.
-    pub fn begin_pass(&mut self, identities: &mut dyn Iterator<Item = u64>) -> Option<(Extent, u64)> {
+    /// Begins a pass of the forwarder, one at a time: where it is to read. `None`: nothing waits. Call it with nothing staged.
+    pub fn begin_pass(&mut self, identities: &mut dyn Iterator<Item = u64>) -> Option<Extent> {
         let from = identities.filter_map(|id| self.state.cursor(id)).map(|cursor| cursor.from).min()?;
         let first = self.segments.iter().rev().find(|s| s.first <= from).or(self.segments.first())?;
         let last = self.segments.last()?;
         let end = self.current.as_ref().map_or(END, |current| current.end);
         self.since_pass.clear();
         self.pass_last = last.number;
-        Some((Extent { first: first.number, last: last.number, end, salt: self.salt }, self.next_sequence))
+        self.pass_before = self.next_sequence;
+        Some(Extent { first: first.number, last: last.number, end, salt: self.salt })
     }
 
     /// Ends a pass that has read an identity's points to the end: whatever of them it did not find is lost to damage, and must
-    /// not be waited for. `before`: as [`Store::begin_pass`] returned it.
-    pub fn end_pass(&mut self, identity: u64, before: u64) {
+    /// not be waited for.
+    pub fn end_pass(&mut self, identity: u64) {
+        let before = self.pass_before;
         let Some(cursor) = self.state.cursor(identity) else { return };
         if cursor.from < before {
             let later = self.since_pass.iter().find(|(id, _)| *id == identity).map_or(0, |(_, count)| *count);

@@ -33,7 +33,7 @@ fn put(store: &mut Store, identity: u64, values: std::ops::Range<u64>) {
 /// Reads all that waits: identity, sequence number, value.
 fn waiting(store: &mut Store) -> Vec<(u64, u64, u64)> {
     let ids: Vec<u64> = store.state().cursors.iter().map(|c| c.identity).collect();
-    let Some((extent, _)) = store.begin_pass(&mut ids.into_iter()) else { return Vec::new() };
+    let Some(extent) = store.begin_pass(&mut ids.into_iter()) else { return Vec::new() };
     let mut reader = Reader::new(&store.folder, extent).unwrap();
     let mut found = Vec::new();
     let state = store.state().clone();
@@ -205,7 +205,7 @@ fn a_reader_under_way_meets_every_point_although_they_are_moved() {
     }
     let all = waiting(&mut store);
     let state = store.state().clone();
-    let (extent, before) = store.begin_pass(&mut [7].into_iter()).unwrap();
+    let extent = store.begin_pass(&mut [7].into_iter()).unwrap();
     let mut reader = Reader::new(&dir, extent).unwrap();
     let mut found = Vec::new();
     let read = |reader: &mut Reader, found: &mut Vec<u64>| {
@@ -224,7 +224,7 @@ fn a_reader_under_way_meets_every_point_although_they_are_moved() {
     assert!(fs::read_dir(&dir).unwrap().count() <= files);
     while read(&mut reader, &mut found) {}
     assert_eq!(found, expected.collect::<Vec<_>>());
-    store.end_pass(7, before);
+    store.end_pass(7);
     assert_eq!(values(&waiting(&mut store), 7), Vec::<u64>::new());
     fs::remove_dir_all(dir).unwrap();
 }
@@ -276,13 +276,13 @@ fn a_pass_to_the_end_gives_up_what_damage_took() {
     let number = store.segments.last().unwrap().number;
     // The last three records turn to zeros behind the server's back.
     segment::open(&dir, number).unwrap().write_all_at(&[0; 399], end as u64 - 399).unwrap();
-    let (_, before) = store.begin_pass(&mut [1].into_iter()).unwrap();
+    store.begin_pass(&mut [1].into_iter()).unwrap();
     let found = waiting(&mut store);
     assert_eq!(found.len(), 7);
     put(&mut store, 1, 10..12);
     store.forwarded(1, found[6].1 + 1, 7, 0);
     store.since_pass = vec![(1, 2)];
-    store.end_pass(1, before);
+    store.end_pass(1);
     assert_eq!(store.state().queued(), 2);
     assert_eq!(values(&waiting(&mut store), 1), [10, 11]);
     fs::remove_dir_all(dir).unwrap();

@@ -11,12 +11,12 @@ fn a_write_goes_at_once_and_is_answered_when_the_platform_has_it() {
     let (errand, values) = write_of(&rig.turn());
     assert_eq!(values, [("a".to_string(), "x".to_string())]);
     assert!(rig.turn().is_empty() && rig.answers().is_empty(), "one at a time, in order");
-    rig.report(errand, Report::Written);
+    rig.report(errand, CourierReport::Written);
     rig.over(errand);
     assert_eq!(rig.answers(), [(first, 204)]);
     let (errand, values) = write_of(&rig.turn());
     assert_eq!(values[0].1, "y");
-    rig.report(errand, Report::Written);
+    rig.report(errand, CourierReport::Written);
     rig.over(errand);
     assert_eq!((rig.answers(), rig.queued()), (vec![(second, 204)], 0));
     assert_eq!(rig.service.deadline(Duration::from_secs(100)), None, "nothing to do, nothing to wake up for");
@@ -62,8 +62,8 @@ fn an_app_waits_for_the_platform_only_so_long() {
     rig.pass(0.2);
     assert_eq!((rig.answers(), rig.queued()), (vec![(first, 204)], 1));
     // The process is not killed: it may be bringing a CIK. What it says later is taken.
-    rig.report(errand, Report::Activated(id("1"), cik("n")));
-    rig.report(errand, Report::Late);
+    rig.report(errand, CourierReport::Activated(id("1"), cik("n")));
+    rig.report(errand, CourierReport::Late);
     rig.over(errand);
     let (_, batch) = batch_of(&rig.turn());
     assert_eq!(batch.shares[0].who.cik, Some(cik("n")));
@@ -80,7 +80,7 @@ fn a_process_that_says_nothing_is_ended() {
     assert!(orders.contains(&CourierOrder::End(errand)), "{orders:?}");
     assert!(rig.service.status(rig.moment()).link_error.is_some());
     rig.over(errand);
-    rig.report(errand, Report::Written);
+    rig.report(errand, CourierReport::Written);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_write_of_another_alias_does_not_wait_behind_records_and_one_of_the_same_doe
     rig.record("1", "a", 5);
     rig.write("1", "b", "x");
     let (errand, _) = write_of(&rig.turn());
-    rig.report(errand, Report::Written);
+    rig.report(errand, CourierReport::Written);
     rig.over(errand);
     assert_eq!(rig.queued(), 1);
 }
@@ -130,11 +130,11 @@ fn a_new_device_is_activated_first_and_only_once() {
     let ask = rig.ask(Call::Activate(Vms::new("p", "p", "1").unwrap()));
     let (errand, who) = activation_of(&rig.turn());
     assert_eq!((who.id, who.cik), (id("1"), None));
-    rig.report(errand, Report::Activated(id("1"), cik("n")));
+    rig.report(errand, CourierReport::Activated(id("1"), cik("n")));
     rig.over(errand);
     assert_eq!(rig.answers(), [(ask, 200)]);
     let (errand, _) = write_of(&rig.turn());
-    rig.report(errand, Report::Written);
+    rig.report(errand, CourierReport::Written);
     rig.over(errand);
     assert_eq!(rig.answers(), [(write, 204)]);
     let again = rig.ask(Call::Activate(Vms::new("p", "p", "1").unwrap()));
@@ -150,7 +150,7 @@ fn a_device_that_is_not_enabled_is_tried_later_and_its_data_is_queued() {
     let write = rig.write("1", "a", "x");
     let ask = rig.ask(Call::Activate(Vms::new("p", "p", "1").unwrap()));
     let (errand, _) = activation_of(&rig.turn());
-    rig.report(errand, Report::Held(id("1"), "404".into(), None));
+    rig.report(errand, CourierReport::Held(id("1"), "404".into(), None));
     rig.over(errand);
     rig.turn();
     let mut answers = rig.answers();
@@ -160,7 +160,7 @@ fn a_device_that_is_not_enabled_is_tried_later_and_its_data_is_queued() {
     rig.activated("2");
     rig.write("2", "a", "x");
     let (errand, _) = write_of(&rig.turn());
-    rig.report(errand, Report::Written);
+    rig.report(errand, CourierReport::Written);
     rig.over(errand);
     // It is tried again by itself, with the batch.
     let (_, batch) = batch_of(&rig.pass(10.0));
@@ -192,7 +192,7 @@ fn what_the_platform_refuses_for_good_is_told_and_not_queued() {
     rig.activated("1");
     let write = rig.write("1", "a", "x");
     let (errand, _) = write_of(&rig.turn());
-    rig.report(errand, Report::Refused("400: no".into()));
+    rig.report(errand, CourierReport::Refused("400: no".into()));
     rig.over(errand);
     rig.turn();
     assert_eq!((rig.answers(), rig.queued()), (vec![(write, 400)], 0));
@@ -209,8 +209,8 @@ fn a_held_device_holds_no_other_and_the_rest_of_a_failed_batch_comes_again() {
     rig.turn();
     let (errand, batch) = batch_of(&rig.pass(10.0));
     let first_of_2 = batch.shares.iter().find(|s| s.who.id == id("2")).unwrap().from;
-    rig.report(errand, Report::Held(id("1"), "403".into(), Some(Duration::from_secs(600))));
-    rig.report(errand, Report::Gone { id: id("2"), through: first_of_2, forwarded: 1, aside: 0 });
+    rig.report(errand, CourierReport::Held(id("1"), "403".into(), Some(Duration::from_secs(600))));
+    rig.report(errand, CourierReport::Gone { id: id("2"), through: first_of_2, forwarded: 1, aside: 0 });
     rig.report(errand, link());
     rig.over(errand);
     assert_eq!(rig.queued(), 3);

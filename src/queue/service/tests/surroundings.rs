@@ -14,8 +14,8 @@ fn points_of_an_unknown_time_wait_for_it_and_keep_their_distance() {
     rig.record("1", "a", WALL);
     rig.turn();
     let orders = rig.pass(20.0);
-    let [CourierOrder::Start(errand, Job::Time)] = orders[..] else { panic!("{orders:?}") };
-    rig.report(errand, Report::Time(Some(WALL + 50)));
+    let [CourierOrder::Start(errand, Errand::Time)] = orders[..] else { panic!("{orders:?}") };
+    rig.report(errand, CourierReport::Time(Some(WALL + 50)));
     rig.over(errand);
     let (errand, batch) = batch_of(&rig.turn());
     let delivered: Vec<u64> = rig.deliver(errand, &batch).into_iter().map(|(_, time)| time).collect();
@@ -40,8 +40,8 @@ fn without_any_time_nothing_is_sent_and_ntp_ends_that() {
     rig.over(errand);
     rig.turn();
     let orders = rig.pass(2.0);
-    let [CourierOrder::Start(errand, Job::Time)] = orders[..] else { panic!("{orders:?}") };
-    rig.report(errand, Report::Time(None));
+    let [CourierOrder::Start(errand, Errand::Time)] = orders[..] else { panic!("{orders:?}") };
+    rig.report(errand, CourierReport::Time(None));
     rig.over(errand);
     assert!(rig.turn().is_empty());
     assert!(rig.service.status(rig.moment()).link_error.unwrap().contains("time"));
@@ -65,20 +65,20 @@ fn a_store_that_cannot_be_opened_refuses_and_writes_still_go() {
     let record = rig.record("1", "a", 1);
     let write = rig.write("1", "a", "x");
     let (errand, _) = write_of(&rig.turn());
-    rig.report(errand, Report::Written);
+    rig.report(errand, CourierReport::Written);
     rig.over(errand);
     assert_eq!(rig.answers(), [(record, 503), (write, 204)]);
     // The link fails, and there is nothing queued that could show that it works again: the next write does.
     rig.write("1", "a", "x");
     let (errand, _) = write_of(&rig.turn());
-    rig.report(errand, Report::Link("no network".into(), None));
+    rig.report(errand, CourierReport::Link("no network".into(), None));
     rig.over(errand);
     rig.write("1", "a", "x");
     assert!(rig.turn().is_empty());
     rig.seconds += 2.0;
     let write = rig.write("1", "a", "x");
     let (errand, _) = write_of(&rig.turn());
-    rig.report(errand, Report::Written);
+    rig.report(errand, CourierReport::Written);
     rig.over(errand);
     assert_eq!(rig.answers().last(), Some(&(write, 204)));
     fs::remove_file(paths.queue()).unwrap();
@@ -101,7 +101,7 @@ fn at_the_end_what_waits_is_stored_and_nothing_is_started() {
     assert!(rig.turn().is_empty());
     assert_eq!((rig.answers(), rig.queued()), (vec![(write, 204), (behind, 204)], 2));
     assert!(rig.service.is_busy());
-    rig.report(errand, Report::Written);
+    rig.report(errand, CourierReport::Written);
     rig.over(errand);
     assert!(!rig.service.is_busy() && rig.pass(60.0).is_empty());
 }
