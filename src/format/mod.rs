@@ -10,6 +10,7 @@ pub mod ini;
 pub mod json;
 pub mod json_fault;
 pub mod old_hash;
+pub mod own_options;
 pub mod pairs;
 pub mod percent;
 pub mod python;

@@ -183,6 +183,12 @@ record! {
         memory_max: u64,
         /// 0: as all others.
         cpu_weight: u32,
+        /// What its start by itself waits for: a list of texts, `group` or `group:process`.
+        after: &'a [u8],
+        /// Names in the same option of which there is nothing: a list of texts, for the log.
+        after_missing: &'a [u8],
+        /// In seconds.
+        after_timeout: u32,
     }
 }
 
@@ -256,6 +262,8 @@ impl<'a> Program<'a> {
         let ends = |list: &[u8]| !list.last().is_some_and(|last| *last != 0);
         ends(self.argv)
             && ends(self.environment)
+            && ends(self.after)
+            && ends(self.after_missing)
             && channels.iter().all(|channel| channel.is_empty() || Channel::decode(&mut Reader::new(channel)).is_some())
     }
 

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
-use super::config::{absolute, Address, Configuration, Group, Kind, LogFile, Note, Output, Process, Server, User};
+use super::config::{
+    absolute, order, Address, Configuration, Group, Kind, LogFile, Note, Output, Process, Server, User,
+};
 use super::definition::{self, Channel, Program, Settings, MAGIC, MAX_CONFIGURATION};
 use super::wire::Sink;
 use crate::format::shell_words;
@@ -108,7 +110,7 @@ pub fn encode(configuration: &Configuration, start: &Start<'_>) -> Result<Vec<u8
         // Of two of one name the first is there; so it is in the real one.
         if !seen.contains(&group.name.as_str()) {
             seen.push(&group.name);
-            put_group(group, &known, &mut all);
+            put_group(group, &configuration.groups, &known, &mut all);
         }
     }
     let mut out = Bytes::default();
@@ -240,12 +242,12 @@ fn token() -> String {
     (0..8).map(|place| char::from(LETTERS[(random >> (5 * place)) as usize % 32])).collect()
 }
 
-fn put_group(group: &Group, known: &KnownPaths<'_>, out: &mut Bytes) {
+fn put_group(group: &Group, all: &[Group], known: &KnownPaths<'_>, out: &mut Bytes) {
     let mut programs = Bytes::default();
     for (index, process) in group.processes.iter().enumerate() {
         // Of two of one name the last is there; so it is in the real one.
         if !group.processes[index + 1..].iter().any(|later| later.name == process.name) {
-            put_process(process, &group.name, known, &mut programs);
+            put_process(process, &group.name, all, known, &mut programs);
         }
     }
     let mut record = definition::Group {
@@ -295,7 +297,7 @@ fn channel(output: &Output, path: &[u8]) -> Vec<u8> {
     bytes.0
 }
 
-fn put_process(process: &Process, group: &str, known: &KnownPaths<'_>, out: &mut Bytes) {
+fn put_process(process: &Process, group: &str, all: &[Group], known: &KnownPaths<'_>, out: &mut Bytes) {
     let (argv, fault) = match shell_words::split(&process.command) {
         Ok(words) => (list(words.iter().map(String::as_str)), ""),
         Err(why) => (Vec::new(), why),
@@ -311,6 +313,8 @@ fn put_process(process: &Process, group: &str, known: &KnownPaths<'_>, out: &mut
     let stderr = if process.redirect_stderr { channel(&process.stderr, b"") } else { path("stderr", &process.stderr) };
     let user: Option<&User> = process.user.as_ref();
     let groups = numbers(user.map_or(&[], |user| &user.groups));
+    let (after, missing) = order::resolved(&process.after, all);
+    let (after, missing) = (list(after.iter().map(String::as_str)), list(missing.iter().map(String::as_str)));
     let record = Program {
         name: process.name.as_bytes(),
         command: process.command.as_bytes(),
@@ -338,6 +342,9 @@ fn put_process(process: &Process, group: &str, known: &KnownPaths<'_>, out: &mut
         stderr: &stderr,
         memory_max: u64::try_from(process.memory_max).unwrap_or(0),
         cpu_weight: bounded(process.cpu_weight),
+        after: &after,
+        after_missing: &missing,
+        after_timeout: bounded(process.after.timeout),
         ..Program::default()
     };
     record.encode(out);

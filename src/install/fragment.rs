@@ -5,10 +5,12 @@
 //! that nothing differs for it, and `supervisorctl update` restarts nothing, once that is in place for good.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::gateway::Gateway;
 use crate::app::{self, FragmentDefaults, ThisGateway};
 use crate::format::ini::Ini;
+use crate::format::own_options::{AFTER, AFTER_TIMEOUT};
 use crate::supervisor::{Changes, Environment, Supervisor, SupervisorError};
 use crate::sys::file::{self, FileError};
 
@@ -52,6 +54,18 @@ impl Fragment {
     pub fn option(&self, key: &str) -> Option<String> {
         let ini = Ini::parse(&self.text).ok()?;
         ini.sections.first()?.get(key).map(|value| value.trim().to_ascii_lowercase())
+    }
+
+    /// How long its start may wait for other programs.
+    pub fn order(&self) -> Duration {
+        let waits = self.option(AFTER).is_some_and(|names| !names.is_empty());
+        let said = self.option(AFTER_TIMEOUT.key).and_then(|text| text.parse().ok());
+        let seconds = said.filter(|number| AFTER_TIMEOUT.hold(*number)).unwrap_or(AFTER_TIMEOUT.default);
+        if waits {
+            Duration::from_secs(seconds.unsigned_abs())
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Puts it in place for good.
@@ -174,6 +188,13 @@ mod tests {
             (Some("no".into()), Some("b = c".into()))
         );
         assert_eq!(fragment.option("autorestart"), None);
+        assert_eq!(fragment.order(), Duration::ZERO);
+        for (text, seconds) in
+            [("after = b", 60), ("after = b\nafter_timeout = 7", 7), ("after =\nafter_timeout = 7", 0)]
+        {
+            let fragment = Fragment { place: PathBuf::new(), text: format!("[program:a]\n{text}\n") };
+            assert_eq!(fragment.order(), Duration::from_secs(seconds), "{text}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::script;
 use super::script::installer_in;
 use super::state::Event;
 use crate::app::TarballName;
+use crate::supervisor::settle::Terms;
 use crate::supervisor::{Changes, Settled, SupervisorError};
 use crate::sys::file;
 
@@ -265,8 +266,9 @@ fn take_up(
 ) -> Result<Settled, Unhosted> {
     let supervisor = gateway.supervisor;
     let settle = gateway.config.settling_time();
+    let terms = Terms { settle, patience: settle + START_PATIENCE, order: fragment.order() };
     let taken = supervisor.take_up_by(app, reload);
-    match taken.and_then(|()| supervisor.await_running(app, settle, settle + START_PATIENCE)) {
+    match taken.and_then(|()| supervisor.await_proven(app, &terms)) {
         Ok(settled) => Ok(settled),
         Err(e @ SupervisorError::Failing { .. }) => Err(Unhosted::Bad(e.to_string())),
         Err(e @ SupervisorError::Unreadable(_)) => {

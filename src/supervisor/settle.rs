@@ -71,6 +71,17 @@ pub fn judge(process: &Process, ran: Option<u32>) -> Health {
     }
 }
 
+/// What is asked of an app that settles.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// All its processes have to keep their state and their pids for so long.
+    pub settle: Duration,
+    /// It may take so long for that, its retries among it.
+    pub patience: Duration,
+    /// Before that its start may wait so long for others (`after`): STOPPED is no verdict then.
+    pub order: Duration,
+}
+
 /// One process as it was last seen.
 struct Seen {
     /// Its namespec.
@@ -98,7 +109,7 @@ enum Verdict {
 
 impl Watch {
     /// Takes a look into account.
-    fn look(&mut self, app: &str, processes: &[Process], now: Duration, settle: Duration) -> Verdict {
+    fn look(&mut self, app: &str, processes: &[Process], now: Duration, terms: &Terms) -> Verdict {
         let mut seen = Vec::new();
         let mut steady = true;
         let mut settled = Settled::Running;
@@ -125,7 +136,8 @@ impl Watch {
             self.steady_since = Some(now);
             return Verdict::GoOn;
         }
-        let needed = if settled == Settled::Stopped { settle.max(START_PATIENCE) } else { settle };
+        let to_start = START_PATIENCE + terms.order;
+        let needed = if settled == Settled::Stopped { terms.settle.max(to_start) } else { terms.settle };
         match self.steady_since {
             Some(since) if now.saturating_sub(since) >= needed => Verdict::Settled(settled),
             _ => Verdict::GoOn,
@@ -171,14 +183,22 @@ impl Supervisor<'_> {
     /// [`SupervisorError::Failing`]: the app does not stay up, or has not settled within `patience`; it says why.
     /// [`SupervisorError::Down`] and the like, where supervisord was not there to ask at the end of `patience`.
     pub fn await_running(&self, app: &str, settle: Duration, patience: Duration) -> Result<Settled, SupervisorError> {
+        self.await_proven(app, &Terms { settle, patience, order: Duration::ZERO })
+    }
+
+    /// The same, on more terms.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn await_proven(&self, app: &str, terms: &Terms) -> Result<Settled, SupervisorError> {
         let begun = self.clock.now();
         let mut watch = Watch::default();
         loop {
             let answer = self.processes();
             let now = self.clock.now();
-            let over = now.saturating_sub(begun) >= patience;
+            let over = now.saturating_sub(begun) >= terms.patience + terms.order;
             match answer {
-                Ok(processes) => match watch.look(app, &processes, now, settle) {
+                Ok(processes) => match watch.look(app, &processes, now, terms) {
                     Verdict::Settled(settled) => return Ok(settled),
                     Verdict::Failed(why) => return Err(why),
                     Verdict::GoOn if over => return Err(watch.last(app)),

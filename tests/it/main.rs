@@ -45,6 +45,7 @@ mod hosting_field;
 mod hosting_hard;
 mod hosting_listen;
 mod hosting_options;
+mod hosting_order;
 mod hosting_renewal;
 mod idle;
 mod impostor;

@@ -51,6 +51,8 @@ pub enum Why {
     FolderGoes(String),
     RelativeFolder,
     Empty,
+    TooMany(usize),
+    Itself,
 }
 
 impl fmt::Display for ConfFault {
@@ -115,6 +117,8 @@ impl fmt::Display for Why {
             }
             Why::RelativeFolder => f.write_str("give an absolute path"),
             Why::Empty => f.write_str("is empty"),
+            Why::TooMany(most) => write!(f, "more than {most} names"),
+            Why::Itself => f.write_str("names the app itself, which would wait for itself"),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::fault::{ConfFault, Why};
 use super::gateway::{Folder, Gateway, Variable};
 use super::values;
 use crate::format::ini::Section;
+use crate::format::own_options::{Bounds, AFTER, AFTER_TIMEOUT};
 use crate::format::pairs::pairs;
 use crate::format::percent::{expand, Value};
 
@@ -24,10 +25,14 @@ enum Kind {
     Size,
     Octal,
     User,
+    /// Of an option of our own.
+    Within(Bounds),
+    /// Programs, none of which is the app itself.
+    Programs,
 }
 
 /// Read once for the program.
-const OF_PROGRAM: [(&str, Kind); 18] = [
+const OF_PROGRAM: [(&str, Kind); 20] = [
     ("autostart", Kind::Boolean),
     ("autorestart", Kind::Autorestart),
     ("startsecs", Kind::Integer),
@@ -46,6 +51,8 @@ const OF_PROGRAM: [(&str, Kind); 18] = [
     ("user", Kind::User),
     ("umask", Kind::Octal),
     ("numprocs_start", Kind::Integer),
+    (AFTER, Kind::Programs),
+    (AFTER_TIMEOUT.key, Kind::Within(AFTER_TIMEOUT)),
 ];
 
 /// Read for each process.
@@ -181,6 +188,8 @@ impl Check<'_> {
             Kind::Octal => values::octal(&text).map(|_| ()),
             Kind::User if self.gateway.has_user(&text) => Ok(()),
             Kind::User => Err(Why::NoUser(text)),
+            Kind::Within(bounds) => values::within(&text, bounds),
+            Kind::Programs => values::programs(&text, self.program),
         };
         self.note(key, verdict);
     }

@@ -4,6 +4,7 @@
 //! name like a signal (`SIG_DFL`).
 
 use super::fault::Why;
+use crate::format::own_options::{names, Bounds, MAX_AFTER};
 use crate::format::python::int;
 use crate::sys::signal_names::SIGNALS;
 
@@ -72,6 +73,25 @@ pub(super) fn process_name(text: &str) -> Result<(), Why> {
         None if text.trim().is_empty() => Err(Why::Empty),
         None => Ok(()),
     }
+}
+
+pub(super) fn within(text: &str, bounds: Bounds) -> Result<(), Why> {
+    match integer(text)? {
+        number if bounds.hold(number) => Ok(()),
+        _ => Err(Why::Range(bounds.least, bounds.most)),
+    }
+}
+
+/// Those that the start of `own` waits for.
+pub(super) fn programs(text: &str, own: &str) -> Result<(), Why> {
+    let names = names(text);
+    if names.len() > MAX_AFTER {
+        return Err(Why::TooMany(MAX_AFTER));
+    }
+    if names.contains(&own) {
+        return Err(Why::Itself);
+    }
+    names.into_iter().try_for_each(process_name)
 }
 
 /// The folder that a log file needs, where it needs one.

@@ -9,6 +9,7 @@ mod daemon;
 mod glob;
 mod groups;
 mod names;
+pub(crate) mod order;
 mod program;
 mod sources;
 #[cfg(test)]
@@ -136,7 +137,7 @@ const MAX_LEFT_OUT: usize = 64;
 pub fn load(file: &str, strictness: Strictness, surroundings: &Surroundings) -> Result<Configuration, Fault> {
     let mut left_out: Vec<(String, String)> = Vec::new();
     loop {
-        match load_without(file, &left_out, surroundings) {
+        match load_without(file, &left_out, strictness, surroundings) {
             Err(Fault { text, file: Some(bad) })
                 if strictness == Strictness::LeaveOut
                     && left_out.len() < MAX_LEFT_OUT
@@ -189,6 +190,7 @@ impl Loader {
 fn load_without(
     file: &str,
     left_out: &[(String, String)],
+    strictness: Strictness,
     surroundings: &Surroundings,
 ) -> Result<Configuration, Fault> {
     let whole = absolute(file, &surroundings.folder);
@@ -222,16 +224,17 @@ fn load_without(
     }));
     let mut notes = std::mem::take(&mut loader.sources.notes);
     loader.notes.append(&mut notes);
-    checked(loader, &whole)
+    checked(loader, &whole, strictness)
 }
 
-fn checked(mut loader: Loader, file: &str) -> Result<Configuration, Fault> {
+fn checked(mut loader: Loader, file: &str, strictness: Strictness) -> Result<Configuration, Fault> {
     if loader.sources.ini.section("supervisord").is_none() {
         return Err(Fault::of(".ini file does not include supervisord section".to_string()));
     }
     let daemon = daemon::daemon(&mut loader).map_err(Fault::of)?;
     let has_interface = daemon::has_interface(&mut loader).map_err(Fault::of)?;
-    let groups = groups::groups(&mut loader)?;
+    let mut groups = groups::groups(&mut loader)?;
+    order::check(&mut loader, &mut groups, strictness)?;
     let servers = daemon::servers(&loader).map_err(Fault::of)?;
     if groups.iter().map(|group| group.processes.len()).sum::<usize>() > MAX_PROCESSES {
         return Err(Fault::of(format!("more than {MAX_PROCESSES} processes")));

@@ -1,9 +1,11 @@
 //! One `[program:x]`, `[eventlistener:x]` or `[fcgi-program:x]`: as many processes as it asks for.
 
 use super::names::{expanded, Names, Section};
+use super::order::{self, After};
 use super::users::{self, User};
 use super::values::{self, LogFile};
 use super::{Loader, Note};
+use crate::format::own_options::{Bounds, AFTER, AFTER_TIMEOUT};
 use crate::format::pairs::{pairs, PairsError};
 use crate::format::percent::Value;
 use crate::format::sort::sort_by_key;
@@ -15,6 +17,8 @@ use crate::hosting::table::Restart;
 #[allow(missing_docs)] // each is the option of its name
 pub struct Process {
     pub name: String,
+    /// Of its section.
+    pub program: String,
     pub command: String,
     pub directory: Option<String>,
     pub umask: Option<i64>,
@@ -39,6 +43,8 @@ pub struct Process {
     pub memory_max: i64,
     /// 0: as all others.
     pub cpu_weight: i64,
+    /// What its start waits for.
+    pub after: After,
 }
 
 /// What becomes of what a process writes.
@@ -91,7 +97,8 @@ pub(super) fn processes(loader: &mut Loader, section: &str, group: &str) -> Resu
     names.set_text("program_name", &program);
     names.set_text("host_node_name", &loader.host);
     names.set_text("group_name", group);
-    let common = common(&loader.section(section), &names)?;
+    let mut common = common(&loader.section(section), &names)?;
+    common.process.program = program;
     let mut processes = Vec::new();
     for number in common.first..common.first.saturating_add(common.numprocs) {
         processes.push(one(loader, section, &common, &mut names, number)?);
@@ -105,6 +112,10 @@ fn common(section: &Section<'_>, names: &Names) -> Result<Common, String> {
     let integer = |key: &str, default: &str| values::integer(&get(key, default)?);
     let boolean = |key: &str, default: &str| values::boolean(&get(key, default)?);
     let size = |key: &str| values::byte_size(&get(key, "0")?);
+    let own_number = |bounds: Bounds| {
+        let number = integer(bounds.key, &bounds.default.to_string())?;
+        values::within(bounds, number)
+    };
     // In the order in which the real one looks at them: of several faults it tells the first.
     let priority = integer("priority", "999")?;
     let autostart = boolean("autostart", "true")?;
@@ -143,8 +154,10 @@ fn common(section: &Section<'_>, names: &Names) -> Result<Common, String> {
     if numprocs > MAX_PROCESSES as i64 {
         return Err(format!("numprocs is above upper bound ({MAX_PROCESSES})"));
     }
+    let after = After { names: order::names(&get(AFTER, "")?)?, timeout: own_number(AFTER_TIMEOUT)? };
     let process = Process {
         name: String::new(),
+        program: String::new(),
         command: String::new(),
         directory: None,
         umask,
@@ -166,6 +179,7 @@ fn common(section: &Section<'_>, names: &Names) -> Result<Common, String> {
         stderr,
         memory_max: size("memory_max")?,
         cpu_weight: integer("cpu_weight", "0")?,
+        after,
     };
     let environment = section.raw("environment").unwrap_or_default().to_string();
     Ok(Common { process_name, process, environment, numprocs, first })

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::users;
+use crate::format::own_options::Bounds;
 use crate::format::python::{int, repr};
 use crate::hosting::table::Restart;
 use crate::sys::signal_names::SIGNALS;
@@ -159,6 +160,16 @@ pub(super) fn address(text: &str) -> Read<(String, u16)> {
             Ok(number) => Ok((String::new(), number)),
             Err(_) => Err(format!("not a valid port number: {} ", repr(text))),
         },
+    }
+}
+
+/// A number of an option of our own.
+pub(super) fn within(bounds: Bounds, number: i64) -> Read<i64> {
+    let Bounds { key, least, most, .. } = bounds;
+    match number {
+        number if bounds.hold(number) => Ok(number),
+        number if number < least => Err(format!("{key} {number} is below lower bound ({least})")),
+        number => Err(format!("{key} {number} is above upper bound ({most})")),
     }
 }
 

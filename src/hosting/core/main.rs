@@ -23,6 +23,7 @@ mod table;
 #[path = "../wire.rs"]
 mod wire;
 
+mod after;
 mod arch;
 mod capture;
 mod child;

@@ -60,6 +60,8 @@ pub struct Core {
     pub ended_pid: i32,
     /// Whether something was done that goes deep into the stack.
     pub went_deep: bool,
+    /// `Header::changes` when it was last looked whose turn has come.
+    pub after_seen: u32,
     pub buffers: super::pool::Buffers,
 }
 

@@ -1,5 +1,6 @@
 //! One look at everything that can be due, and when the next one is.
 
+use super::after;
 use super::life::happens;
 use super::listen;
 use super::log::{line, INFO};
@@ -31,17 +32,20 @@ pub fn pass(core: &mut Core) -> Next {
     }
     // What a step makes due at once is done in the same look; the bound is for a table that would never rest.
     for _ in 0..4 {
+        after::look(core);
         let due = core.store.processes().filter(|place| is_due(core, *place, now)).count();
         if due == 0 {
             break;
         }
         each(core, |core, place| {
             if is_due(core, place, now_ms()) {
+                after::said_if_late(core, place);
                 happens(core, place, due_event(core, place, is_going_on));
             }
         });
         now = now_ms();
     }
+    after::look(core);
     if !is_going_on && stop::step(core) {
         return Next::AllStopped;
     }
@@ -104,7 +108,7 @@ pub fn autostart(core: &mut Core, group: Option<usize>) {
     each(core, |core, place| {
         let is_meant = group.map_or(true, |group| group == place.group);
         let wants = core.store.program(place).is_some_and(|(_, program)| program.autostart);
-        if is_meant && wants && core.store.header().mood > 0 {
+        if is_meant && wants && core.store.header().mood > 0 && !after::holds_back(core, place) {
             happens(core, place, Event::Start);
         }
     });

@@ -117,6 +117,7 @@ pub fn empty(around: Surroundings, store: Store) -> Core {
         is_accepting: true,
         ended_pid: 0,
         went_deep: true,
+        after_seen: 0,
         buffers: pool::Buffers::EMPTY,
     }
 }

@@ -76,6 +76,11 @@ fn begin(core: &mut dyn Core, found: &Found<'_>, called: &str, deed: &Deed) -> R
             }
             Ok(true)
         }
+        Deed::Stop if found.is_waiting() => {
+            // The core has nothing to stop, and no longer starts it.
+            let _ = core.ask(&Request::Stop { id }, None).map_err(|Gone| gone())?;
+            Ok(false)
+        }
         Deed::Stop => {
             if !is_up(&found.record) {
                 return Err(Fault::about(NOT_RUNNING, called));
@@ -191,7 +196,7 @@ fn all(core: &mut dyn Core, found: Vec<Found<'_>>, deed: Deed, waits: bool) -> R
     for one in found {
         let concerns = match &deed {
             Deed::Start => !is_up(&one.record),
-            Deed::Stop => is_up(&one.record),
+            Deed::Stop => is_up(&one.record) || one.is_waiting(),
             Deed::Signal(_) | Deed::NoSignal(_) => State::of(one.record.state).has_process(),
             Deed::ClearLogs => true,
         };

@@ -89,6 +89,12 @@ fn description(state: State, found: &Found<'_>, error: &str, start: i64, stop: i
     }
 }
 
+/// For one whose start comes `after` others.
+fn waits_for(program: &Program<'_>) -> String {
+    let names: Vec<String> = texts(program.after).map(text).collect();
+    ["waits for ", &names.join(" ")].concat()
+}
+
 fn info(found: &Found<'_>, settings_zones: &[u8], clocks: (i64, u64)) -> Value {
     let (wall, monotonic) = clocks;
     // Ages run on the monotonic clock, so a clock that is set changes none of them.
@@ -96,7 +102,10 @@ fn info(found: &Found<'_>, settings_zones: &[u8], clocks: (i64, u64)) -> Value {
     let (start, stop) = (time(found.record.started_ms), time(found.record.stopped_ms));
     let state = State::of(found.record.state);
     let error = spawn_error(&found.record, &found.program);
-    let description = description(state, found, &error, start, stop, wall, settings_zones);
+    let description = match found.is_waiting() {
+        true => waits_for(&found.program),
+        false => description(state, found, &error, start, stop, wall, settings_zones),
+    };
     let exit = if found.record.has_exited == 0 { 0 } else { found.record.exit_status };
     let (stdout, stderr) = (text(found.program.read_stdout().logfile), text(found.program.read_stderr().logfile));
     Value::Struct(vec![

@@ -2,7 +2,8 @@
 
 use super::fault::{Fault, BAD_NAME, FAILED};
 use crate::hosting::definition::{Group, Program, Settings};
-use crate::hosting::state::{GroupView, ProcessRecord, View};
+use crate::hosting::state::{GroupView, ProcessRecord, View, NEVER};
+use crate::hosting::table::{State, Wanted};
 use crate::hosting::wire::Reader;
 
 /// One moment.
@@ -23,6 +24,15 @@ impl Found<'_> {
     /// `group:name`, or the name where both are the same.
     pub(crate) fn namespec(&self) -> String {
         namespec(&self.group, &self.name)
+    }
+
+    /// Whether its start waits for others: no other process that was never started has a time (`core/after.rs`).
+    pub(crate) fn is_waiting(&self) -> bool {
+        let record = &self.record;
+        record.state == State::Stopped as u32
+            && record.starts == 0
+            && record.wanted == Wanted::Up as u32
+            && record.due_ms != NEVER
     }
 }
 

@@ -50,8 +50,9 @@ fn is_same_program(a: &Program<'_>, b: &Program<'_>) -> bool {
         is_same_output(&a.read_stdout(), &b.read_stdout()) && is_same_output(&a.read_stderr(), &b.read_stderr());
     let (mut a, mut b) = (*a, *b);
     for one in [&mut a, &mut b] {
-        // The groups of a user are the user's, not the program's.
+        // The groups of a user are the user's, not the program's. The order of starts is a matter of the next one.
         (one.stdout, one.stderr, one.groups) = (b"", b"", b"");
+        (one.after, one.after_missing, one.after_timeout) = (b"", b"", 0);
     }
     outputs && a == b
 }

@@ -31,6 +31,25 @@ fn the_table() {
     }
 }
 
+fn terms(settle: u64, order: u64) -> Terms {
+    let seconds = Duration::from_secs;
+    Terms { settle: seconds(settle), patience: seconds(60), order: seconds(order) }
+}
+
+/// `after`: an app whose start waits for others is not one that somebody stopped.
+#[test]
+fn one_that_waits_for_others_is_given_that_time() {
+    for (order, verdict) in [(0, Some(5)), (7, Some(12))] {
+        let mut watch = Watch::default();
+        let stopped = [process("app", "app", State::Stopped, 0)];
+        let second = (0..20).find(|second| {
+            let looked = watch.look("app", &stopped, Duration::from_secs(*second), &terms(3, order));
+            matches!(looked, Verdict::Settled(Settled::Stopped))
+        });
+        assert_eq!(second, verdict);
+    }
+}
+
 /// What supervisord says second by second, and what a settling time of 3 s makes of it: the second of the verdict and its text.
 #[test]
 fn lives_of_apps() {
@@ -116,7 +135,7 @@ fn lives_of_apps() {
         let mut got = None;
         for (second, processes) in looks.iter().enumerate() {
             let now = Duration::from_secs(1000 + second as u64);
-            match watch.look("app", processes, now, Duration::from_secs(3)) {
+            match watch.look("app", processes, now, &terms(3, 0)) {
                 Verdict::GoOn => continue,
                 Verdict::Settled(settled) => got = Some((second, format!("ok {settled:?}"))),
                 Verdict::Failed(why) => got = Some((second, why.to_string())),
@@ -132,6 +151,6 @@ fn one_that_does_not_settle_is_named_with_its_last_state() {
     let mut watch = Watch::default();
     assert_eq!(watch.last("app").to_string(), "app is still not known to supervisord and has not settled");
     let processes = [process("app", "a0", State::Running, 1), process("app", "a1", State::Starting, 2)];
-    watch.look("app", &processes, Duration::ZERO, POLL);
+    watch.look("app", &processes, Duration::ZERO, &terms(1, 0));
     assert_eq!(watch.last("app").to_string(), "app:a1 is still STARTING and has not settled");
 }

@@ -83,6 +83,13 @@ fn all_faults_at_once() {
             "command: %(nope)s names nothing that supervisord knows here",
         ]
     );
+    // Options of our own (docs/hosting.md).
+    assert_eq!(told("[supervisord]\nafter = b, c d\nafter_timeout = 600\n"), Vec::<String>::new());
+    assert_eq!(
+        told("[supervisord]\nafter = b app\nafter_timeout = 601\n"),
+        ["after: names the app itself, which would wait for itself", "after_timeout: not between 0 and 600"]
+    );
+    assert_eq!(told("[supervisord]\nafter = a:b\n"), ["after: `:` may not stand in a process name"]);
     assert_eq!(told(""), ["no [supervisord] section: without it the file is not recognised"]);
     assert_eq!(
         told("[program:x]\ncommand=x\n[DEFAULT]\na=b\n"),

@@ -7,21 +7,21 @@ use crate::hosting::config::{control, load, Configuration, Fault, Strictness, Su
 use crate::hosting::definition;
 use crate::hosting::encode::{encode, Start};
 
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Scratch {
+    pub(super) fn new(name: &str) -> Scratch {
         let path = std::env::temp_dir().join(format!("gwe-config-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(path.join("d")).unwrap();
         Scratch(path)
     }
 
-    fn file(&self, name: &str, text: &str) {
+    pub(super) fn file(&self, name: &str, text: &str) {
         fs::write(self.0.join(name), text).unwrap();
     }
 
-    fn load(&self, strictness: Strictness) -> Result<Configuration, Fault> {
+    pub(super) fn load(&self, strictness: Strictness) -> Result<Configuration, Fault> {
         let environment = vec![("SECRET_NAME".to_string(), "secret value".to_string())];
         let folder = self.0.display().to_string();
         load(&format!("{folder}/root.conf"), strictness, &Surroundings { environment, host: "host".into(), folder })
