@@ -15,6 +15,7 @@ include mk/install.mk
 include mk/check-images.mk
 include mk/cross.mk
 include mk/tiny.mk
+include mk/static.mk
 include mk/dist.mk
 include mk/sbom.mk
 include mk/reproducible.mk

@@ -1,14 +1,15 @@
-# What cross.sh and tiny.sh share, for them to source.
+# What cross.sh, tiny.sh and static.sh share, for them to source.
 # shellcheck shell=sh
 
-# cargo_features none|tls-openssl: prints the words that say so to cargo, or none. MORE_FEATURES of the environment come on top.
+# cargo_features FEATURES none TLS: prints the words that say so to cargo, or none, where FEATURES is one of the two. MORE_FEATURES of the
+# environment come on top.
 cargo_features() {
 	more=${MORE_FEATURES:+--features $MORE_FEATURES}
 	case $1 in
-	none) echo "$more" ;;
-	tls-openssl) echo "--features tls-openssl $more" ;;
+	"$2") echo "$more" ;;
+	"$3") echo "--features $3 $more" ;;
 	*)
-		echo "FEATURES cannot be '$1': it must be none or tls-openssl" >&2
+		echo "FEATURES cannot be '$1': it must be $2 or $3" >&2
 		return 1
 		;;
 	esac

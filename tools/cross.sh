@@ -20,7 +20,7 @@ armv7) debian=armhf triple=armv7-unknown-linux-gnueabihf gnu=arm-linux-gnueabihf
 	exit 1
 	;;
 esac
-with=$(cargo_features "$features") || exit 1
+with=$(cargo_features "$features" none tls-openssl) || exit 1
 if ! command -v "$gnu-gcc" >/dev/null; then
 	echo "$gnu-gcc is missing: apt-get install gcc-$gnu libc6-dev-$debian-cross" >&2
 	exit 2

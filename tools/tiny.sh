@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 . tools/build.sh
 
 features=${1:-tls-openssl}
-with=$(cargo_features "$features") || exit 1
+with=$(cargo_features "$features" none tls-openssl) || exit 1
 folder=$PWD/target/tiny
 rust=$folder/rust
 native=$(dpkg --print-architecture) || {

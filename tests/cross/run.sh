@@ -29,7 +29,7 @@ QEMU_LD_PREFIX=$top/target/cross/$target/sysroot
 # An exec from memory does not come back under qemu-user; on a whole emulated machine it does (docs/footprint.md).
 GWE_STAY=1
 export GWE_BIN QEMU_LD_PREFIX GWE_STAY
-[ -x "$GWE_BIN" ] || skip "needs make cross TARGET=$target"
+[ -x "$GWE_BIN" ] || skip "needs $GWE_BIN (make cross TARGET=$target)"
 
 emulator=
 for name in $emulators; do

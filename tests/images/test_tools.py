@@ -46,6 +46,24 @@ class Missing(unittest.TestCase):
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(wanted, done.stderr)
 
+    def test_what_the_static_build_lacks_and_what_it_cannot_be(self):
+        for name in ("dirname", "tr"):
+            (self.bin / name).symlink_to(f"/usr/bin/{name}")
+        rows = (
+            ({}, "mips", 1, "TARGET cannot be 'mips': it must be x86_64, aarch64 or armv7"),
+            # The image's OpenSSL would be a library of the image.
+            ({}, "armv7 tls-openssl", 1, "FEATURES cannot be 'tls-openssl': it must be none or tls-rustls"),
+            ({}, "armv7", 2, "dpkg is missing"),
+            ({"dpkg": "echo amd64"}, "armv7", 2, "cc is missing"),
+            ({"cc": ""}, "armv7", 2, "arm-linux-gnueabihf-gcc is missing: apt-get install gcc libc6-dev gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"),
+            ({}, "x86_64", 2, "x86_64-linux-gnu-gcc is missing: apt-get install gcc libc6-dev gcc-x86-64-linux-gnu "),
+        )
+        for stubs, arguments, status, wanted in rows:
+            for name, script in stubs.items():
+                self.stub(name, script)
+            done = self.run_with(f"tools/static.sh {arguments}", str(self.bin))
+            self.assertEqual((done.returncode, wanted in done.stderr), (status, True), done.stderr)
+
 
 class BuildScript(unittest.TestCase):
     """build.rs compiles what the agent carries in itself, for every target or with a word that says why not."""
