@@ -43,7 +43,7 @@ fn wishes(client: &Client, part: &Part) -> Result<Vec<Wish>, Failed> {
     let Some(sha256) = &part.entry.sha256 else { return Err(permanent("it has no SHA-256".to_string())) };
     let mut file = Bounded(Vec::new());
     client.download(&part.link.href, 0, &mut file)?;
-    if !hex::encode(&hmac_sha256::Hash::hash(&file.0)).eq_ignore_ascii_case(sha256) {
+    if !hex::encode(&crate::sys::sha256::Hash::of(&file.0)).eq_ignore_ascii_case(sha256) {
         return Err(permanent("its SHA-256 is another".to_string()));
     }
     logs::parse(&file.0).map_err(|fault| permanent(fault.to_string()))

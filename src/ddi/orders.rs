@@ -309,7 +309,7 @@ fn plain(id: &str) -> Result<&str, Failed> {
 }
 
 fn digest(text: &str) -> String {
-    hex::encode(&hmac_sha256::Hash::hash(text.as_bytes()))
+    hex::encode(&crate::sys::sha256::Hash::of(text.as_bytes()))
 }
 
 fn now_ms() -> u64 {

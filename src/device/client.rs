@@ -6,7 +6,7 @@ use super::error::DeviceError;
 use super::evidence::{self, Values};
 use super::reply::{self, ContentInfo};
 use crate::config::Cik;
-use crate::format::form;
+use crate::format::{form, utc};
 use crate::http::{self, Answer, Limits, Method, Request, Settings, Sink, Transport, TransportError};
 
 /// The longest long poll (docs/spec/device-api.md).
@@ -30,7 +30,13 @@ pub struct Waited {
     pub values: Vec<(String, String)>,
     /// When, as the platform says it; for the next call's `since`.
     pub last_modified: Option<String>,
+    /// Whether that second was long over when the answer was made, by the platform's own clock: what is written from then on bears a
+    /// later time.
+    pub is_past: bool,
 }
+
+/// A platform may be several machines whose clocks are not quite the same.
+const CLOCKS_DIFFER: u64 = 2;
 
 /// The error of an answer whose status is no success.
 fn refusal(answer: &Answer, call: &'static str) -> DeviceError {
@@ -123,8 +129,10 @@ impl Client {
             _ => return Err(refusal(&answer, "wait")),
         }
         let values = evidence::values_of(&answer.body, aliases).map_err(|how| DeviceError::Reply("wait", how))?;
-        let last_modified = answer.head.header("last-modified").map(str::to_string);
-        Ok(Some(Waited { values, last_modified }))
+        let [last, now] = ["last-modified", "date"].map(|name| answer.head.header(name));
+        let seconds = |time: Option<&str>| time.and_then(utc::from_http);
+        let is_past = matches!((seconds(last), seconds(now)), (Some(last), Some(now)) if now >= last.saturating_add(CLOCKS_DIFFER));
+        Ok(Some(Waited { values, last_modified: last.map(str::to_string), is_past }))
     }
 
     /// Records points at their own times: per alias, unix seconds and values.

@@ -19,6 +19,7 @@ pub struct Cloud<'a> {
     pub config: &'a mut Config,
     cik: Cik,
     reactivated: bool,
+    /// When this gateway wrote last, since boot, as far as is known.
     last_write: Option<Duration>,
 }
 
@@ -27,12 +28,25 @@ impl<'a> Cloud<'a> {
     ///
     /// # Errors
     /// The platform did not activate it, or the CIK could not be stored.
-    pub fn new(client: &'a Client, identity: &'a Identity, config: &'a mut Config) -> Result<Cloud<'a>, Failed> {
+    pub fn new(
+        client: &'a Client,
+        identity: &'a Identity,
+        config: &'a mut Config,
+        last_write: Option<Duration>,
+    ) -> Result<Cloud<'a>, Failed> {
         let cik = match config.cik() {
             Some(cik) => cik,
             None => activate(client, identity, config)?,
         };
-        Ok(Cloud { client, identity, config, cik, reactivated: false, last_write: None })
+        Ok(Cloud { client, identity, config, cik, reactivated: false, last_write })
+    }
+
+    /// See [`Client::read`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(&mut self, aliases: &[&str]) -> Result<Vec<(String, String)>, Failed> {
+        self.with_key(false, |client, cik| client.read(cik, aliases))
     }
 
     /// See [`Client::write`].
@@ -40,7 +54,7 @@ impl<'a> Cloud<'a> {
     /// # Errors
     /// As there.
     pub fn write(&mut self, values: &[(&str, &str)]) -> Result<(), Failed> {
-        self.with_key(|client, cik| client.write(cik, values))
+        self.with_key(true, |client, cik| client.write(cik, values))
     }
 
     /// See [`Client::write_read`].
@@ -48,31 +62,38 @@ impl<'a> Cloud<'a> {
     /// # Errors
     /// As there.
     pub fn write_read(&mut self, values: &[(&str, &str)], aliases: &[&str]) -> Result<Vec<(String, String)>, Failed> {
-        self.with_key(|client, cik| client.write_read(cik, values, aliases))
+        self.with_key(true, |client, cik| client.write_read(cik, values, aliases))
     }
 
     /// A call with the CIK; where the platform does not know it any more, once more with a new one. The old CIK is kept
     /// until there is a new one: a platform that errs for a day must not cost the gateway its identity.
-    fn with_key<T>(&mut self, call: impl Fn(&Client, &Cik) -> Result<T, DeviceError>) -> Result<T, Failed> {
-        self.pace();
-        match call(self.client, &self.cik) {
+    fn with_key<T>(
+        &mut self,
+        writes: bool,
+        call: impl Fn(&Client, &Cik) -> Result<T, DeviceError>,
+    ) -> Result<T, Failed> {
+        match self.paced(writes, &call) {
             Err(e) if e.unauthorized() && !self.reactivated => {
                 crate::warning!("the platform does not know CIK {}; activating again", self.cik);
                 self.reactivated = true;
                 self.cik = activate(self.client, self.identity, self.config)?;
-                self.pace();
-                Ok(call(self.client, &self.cik)?)
+                Ok(self.paced(writes, &call)?)
             }
             result => Ok(result?),
         }
     }
 
-    fn pace(&mut self) {
-        if let Some(last) = self.last_write {
+    /// A call, where it writes not sooner than the pace allows. A write counts from its answer on: how long it was on its way is not known.
+    fn paced<T>(&mut self, writes: bool, call: impl Fn(&Client, &Cik) -> T) -> T {
+        if let Some(last) = self.last_write.filter(|_| writes) {
             let since = clock::since_boot().saturating_sub(last);
             clock::sleep(WRITE_PACE.saturating_sub(since));
         }
-        self.last_write = Some(clock::since_boot());
+        let answer = call(self.client, &self.cik);
+        if writes {
+            self.last_write = Some(clock::since_boot());
+        }
+        answer
     }
 }
 

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+pub mod call;
 mod client;
 mod cloud;
 mod error;

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use super::cloud::Cloud;
-use super::{Client, ContentInfo, DeviceError};
+use super::{call, Client, ContentInfo, DeviceError};
 use crate::config::{options, Config, ConfigError, Identity, Which};
 use crate::http::Sink;
 use crate::orders::{Backend, Content, Failed, Kind, Ledger, Piece, Progress};
@@ -19,6 +19,8 @@ pub struct DeviceApi<'a> {
     client: &'a Client,
     identity: &'a Identity,
     cloud: RefCell<Cloud<'a>>,
+    /// Somebody has listened, and seen an order.
+    is_called: bool,
 }
 
 impl From<DeviceError> for Failed {
@@ -34,15 +36,18 @@ impl<'a> DeviceApi<'a> {
     /// # Errors
     /// The platform did not activate it, or the CIK could not be stored.
     pub fn new(client: &'a Client, identity: &'a Identity, config: &'a mut Config) -> Result<DeviceApi<'a>, Failed> {
-        Ok(DeviceApi { client, identity, cloud: RefCell::new(Cloud::new(client, identity, config)?) })
+        let called = call::take(config.paths());
+        let cloud = RefCell::new(Cloud::new(client, identity, config, called)?);
+        Ok(DeviceApi { client, identity, cloud, is_called: called.is_some() })
     }
 
-    /// The hybrid call: reports up, orders down, in one request.
-    fn exchange(&self, ledger: &mut dyn Ledger) -> Result<Answers, Failed> {
+    /// The hybrid call: reports up, orders down, in one request; what is to be emptied goes with the reports.
+    fn exchange(&self, ledger: &mut dyn Ledger, emptied: &[&str]) -> Result<Answers, Failed> {
         let mut cloud = self.cloud.borrow_mut();
         let [device_info, engine_report, usage_report] = ledger.reports();
         let mut writes =
             vec![("device_info", &*device_info), ("engine_report", &*engine_report), ("usage_report", &*usage_report)];
+        writes.extend(emptied.iter().map(|alias| (*alias, "")));
         let report = ledger.report();
         if let Some(report) = &report {
             writes.push(("fetch_status", report));
@@ -63,12 +68,30 @@ impl<'a> DeviceApi<'a> {
                 values
             }
         };
-        let take = |alias: &str| values.iter().find(|(name, _)| name == alias).map(|(_, value)| value.clone());
-        Ok(Answers { engine_fetch: take(FETCH), update_interval: take(INTERVAL) })
+        Ok(Answers::of(&values))
     }
 
-    /// Makes the orders durable, then clears their aliases: that tells the cloud that they were taken.
-    fn take_orders(&self, ledger: &mut dyn Ledger, answers: &Answers) -> Result<(), Failed> {
+    /// Somebody waits for what an order does, and the platform takes one write a second: the order is read first, so that the one write of
+    /// this check-in tells its reports and clears what was taken.
+    fn answer_call(&self, ledger: &mut dyn Ledger) -> Result<(), Failed> {
+        let values = self.cloud.borrow_mut().read(&ORDERS)?;
+        let taken = self.take_orders(ledger, &Answers::of(&values))?;
+        let is_text = taken.contains(&FETCH);
+        match self.exchange(ledger, &taken) {
+            Ok(_) if is_text => ledger.text_cleared(),
+            Ok(_) => Ok(()),
+            // One of them is refused, and must not keep the others back.
+            Err(e) if e.kind == Kind::Permanent && !taken.is_empty() => {
+                self.exchange(ledger, &[])?;
+                self.clear(ledger, &taken)
+            }
+            Err(e) if is_text => ledger.text_not_cleared(e),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Makes the orders durable; the aliases that are then to be cleared: that tells the cloud that they were taken.
+    fn take_orders(&self, ledger: &mut dyn Ledger, answers: &Answers) -> Result<Vec<&'static str>, Failed> {
         let mut clear = Vec::new();
         if let Some(text) = answers.update_interval.as_deref().filter(|text| !text.trim().is_empty()) {
             if let Some(refusal) = take_interval(self.cloud.borrow_mut().config, text)? {
@@ -81,10 +104,7 @@ impl<'a> DeviceApi<'a> {
         if !fetch.is_empty() {
             clear.push(FETCH);
         }
-        if clear.is_empty() {
-            return Ok(());
-        }
-        self.clear(ledger, &clear)
+        Ok(clear)
     }
 
     /// Clears aliases whose orders are durable.
@@ -113,11 +133,17 @@ impl<'a> DeviceApi<'a> {
 
 impl Backend for DeviceApi<'_> {
     fn check_in(&self, ledger: &mut dyn Ledger) -> Result<(), Failed> {
-        let answers = self.exchange(ledger)?;
-        if ledger.takes_orders() {
-            self.take_orders(ledger, &answers)?;
+        if self.is_called && ledger.takes_orders() {
+            return self.answer_call(ledger);
         }
-        Ok(())
+        let answers = self.exchange(ledger, &[])?;
+        if !ledger.takes_orders() {
+            return Ok(());
+        }
+        match self.take_orders(ledger, &answers)? {
+            taken if taken.is_empty() => Ok(()),
+            taken => self.clear(ledger, &taken),
+        }
     }
 
     // Its report tells the end, and nothing before.
@@ -154,6 +180,13 @@ impl Backend for DeviceApi<'_> {
 struct Answers {
     engine_fetch: Option<String>,
     update_interval: Option<String>,
+}
+
+impl Answers {
+    fn of(values: &[(String, String)]) -> Answers {
+        let take = |alias: &str| values.iter().find(|(name, _)| name == alias).map(|(_, value)| value.clone());
+        Answers { engine_fetch: take(FETCH), update_interval: take(INTERVAL) }
+    }
 }
 
 /// Sets the interval that the cloud asks for. One that cannot be is refused, and who asked for it is told (docs/spec/failures.md, case 09).

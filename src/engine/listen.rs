@@ -10,12 +10,13 @@ use std::time::Duration;
 use super::{own_executable, schedule};
 use crate::config::paths::ROOT_VARIABLE;
 use crate::config::Config;
-use crate::device::{Client, DeviceError, Settings, Waited, MAX_WAIT, ORDERS};
+use crate::device::{call, Client, DeviceError, Settings, Waited, MAX_WAIT, ORDERS};
 use crate::sys::{clock, process, random, signal};
 
 /// The engine's process, for the child that listens for it.
 const LISTENS_FOR: &str = "GWE_LISTENS_FOR";
 /// What is written in a second may bear that second's time, and so be no news to whoever has read in it: it is read again after this.
+/// Until then a poll is held that asks for whatever is written from now on.
 const SETTLE: Duration = Duration::from_millis(1100);
 /// An answer that comes sooner than this is no wait.
 const QUICK: Duration = Duration::from_secs(5);
@@ -64,13 +65,15 @@ pub fn run(config: &Config) -> u8 {
             return 1;
         }
     };
+    let listens_since = clock::since_boot();
     let mut listener = Listener::new();
     loop {
         let begun = clock::since_boot();
-        let answer = client.wait(&cik, &ORDERS, listener.wait, listener.since.as_deref());
+        let (wait, since) = listener.asks();
+        let answer = client.wait(&cik, &ORDERS, wait, since);
         match listener.next(answer, clock::since_boot().saturating_sub(begun), random::bits()) {
             Next::Order => {
-                call();
+                tell(config, listens_since);
                 return 0;
             }
             Next::Ask(pause) => drop(clock::sleep(pause)),
@@ -83,10 +86,11 @@ pub fn run(config: &Config) -> u8 {
 }
 
 /// Tells the engine, where one waits.
-fn call() {
+fn tell(config: &Config, listens_since: Duration) {
     let engine = std::env::var(LISTENS_FOR).ok().and_then(|pid| pid.parse().ok());
     if let Some(pid) = engine.filter(|pid| *pid == std::os::unix::process::parent_id() as i32) {
         crate::info!("there is an order");
+        call::leave(config.paths(), listens_since);
         let _ = signal::hurry(pid);
     }
 }
@@ -109,6 +113,8 @@ struct Listener {
     since: Option<String>,
     /// The last time that the platform told.
     told: Option<String>,
+    /// What was told may not be the last of its second: whatever is written from now on is waited for, until that second is over.
+    settles: bool,
     wait: Duration,
     failures: u32,
     quick: u32,
@@ -116,7 +122,16 @@ struct Listener {
 
 impl Listener {
     fn new() -> Listener {
-        Listener { since: Some(EVER.to_string()), told: None, wait: MAX_WAIT, failures: 0, quick: 0 }
+        Listener { since: Some(EVER.to_string()), told: None, settles: false, wait: MAX_WAIT, failures: 0, quick: 0 }
+    }
+
+    /// How long the next poll waits, and what it is to be newer than.
+    fn asks(&self) -> (Duration, Option<&str>) {
+        if self.settles {
+            (SETTLE, None)
+        } else {
+            (self.wait, self.since.as_deref())
+        }
     }
 
     fn next(&mut self, answer: Result<Option<Waited>, DeviceError>, took: Duration, random: u64) -> Next {
@@ -129,23 +144,41 @@ impl Listener {
                 }
                 let spread = MAX_WAIT.saturating_mul((1 << self.failures.min(16)).min(LONGEST_SPREAD));
                 self.failures = self.failures.saturating_add(1);
+                self.settles = false;
                 Next::Ask(schedule::fraction(spread, random).max(SETTLE))
             }
             Ok(Some(waited)) if waited.values.iter().any(|(_, value)| !value.trim().is_empty()) => Next::Order,
             Ok(waited) => {
                 self.failures = 0;
+                if std::mem::take(&mut self.settles) {
+                    return Next::Ask(self.settled(waited, took, random));
+                }
                 self.quick = if took < QUICK { self.quick.saturating_add(1) } else { 0 };
                 if let Some(waited) = waited {
-                    self.note(waited.last_modified);
+                    self.note(waited);
                 }
                 Next::Ask(self.pause(random))
             }
         }
     }
 
-    /// Nothing is there, and `last_modified` is when that was written. It is believed once it has been told twice: see [`SETTLE`].
-    fn note(&mut self, last_modified: Option<String>) {
-        let is_settled = last_modified.is_some() && last_modified == self.told;
+    /// The pause after a poll that was held while a second went by: what is left of that where the poll was not held.
+    fn settled(&mut self, waited: Option<Waited>, took: Duration, random: u64) -> Duration {
+        match waited {
+            None if took >= SETTLE => return Duration::ZERO,
+            None => {}
+            // Emptied once more.
+            Some(waited) => self.told = waited.last_modified,
+        }
+        self.quick = self.quick.saturating_add(1);
+        self.pause(random).max(SETTLE)
+    }
+
+    /// Nothing is there, and `last_modified` is when that was written. It is believed where that second is over, or once it has been told
+    /// twice: see [`SETTLE`].
+    fn note(&mut self, Waited { last_modified, is_past, .. }: Waited) {
+        let is_settled = last_modified.is_some() && (is_past || last_modified == self.told);
+        self.settles = last_modified.is_some() && !is_settled;
         self.since = match (&last_modified, is_settled) {
             (None, _) => None,
             (Some(time), true) => Some(time.clone()),
@@ -154,11 +187,10 @@ impl Listener {
         self.told = last_modified;
     }
 
-    /// Two quick answers are the beginning of every listening; more of them are a platform that does not wait.
+    /// Two quick answers are the beginning of a listening; more of them are a platform that does not wait.
     fn pause(&self, random: u64) -> Duration {
         match self.quick {
-            0 => Duration::ZERO,
-            1 | 2 => SETTLE,
+            0..=2 => Duration::ZERO,
             more => schedule::fraction(SETTLE.saturating_mul(1 << (more - 2).min(16)).min(LONGEST_PAUSE), random)
                 .max(SETTLE),
         }

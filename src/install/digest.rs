@@ -4,11 +4,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use hmac_sha256::Hash;
-
 use crate::format::hex;
 use crate::format::old_hash::{Md5, OldHash, Sha1};
 use crate::sys::file::{Context, FileError};
+use crate::sys::sha256::Hash;
 
 /// The file's SHA-256 as 64 lower-case hexadecimal digits.
 ///
@@ -17,7 +16,7 @@ use crate::sys::file::{Context, FileError};
 pub fn of_file(path: &Path) -> Result<String, FileError> {
     let mut hash = Hash::new();
     each_part(path, |bytes| hash.update(bytes))?;
-    Ok(hex::encode(&hash.finalize()))
+    Ok(hex::encode(&hash.finish()))
 }
 
 /// The file's SHA-1, for servers that know nothing better.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::config::Cik;
 use crate::format::form;
+use crate::sys::sha256::Hash;
 
 /// A device on the platform, as an app names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +58,9 @@ impl Identity {
     /// the points of a device find it again as soon as an app names it.
     #[must_use]
     pub fn id(&self) -> u64 {
-        let mut hash = hmac_sha256::Hash::new();
+        let mut hash = Hash::new();
         hash.update(self.encode().as_bytes());
-        let [a, b, c, d, e, f, g, h, ..] = hash.finalize();
+        let [a, b, c, d, e, f, g, h, ..] = hash.finish();
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 

@@ -22,6 +22,7 @@ pub mod poll;
 pub mod process;
 pub mod process_memory;
 pub mod random;
+pub mod sha256;
 pub mod signal;
 pub mod signal_names;
 pub mod socket;

@@ -22,7 +22,7 @@ pub fn killed_at(site: &Site, line: &str) -> bool {
 }
 
 /// Runs a check-in, and kills it as soon as its log, or anything else, is as it shall be. `false`: it ended before.
-fn killed_when(site: &Site, what: &str, is_so: impl Fn(&str) -> bool) -> bool {
+pub fn killed_when(site: &Site, what: &str, is_so: impl Fn(&str) -> bool) -> bool {
     let mut check_in = site.gateway.start("gwe", &["--once"]);
     let begun = Instant::now();
     loop {

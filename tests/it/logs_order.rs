@@ -2,7 +2,9 @@
 //! clean, and the same bytes again where an answer is lost.
 
 use crate::ddi::unit;
+use crate::killed::{killed_when, recover, JOURNAL};
 use gwe_tests::harness::{Site, Tarball, SN};
+use gwe_tests::murano::endpoint::Endpoint;
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -101,6 +103,35 @@ fn an_answer_that_is_not_acknowledged_is_sent_again_as_it_was() {
     site.check_in().ok();
     assert!(raw_status(&site).ends_with("| after\n"), "{}", raw_status(&site));
     assert_eq!(site.reports().len(), 2);
+}
+
+#[test]
+fn killed_at_any_moment_an_order_for_logs_is_answered_once() {
+    let is_cleared = |site: &Site| site.murano.read(SN, "engine_fetch").is_none();
+    // What is seen when it is killed, the faults that keep it there, and how often the same bytes may arrive.
+    type Moment = (&'static str, &'static [&'static str], fn(&Site) -> bool, usize);
+    let moments: [Moment; 4] = [
+        ("ordered", &["hybrid:stall=0,60"], |site| site.murano.count(Endpoint::Hybrid) == 2, 1),
+        ("kept", &["write:stall=0,60"], |site| site.gateway.root().has(JOURNAL), 1),
+        ("cleared", &["write:pass*1", "write:stall=0,60"], |site| site.murano.read(SN, "engine_fetch").is_none(), 1),
+        ("told", &["write:pass*1", "write:lost-reply"], |site| !site.reports().is_empty(), 2),
+    ];
+    for (moment, faults, is_so, at_most) in moments {
+        let site = Site::new();
+        site.check_in().ok();
+        write_log(&site, "gmq.log", "before\n");
+        ask(&site, r#"{"logs": {"gmq": 9}}"#);
+        site.murano.faults(faults);
+        let reached = killed_when(&site, moment, |_| is_so(&site));
+        assert!(reached || moment == "told", "{moment} was not reached");
+        site.murano.clear_faults();
+        recover(&site);
+        site.check_in().ok();
+        let reports = site.reports();
+        assert!((1..=at_most).contains(&reports.len()), "{moment}: {reports:?}");
+        assert!(reports.iter().all(|report| report.ends_with("| before\n") && *report == reports[0]), "{reports:?}");
+        assert!(is_cleared(&site) && !site.gateway.root().has(JOURNAL), "{moment}");
+    }
 }
 
 #[test]

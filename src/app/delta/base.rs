@@ -10,12 +10,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use hmac_sha256::Hash;
-
 use super::head::{Sha256, MAX_STREAM};
 use super::model::{Facts, Kind, Models, BLOCK};
 use super::DeltaError;
 use crate::app::limits::{MAX_DEPTH, MAX_PATH};
+use crate::sys::sha256::Hash;
 use crate::sys::{beneath, time64};
 
 /// What ends a tar archive.
@@ -274,7 +273,7 @@ impl Base {
             hash.update(&buffer[..count]);
             offset += count as u64;
         }
-        Ok(hash.finalize())
+        Ok(hash.finish())
     }
 
     /// Has the header of an entry at hand.

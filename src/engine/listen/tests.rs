@@ -6,7 +6,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 const AT_ONCE: Duration = Duration::from_millis(50);
 
 fn empty(last_modified: Option<&str>) -> Result<Option<Waited>, DeviceError> {
-    Ok(Some(Waited { values: Vec::new(), last_modified: last_modified.map(str::to_string) }))
+    Ok(Some(Waited { values: Vec::new(), last_modified: last_modified.map(str::to_string), is_past: false }))
+}
+
+/// The same, by a platform whose clock has gone on since.
+fn long_empty(last_modified: &str) -> Result<Option<Waited>, DeviceError> {
+    Ok(Some(Waited { values: Vec::new(), last_modified: Some(last_modified.to_string()), is_past: true }))
 }
 
 fn broken() -> Result<Option<Waited>, DeviceError> {
@@ -29,30 +34,56 @@ fn an_order_is_told_and_emptied_aliases_are_none() {
         (vec![], false),
     ] {
         let values: Vec<_> = values.into_iter().map(|(alias, value)| (alias.to_string(), value.to_string())).collect();
-        let waited = Waited { values: values.clone(), last_modified: None };
+        let waited = Waited { values: values.clone(), last_modified: None, is_past: false };
         let next = Listener::new().next(Ok(Some(waited)), AT_ONCE, 0);
         assert_eq!(matches!(next, Next::Order), is_order, "{values:?}");
     }
 }
 
+/// What is asked for: seconds to wait, and since when.
+fn asks(listener: &Listener) -> (u64, Option<&str>) {
+    let (wait, since) = listener.asks();
+    (wait.as_secs(), since)
+}
+
 #[test]
-fn a_time_is_believed_once_it_has_been_told_twice() {
+fn a_time_is_believed_once_its_second_is_over_and_until_then_a_poll_is_held_too() {
     let mut listener = Listener::new();
-    let mut since = Vec::new();
-    // Cleared by the check-in in second 7; something came and went in second 9.
-    for time in ["7", "7", "9", "9"] {
-        since.push(listener.since.clone().unwrap());
-        let next = listener.next(empty(Some(time)), AT_ONCE, 0);
-        assert!(pause(&next) >= SETTLE, "the second has to be over");
+    // Cleared by the check-in in second 7; something came and went in second 9, during a wait.
+    for (asked, answer, took) in [
+        ((300, Some("0")), empty(Some("7")), AT_ONCE),
+        ((1, None), Ok(None), SETTLE),
+        ((300, Some("0")), empty(Some("7")), AT_ONCE),
+        ((300, Some("7")), empty(Some("9")), MAX_WAIT / 2),
+        ((1, None), Ok(None), SETTLE),
+        ((300, Some("0")), empty(Some("9")), AT_ONCE),
+        ((300, Some("9")), Ok(None), MAX_WAIT),
+        ((300, Some("9")), Ok(None), MAX_WAIT),
+    ] {
+        assert_eq!(asks(&listener), asked);
+        assert_eq!(pause(&listener.next(answer, took, u64::MAX)), Duration::ZERO, "no moment without a poll");
     }
-    since.push(listener.since.clone().unwrap());
-    assert_eq!(since, ["0", "0", "7", "0", "9"]);
-    assert_eq!(
-        pause(&listener.next(Ok(None), MAX_WAIT, 0)),
-        Duration::ZERO,
-        "304 after the whole wait is the quiet answer"
-    );
-    assert_eq!(listener.since.as_deref(), Some("9"));
+}
+
+#[test]
+fn a_second_that_is_over_by_the_platform_s_clock_costs_one_short_request() {
+    let mut listener = Listener::new();
+    assert_eq!(pause(&listener.next(long_empty("7"), AT_ONCE, u64::MAX)), Duration::ZERO);
+    assert_eq!(asks(&listener), (300, Some("7")));
+}
+
+#[test]
+fn a_platform_that_does_not_hold_the_second_long_poll_is_given_that_second() {
+    for answer in [Ok(None), empty(Some("7")), empty(Some("8")), empty(None), long_empty("7")] {
+        let mut listener = Listener::new();
+        listener.next(empty(Some("7")), AT_ONCE, 0);
+        assert!(pause(&listener.next(answer, AT_ONCE, 0)) >= SETTLE);
+        assert_eq!(asks(&listener), (300, Some("0")));
+    }
+    let mut listener = Listener::new();
+    listener.next(empty(Some("7")), AT_ONCE, 0);
+    listener.next(broken(), AT_ONCE, 0);
+    assert_eq!(asks(&listener), (300, Some("0")), "nothing is believed of it");
 }
 
 #[test]
@@ -64,7 +95,7 @@ fn a_platform_that_tells_no_times_is_asked_without() {
 
 #[test]
 fn a_platform_that_answers_at_once_for_ever_is_asked_less_and_less() {
-    for answer in [|| Ok(None), || empty(Some("7")), || empty(None)] {
+    for answer in [|| Ok(None), || empty(Some("7")), || empty(None), || long_empty("7")] {
         let mut listener = Listener::new();
         let (mut requests, mut time) = (0, Duration::ZERO);
         while time < HOUR {

@@ -12,8 +12,6 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use hmac_sha256::Hash;
-
 use super::base::{Base, Choice};
 use super::head::{Head, Sha256};
 use super::{Decoder, DeltaName, DeltaNameError, Root};
@@ -23,6 +21,7 @@ use crate::app::name::{NameError, TarballName};
 use crate::app::tarball::Limits;
 use crate::app::unpack::{check_as, unpack, UnpackError};
 use crate::sys::file::{self, Context, FileError};
+use crate::sys::sha256::Hash;
 
 /// The largest delta in parts of its tarball, in percent: beyond that it is not worth its trouble, and a word about it is.
 pub const WORTH: u64 = 90;
@@ -167,9 +166,9 @@ fn write(
         name: name.clone(),
         tarball,
         size: stream.len() as u64,
-        sha256: Hash::hash(&stream),
+        sha256: Hash::of(&stream),
         base_size: old.len() as u64,
-        base_sha256: Hash::hash(&old),
+        base_sha256: Hash::of(&old),
         models,
         marks,
     };
@@ -196,7 +195,7 @@ fn read_new(new: &Path) -> Result<(Sha256, Vec<u8>, u64), BuildDeltaError> {
     let packed = fs::read(new).context("read", new)?;
     let mut stream = Vec::new();
     gzip::Reader::new(&mut packed.as_slice()).read_to_end(&mut stream).context("read", new)?;
-    Ok((Hash::hash(&packed), stream, packed.len() as u64))
+    Ok((Hash::of(&packed), stream, packed.len() as u64))
 }
 
 fn all_of(base: &mut Base) -> io::Result<Vec<u8>> {

@@ -78,7 +78,7 @@ fn tarballs_of_every_writer_are_made_again() {
             unpack_delta(&delta.path, &name, Root::Folder(&slot), &by_delta, Limits::default()).unwrap();
         assert_eq!(listing(&by_delta), listing(&plain), "{options:?}");
         assert_eq!(listing(&slot), before, "the base is only read");
-        assert_eq!((contents.supervisor_conf, sha256), (None, Hash::hash(&fs::read(&new).unwrap())));
+        assert_eq!((contents.supervisor_conf, sha256), (None, Hash::of(&fs::read(&new).unwrap())));
     }
 }
 

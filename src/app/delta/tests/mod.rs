@@ -7,13 +7,12 @@ mod vector;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use hmac_sha256::Hash;
-
 use super::base::{Base, Choice};
 use super::head::Head;
 use super::model::{Models, BLOCK};
 use super::{Decoder, DeltaName, Root};
 use crate::app::gzip;
+use crate::sys::sha256::Hash;
 
 fn models() -> Models {
     Models { blocks: Box::new([[0; BLOCK]; 4]), own_times: false, prefix: Vec::new() }
@@ -27,7 +26,7 @@ fn head(folder: &Path, models: Models, new: &[u8]) -> Head {
         name: DeltaName::new("a", "2", "1").unwrap(),
         tarball: [0; 32],
         size: new.len() as u64,
-        sha256: Hash::hash(new),
+        sha256: Hash::of(new),
         base_size: base.size(),
         base_sha256: base.sha256().unwrap(),
         models,
