@@ -8,6 +8,8 @@ use std::time::Duration;
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 /// The part of the update interval that the second wait after a failure is drawn from, and the first after boot.
 const SHARE: u32 = 4;
+/// A shorter share is none: its retries and the first ones would come at the same time.
+const LEAST_SHARE: Duration = Duration::from_secs(900);
 /// A gateway that checks in more often than this still backs off as far as this.
 const LEAST_CAP: Duration = Duration::from_secs(60);
 /// Doublings after which the cap counts anyway.
@@ -15,18 +17,23 @@ const MAX_DOUBLINGS: u32 = 20;
 /// No wait is shorter.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// The wait after the `failures`-th failure in a row (from 1), with full jitter. The first retry comes soon: a modem that was
-/// late at boot, a connection that broke. From the second on, waits are drawn from a quarter of the update interval, which
-/// doubles up to the whole: so those that an outage of the server has missed come back over as long a time as they would have
-/// come in, and the load on it at most doubles (docs/spec/failures.md, row 6; `tests/it/herd.rs` has the figures).
+/// The wait after the `failures`-th failure in a row (from 1). The first retry comes soon: a modem that was late at boot, a connection that
+/// broke. The second comes within a quarter of the update interval where that is long, and then each gateway keeps to the interval. So what
+/// an outage of the server has missed comes back over as long a time as it would have come in, and the load on it at most doubles, however
+/// long the outage was (docs/spec/failures.md, row 6; `tests/it/herd.rs` has the figures). More retries within one interval, as spread as
+/// they are, were three times the steady load after an outage of most of an interval.
 #[must_use]
 pub fn after_failure(failures: u32, interval: Duration, random: u64) -> Duration {
     let first = FIRST_RETRY.min(interval);
-    let ceiling = match failures {
-        0 | 1 => first,
-        _ => first.max(interval / SHARE).saturating_mul(1 << (failures - 2).min(MAX_DOUBLINGS)),
+    let wait = match failures {
+        0 | 1 => fraction(first, random),
+        more if interval < LEAST_CAP => {
+            fraction(first.saturating_mul(1 << (more - 2).min(MAX_DOUBLINGS)).min(LEAST_CAP), random)
+        }
+        2 if interval / SHARE >= LEAST_SHARE => fraction(interval / SHARE, random),
+        _ => interval,
     };
-    fraction(ceiling.min(interval.max(LEAST_CAP)), random).max(SHORTEST)
+    wait.max(SHORTEST)
 }
 
 /// The wait before the first check-in after boot: spread over a quarter of the update interval, so that a district in which the
@@ -48,24 +55,33 @@ mod tests {
     use super::*;
 
     const HOUR4: Duration = Duration::from_secs(14_400);
+    const MINUTES5: Duration = Duration::from_secs(300);
 
     #[test]
-    fn retries_double_up_to_the_interval_and_never_hammer() {
-        for (failures, interval, ceiling) in [
-            (1, HOUR4, 60),
-            (2, HOUR4, 3600),
-            (3, HOUR4, 7200),
-            (4, HOUR4, 14_400),
-            (u32::MAX, HOUR4, 14_400),
-            (1, Duration::from_secs(10), 10),
-            (2, Duration::from_secs(10), 10),
-            (9, Duration::from_secs(10), 60),
-            (1, Duration::from_secs(1), 1),
+    fn the_first_retries_come_soon_and_none_hammers() {
+        let quick = Duration::from_secs(10);
+        // Failures, interval, and the shortest and longest wait.
+        for (failures, interval, shortest, longest) in [
+            (1, HOUR4, 1, 60),
+            (2, HOUR4, 1, 3600),
+            (3, HOUR4, 14_400, 14_400),
+            (u32::MAX, HOUR4, 14_400, 14_400),
+            (1, MINUTES5, 1, 60),
+            (2, MINUTES5, 300, 300),
+            (9, MINUTES5, 300, 300),
+            (1, quick, 1, 10),
+            (2, quick, 1, 10),
+            (9, quick, 1, 60),
+            (1, SHORTEST, 1, 1),
+            (9, SHORTEST, 1, 60),
         ] {
-            let longest = after_failure(failures, interval, u64::MAX);
-            assert!(longest <= Duration::from_secs(ceiling), "{failures}: {longest:?}");
-            assert!(longest >= Duration::from_secs(ceiling) - Duration::from_millis(1), "{failures}: {longest:?}");
-            assert_eq!(after_failure(failures, interval, 0), SHORTEST);
+            let wait = |random| after_failure(failures, interval, random);
+            assert_eq!(wait(0), Duration::from_secs(shortest), "{failures} of {interval:?}");
+            let longest = Duration::from_secs(longest);
+            assert!(
+                wait(u64::MAX) <= longest && wait(u64::MAX) + Duration::from_millis(1) >= longest,
+                "{failures} of {interval:?}"
+            );
         }
     }
 

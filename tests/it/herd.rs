@@ -39,10 +39,14 @@ struct Load {
 }
 
 fn load(requests: &[u64], from: u64, until: u64) -> Load {
-    let windows = usize::try_from((until - from) / WINDOW_MS).expect("few windows");
+    load_in(WINDOW_MS, requests, from, until)
+}
+
+fn load_in(window_ms: u64, requests: &[u64], from: u64, until: u64) -> Load {
+    let windows = usize::try_from((until - from) / window_ms).expect("few windows");
     let mut counts = vec![0_u64; windows];
     for request in requests.iter().filter(|at| (from..until).contains(at)) {
-        let window = usize::try_from((request - from) / WINDOW_MS).expect("few windows");
+        let window = usize::try_from((request - from) / window_ms).expect("few windows");
         if let Some(count) = counts.get_mut(window) {
             *count += 1;
         }
@@ -54,21 +58,36 @@ fn load(requests: &[u64], from: u64, until: u64) -> Load {
 /// Runs the fleet and returns when the server was asked. `first` gives each agent's first check-in; between `down` and `up` the
 /// server answers nobody.
 fn fleet(seed: u64, first: impl Fn(&mut Random) -> u64, down: u64, up: u64, end: u64) -> Vec<u64> {
+    fleet_told(seed, first, |_| INTERVAL, down, up, end)
+}
+
+/// The same where the server tells at each answer how long it wants to be left alone.
+fn fleet_told(
+    seed: u64,
+    first: impl Fn(&mut Random) -> u64,
+    told: impl Fn(&mut Random) -> Duration,
+    down: u64,
+    up: u64,
+    end: u64,
+) -> Vec<u64> {
     let mut random = Random(seed);
-    let mut queue: BinaryHeap<Reverse<(u64, u64, u32)>> = BinaryHeap::new();
+    // When, who, failures in a row, and what was told last.
+    let mut queue: BinaryHeap<Reverse<(u64, u64, u32, Duration)>> = BinaryHeap::new();
     for agent in 0..AGENTS {
-        queue.push(Reverse((first(&mut random), agent, 0)));
+        let first = first(&mut random);
+        queue.push(Reverse((first, agent, 0, told(&mut random))));
     }
     let mut requests = Vec::new();
-    while let Some(Reverse((at, agent, failures))) = queue.pop() {
+    while let Some(Reverse((at, agent, failures, last))) = queue.pop() {
         if at >= end {
             continue;
         }
         requests.push(at);
         let failed = (down..up).contains(&at);
         let failures = if failed { failures + 1 } else { 0 };
-        let wait = if failed { schedule::after_failure(failures, INTERVAL, random.next()) } else { INTERVAL };
-        queue.push(Reverse((at + ms(wait), agent, failures)));
+        let interval = if failed { last } else { told(&mut random) };
+        let wait = if failed { schedule::after_failure(failures, interval, random.next()) } else { interval };
+        queue.push(Reverse((at + ms(wait), agent, failures, interval)));
     }
     requests
 }
@@ -89,6 +108,33 @@ fn after_half_an_hour_of_outage_the_peak_is_at_most_twice_the_steady_load() {
             after.peak as f64 / steady.mean as f64
         );
         assert!(after.peak <= 2 * steady.mean, "seed {seed}: {} against {}", after.peak, steady.mean);
+    }
+}
+
+/// Whatever the interval and however long the outage: a retry too many within an interval is what shows. hawkBit tells the interval at each
+/// poll (`config.polling.sleep`), the same for all or, from 0.10.0 on, scattered by a tenth ("~10%"); of the Device API it is a setting.
+#[test]
+fn after_an_outage_of_any_length_the_peak_is_at_most_twice_the_steady_load() {
+    let scattered = |pause: Duration, random: &mut Random| pause * (900 + (random.next() % 201) as u32) / 1000;
+    for (sleep, scatter) in
+        [("00:05:00", false), ("00:05:00", true), ("00:15:00", false), ("01:00:00", false), ("P1D", false)]
+    {
+        let pause = gwe::ddi::parse_sleep(sleep).expect("a pause that hawkBit tells");
+        let told = |random: &mut Random| if scatter { scattered(pause, random) } else { pause };
+        // A tenth of the pause is a window: a thousand requests where all is steady.
+        let (window, steady) = (ms(pause) / 10, AGENTS / 10);
+        let tenths = [1, 3, 5, 8, 10, 15].map(|tenths| ms(pause) / 10 * tenths);
+        let mut worst = 0;
+        for (outage, seed) in tenths.into_iter().chain([60_000, OUTAGE_MS]).zip(1..) {
+            let down = 2 * ms(pause);
+            let (up, end) = (down + outage, down + outage + ms(pause));
+            let requests = fleet_told(seed, |random| random.next() % ms(pause), told, down, up, end);
+            let after = load_in(window, &requests, up, end);
+            assert!(after.peak <= 2 * steady, "{sleep}, {outage} ms: {} against {steady}", after.peak);
+            worst = worst.max(after.peak);
+        }
+        let scatter = if scatter { "~10%" } else { "" };
+        println!("{sleep}{scatter}: at the worst {:.2} times the steady load", worst as f64 / steady as f64);
     }
 }
 
