@@ -19,7 +19,7 @@ pub struct Row {
 impl Row {
     /// Whether the next argument is the flag's own. The files of an install are operands.
     fn takes_value(&self) -> bool {
-        !self.flag.value.is_empty() && !matches!(self.does, Does::RunOnFiles(_))
+        !self.flag.value.is_empty() && !matches!(self.does, Does::RunOnFiles(_) | Does::RunOnAny(_))
     }
 }
 
@@ -31,6 +31,8 @@ enum Does {
     Run(fn(Call) -> u8),
     /// A command that works on the operands, of which there is at least one.
     RunOnFiles(fn(Call) -> u8),
+    /// A command that works on the operands, or without them on all.
+    RunOnAny(fn(Call) -> u8),
     /// Gives these options of a file its value.
     Set(Which, &'static [&'static str]),
     /// Says more about the command that has this flag.
@@ -127,6 +129,13 @@ pub static TABLE: &[(&str, &[Row])] = &[
                 Does::RunOnFiles(|call| operator::install(&call.config, &call.operands)),
             ),
             row(
+                Flag {
+                    value: "[APP|all]",
+                    ..switch("", &["--install-now"], "install what is here and waits for its moment, of an app or of all")
+                },
+                Does::RunOnAny(|call| operator::install_now(&call.config, &call.operands)),
+            ),
+            row(
                 option("", &["--remove-app"], "APP", "take an app away: stopped, its uninstall.sh run, its folders gone"),
                 Does::Run(|call| operator::remove(&call.config, &output::quoted(&call.value))),
             ),
@@ -178,6 +187,14 @@ pub static TABLE: &[(&str, &[Row])] = &[
             row(
                 option("", &["--set-push"], "yes|no", "whether to listen for orders between check-ins"),
                 Does::Set(Which::Engine, &["push"]),
+            ),
+            row(
+                option("", &["--set-apply"], "WHEN", "when what is here is installed: now, window, reboot or consent"),
+                Does::Set(Which::Engine, &["apply"]),
+            ),
+            row(
+                option("", &["--set-window"], "HH:MM-HH:MM", "the part of the day that is the window, in local time"),
+                Does::Set(Which::Engine, &["window"]),
             ),
             row(
                 option("-a", &["--set-user-agent"], "TEXT", "the User-Agent; '' is GatewayEngine-v<VERSION>"),
@@ -326,6 +343,7 @@ fn parse(arguments: Vec<OsString>) -> Result<CommandLine, String> {
         check_company(flag, command.as_ref().map(|(row, _)| *row))?;
     }
     let wants_files = matches!(command, Some((Row { does: Does::RunOnFiles(_), .. }, _)));
+    let takes_operands = wants_files || matches!(command, Some((Row { does: Does::RunOnAny(_), .. }, _)));
     match operands.first() {
         None if wants_files => {
             let flag = command.as_ref().map(|(row, _)| &row.flag);
@@ -333,7 +351,7 @@ fn parse(arguments: Vec<OsString>) -> Result<CommandLine, String> {
             let what = flag.map(|flag| flag.value).filter(|value| *value != "FILE...");
             return Err(format!("{name} wants {}", what.unwrap_or("at least one tarball")));
         }
-        Some(operand) if !wants_files => {
+        Some(operand) if !takes_operands => {
             let operand = output::quoted(operand.as_os_str());
             return Err(format!("nothing to do with {operand} (to install it: --install-apps)"));
         }
@@ -380,7 +398,7 @@ fn execute(request: CommandLine) -> u8 {
         }
     }
     match command {
-        Some((Row { does: Does::Run(run) | Does::RunOnFiles(run), .. }, value)) => {
+        Some((Row { does: Does::Run(run) | Does::RunOnFiles(run) | Does::RunOnAny(run), .. }, value)) => {
             run(Call { config, value, operands, is_json, app_name, app_version })
         }
         _ => engine::run(config),

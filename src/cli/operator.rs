@@ -104,6 +104,20 @@ pub fn install(config: &Config, files: &[PathBuf]) -> u8 {
     told(local::install(config, files))
 }
 
+/// Installs what waits for its moment, of an app or of all; prints what `fetch_status` would say.
+#[must_use]
+pub fn install_now(config: &Config, operands: &[PathBuf]) -> u8 {
+    let [app] = operands else {
+        if operands.is_empty() {
+            return told(local::install_now(config, forget::ALL));
+        }
+        complain("--install-now wants one app's name, or all");
+        return 2;
+    };
+    // Who pastes the tarball's name means its app.
+    told(local::install_now(config, AskedName::new(output::quoted(app.as_os_str())).app()))
+}
+
 /// Takes an app away by the code that serves the cloud's requests; prints what `fetch_status` would say.
 #[must_use]
 pub fn remove(config: &Config, app: &str) -> u8 {

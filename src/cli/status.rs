@@ -10,7 +10,7 @@ use crate::format::utc;
 use crate::install::agent::Agents;
 use crate::install::gateway::Gateway;
 use crate::install::journal::{self, Journal};
-use crate::install::trust;
+use crate::install::{trust, waiting};
 use crate::report::engine_report::AppFacts;
 use crate::supervisor::Supervisor;
 use crate::sys::log;
@@ -45,6 +45,7 @@ struct Pending {
     state: String,
     received: u64,
     size: Option<u64>,
+    waits_for: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -83,6 +84,7 @@ fn gather(config: &Config) -> Status {
         state: job.state_name().to_string(),
         received: job.received,
         size: job.content.map(|content| content.size),
+        waits_for: job.waits_for().filter(|_| job.is_waiting()).map(|reason| waiting::object(reason, config)),
     });
     Status {
         version: VERSION.to_string(),
@@ -181,9 +183,10 @@ fn agent(status: &Status) -> String {
 }
 
 fn pending_row(pending: &Pending) -> Vec<String> {
-    let received = match pending.size {
-        Some(size) => format!("{} of {size} bytes", pending.received),
-        None => String::new(),
+    let received = match (pending.size, &pending.waits_for) {
+        (_, Some(object)) => ["waits for ", object].concat(),
+        (Some(size), None) => format!("{} of {size} bytes", pending.received),
+        (None, None) => String::new(),
     };
     vec![pending.tarball.clone(), pending.state.clone(), received]
 }

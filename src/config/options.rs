@@ -1,5 +1,6 @@
 //! The options of both configuration files: one table makes the defaults, the printed configuration and the checks.
 
+use super::apply::{Apply, Window};
 use crate::sys::log::Level;
 
 /// One option: its place, its default, and the check that a new value must pass.
@@ -69,6 +70,8 @@ pub static ENGINE: &[Opt] = &[
     opt("install", "timeout", "900", interval),
     opt("install", "settle", "10", interval),
     opt("install", "require_signatures", "no", yes_no),
+    opt("install", "apply", "now", apply),
+    opt("install", "window", "02:00-04:00", window),
 ];
 
 /// Parses an interval in seconds. `60.0` is 60: there are writers with one kind of number.
@@ -132,6 +135,14 @@ fn yes_no(value: &str) -> Result<(), &'static str> {
     } else {
         Err("yes or no")
     }
+}
+
+fn apply(value: &str) -> Result<(), &'static str> {
+    Apply::parse(value).map(drop).ok_or("now, window, reboot or consent")
+}
+
+fn window(value: &str) -> Result<(), &'static str> {
+    Window::parse(value).map(drop).ok_or("a part of the day such as 02:00-04:00")
 }
 
 fn backend(value: &str) -> Result<(), &'static str> {
@@ -225,6 +236,8 @@ mod tests {
             ("update_interval", "99999999999"),
             ("log_level", "LOUD"),
             ("socket", "relative"),
+            ("apply", "never"),
+            ("window", "2am"),
             ("user_agent", "x ; comment"),
             ("user_agent", "x\r\nX-Evil: 1"),
         ] {

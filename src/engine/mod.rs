@@ -27,7 +27,7 @@ use std::time::Duration;
 use crate::config::{Config, Paths};
 pub use crate::install::agent::own_executable;
 use crate::install::agent::{self, Agents, CheckIn, Version};
-use crate::install::journal;
+use crate::install::{journal, waiting};
 use crate::sys::file;
 use crate::sys::signal::{self, Signal};
 use crate::sys::{log, random};
@@ -118,11 +118,10 @@ impl Engine<'_> {
         if let Err(e) = file::write(&marker, b"") {
             crate::debug!("{e}");
         }
-        let pending = journal::path(&self.paths.state()).exists();
-        if restarted || pending || source::is_unknown(&self.config) {
+        if restarted || waiting::is_due_at_start(&self.config) || source::is_unknown(&self.config) {
             return Duration::ZERO;
         }
-        schedule::after_boot(self.config.check_in_interval(), random::bits())
+        self.in_time(schedule::after_boot(self.config.check_in_interval(), random::bits()))
     }
 
     /// The wait for the next check-in. What the disk did not take is in this process alone, which then has to stay.
@@ -174,12 +173,17 @@ impl Engine<'_> {
 
     fn next_delay(&self, agents: &Agents, ended: Ended) -> Duration {
         let config = &self.config;
-        match ended {
+        self.in_time(match ended {
             Ended::Completed if agents.trial => TRIAL_DELAY,
             Ended::Completed => config.check_in_interval(),
             _ if source::is_unknown(config) => config.activation_retry_interval(),
             _ => schedule::after_failure(self.kept.failures, config.check_in_interval(), random::bits()),
-        }
+        })
+    }
+
+    /// Not later than what waits for a moment needs.
+    fn in_time(&self, delay: Duration) -> Duration {
+        waiting::next_look(&self.config, random::bits()).map_or(delay, |look| look.min(delay))
     }
 
     /// Counts that a trial's check-in begins; `false`: what is not counted is not tried.

@@ -87,7 +87,10 @@ impl Source {
     /// Whether something is pending that this source has ordered.
     fn is_owed(self, journal: &Journal) -> bool {
         match self {
-            Source::DeviceApi => journal.jobs.iter().any(|job| job.order.is_none() && job.file.is_none()),
+            // What waits for its moment may do so for long: it is told once it has ended.
+            Source::DeviceApi => {
+                journal.jobs.iter().any(|job| job.order.is_none() && job.file.is_none() && !job.is_waiting())
+            }
             #[cfg(feature = "ddi")]
             Source::Ddi => !journal.standings(self.origin()).is_empty(),
         }

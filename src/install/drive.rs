@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn job() -> Job {
-        Job::new(Entry { name: "a.v1.tar.gz".into(), sha256: None, size: None, delta_from: None, force: false })
+        Job::new(Entry::named("a.v1.tar.gz".into()))
     }
 
     use State::{

@@ -12,6 +12,7 @@ use super::ordered::Numbered;
 use super::request::{self, Entry};
 use super::state::{after_crash, State};
 use super::state_file;
+use super::waiting::Waiting;
 use crate::app::name::check_version;
 use crate::orders::logs::Wish;
 pub use crate::orders::Content;
@@ -97,6 +98,8 @@ pub struct Job {
     pub beside: Option<Vec<Beside>>,
     /// Why it failed, as a number for machines: see [`ordered`](super::ordered).
     pub code: Option<u32>,
+    /// How it waits for its moment, once it is here: see [`waiting`](super::waiting).
+    pub waiting: Option<Waiting>,
 }
 
 /// All that is pending.
@@ -161,6 +164,7 @@ impl Job {
             link: None,
             beside: None,
             code: None,
+            waiting: entry.apply.map(|apply| Waiting::until(Some(apply.word().to_string()))),
         }
     }
 
@@ -317,12 +321,14 @@ impl Journal {
     pub fn add(&mut self, mut jobs: Vec<Job>) -> bool {
         for job in &mut jobs {
             let app = job.name.app().to_string();
-            let held: Vec<bool> = self.jobs.iter().map(|old| self.is_held(old)).collect();
+            let held: Vec<bool> = self.jobs.iter().map(|old| self.rests(old)).collect();
             let waits = |old: &Job, held: bool| (old.state.needs_network() || held) && old.name.app() == app;
             let mut olds = self.jobs.iter().zip(&held).filter(|(old, held)| waits(old, **held));
             if let Some((same, _)) = olds.find(|(old, _)| old.asks_for_the_same(job)) {
                 let (order, link, beside, force) = (job.order.take(), job.link.take(), job.beside.take(), job.force);
+                let apply = job.ordered_apply();
                 job.clone_from(same);
+                job.order_again(apply);
                 (job.order, job.link, job.beside, job.force) = (order, link, beside, force.or(same.force));
             }
             let mut held = held.into_iter();
@@ -388,13 +394,13 @@ impl Journal {
     #[must_use]
     pub fn next_job(&self, network: bool, waiting: &[String]) -> Option<usize> {
         let can = |job: &Job| network || job.file.is_some() || !job.state.needs_network();
-        let ready = |job: &Job| !job.state.is_terminal() && can(job) && !self.is_held(job);
+        let ready = |job: &Job| !job.state.is_terminal() && can(job) && !self.rests(job);
         (0..self.jobs.len()).find(|index| {
             let job = &self.jobs[*index];
             let app = job.name.app();
             // What cannot be worked on here at all, as a download without a network, keeps nobody back: who installs by hand does it
             // now. Nor does what is kept for an order to come, unless it was cut off in a slot, which the other would be given.
-            let rests = |old: &Job| !can(old) || (self.is_held(old) && old.slot.is_empty());
+            let rests = |old: &Job| !can(old) || (self.rests(old) && old.slot.is_empty());
             let is_first = |old: &Job| old.state.is_terminal() || old.name.app() != app || rests(old);
             ready(job) && waiting.iter().all(|other| other != app) && self.jobs[..*index].iter().all(is_first)
         })

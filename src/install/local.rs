@@ -8,7 +8,7 @@ use super::gateway::Gateway;
 use super::journal::{Job, Journal};
 use super::registry::{self, Registry};
 use super::state::State;
-use super::{lock, status};
+use super::{forget, lock, status};
 use crate::config::Config;
 use crate::format::sort::sort;
 use crate::supervisor::Supervisor;
@@ -68,6 +68,25 @@ pub fn remove(config: &Config, app: &str) -> Result<Report, LocalError> {
     work_here(config, vec![Job::local_removal(app)])
 }
 
+/// Installs what waits for its moment, of an app or of all. The cloud, which ordered it, is told at the next check-in.
+///
+/// # Errors
+/// Nothing was begun, or the journal could not be written.
+pub fn install_now(config: &Config, app: &str) -> Result<Report, LocalError> {
+    let _lock = lock(config.paths(), PATIENCE).map_err(LocalError::File)?.ok_or(LocalError::Busy)?;
+    let supervisor = Supervisor::new(config.supervisor_socket());
+    let mut gateway = Gateway::load(config, &supervisor);
+    let meant = gateway.journal.by_hand(|name| app == forget::ALL || name.app() == app);
+    if meant.is_empty() {
+        return Ok(Report { text: "nothing waits\n".to_string(), all_done: true });
+    }
+    gateway.save_journal().map_err(LocalError::File)?;
+    gateway.work_off().map_err(LocalError::File)?;
+    // They stay in the journal: it is not who asked here that they are told to.
+    let jobs = meant.into_iter().filter_map(|index| gateway.journal.jobs.get(index).cloned());
+    Ok(report(&mut Journal { jobs: jobs.collect(), ..Journal::empty() }))
+}
+
 fn work_here(config: &Config, jobs: Vec<Job>) -> Result<Report, LocalError> {
     let files: Vec<String> = jobs.iter().filter_map(|job| job.file.clone()).collect();
     let _lock = lock(config.paths(), PATIENCE).map_err(LocalError::File)?.ok_or(LocalError::Busy)?;
@@ -80,14 +99,19 @@ fn work_here(config: &Config, jobs: Vec<Job>) -> Result<Report, LocalError> {
     let (mine, others) = gateway.journal.jobs.drain(..).partition(|job| is_one_of(job, &files));
     gateway.journal.jobs = others;
     let mut report = Journal { jobs: mine, ..Journal::empty() };
-    for job in report.jobs.iter_mut().filter(|job| !job.state.is_terminal()) {
-        job.verdict = format!("[gwe] {} is {}; the engine goes on with it", job.name, job.state.name());
-    }
     let unfinished = report.jobs.iter().filter(|job| !job.state.is_terminal()).cloned();
     gateway.journal.jobs.extend(unfinished);
     gateway.save_journal().map_err(LocalError::File)?;
-    let all_done = report.jobs.iter().all(|job| job.state == State::Done);
-    Ok(Report { text: status::text(&report), all_done })
+    Ok(self::report(&mut report))
+}
+
+/// What is told of these jobs to who asked for them here.
+fn report(journal: &mut Journal) -> Report {
+    for job in journal.jobs.iter_mut().filter(|job| !job.state.is_terminal()) {
+        job.verdict = format!("[gwe] {} is {}; the engine goes on with it", job.name, job.state.name());
+    }
+    let all_done = journal.jobs.iter().all(|job| job.state == State::Done);
+    Report { text: status::text(journal), all_done }
 }
 
 impl Gateway<'_> {

@@ -28,6 +28,7 @@ pub mod status;
 pub mod steps;
 mod sweep;
 pub mod trust;
+pub mod waiting;
 
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ impl Gateway<'_> {
     /// The journal could not be written; nothing is lost that was there before.
     pub fn work_off(&mut self) -> Result<(), FileError> {
         self.sweep();
+        self.wake_waiting();
         let mut waiting: Vec<String> = Vec::new();
         while let Some(index) = self.journal.next_job(self.cloud.is_some(), &waiting) {
             let Some(mut job) = self.journal.jobs.get(index).cloned() else { return Ok(()) };
@@ -69,7 +71,7 @@ impl Gateway<'_> {
             if clock::since_boot() >= self.deadline {
                 return Ok(());
             }
-            if !job.state.is_terminal() {
+            if !job.state.is_terminal() && !job.is_waiting() {
                 waiting.push(app);
             }
         }

@@ -16,6 +16,7 @@ use super::script;
 use super::state::{Event, State};
 use super::status;
 use super::steps::MAX_ATTEMPTS;
+use super::waiting;
 use crate::app::name::check_app;
 use crate::app::TarballName;
 use crate::sys::file;
@@ -55,9 +56,7 @@ impl Journal {
             let told = match its.iter().position(|job| job.is_unbegun()) {
                 Some(index) => {
                     let job = &mut its[index];
-                    let (app, version) =
-                        job.name.strip_suffix(".tar.gz").unwrap_or(&job.name).split_at(job.name.app().len());
-                    job.verdict = ["[gwe] cancelled ", app, &version.replacen('.', " ", 1)].concat();
+                    job.verdict = ["[gwe] cancelled ", &waiting::spoken(&job.name)].concat();
                     job.state = State::Failed;
                     crate::info!("{}", job.verdict);
                     continue;

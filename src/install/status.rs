@@ -133,7 +133,7 @@ mod tests {
     use crate::install::request::Entry;
 
     fn job(name: &str, output: &str, verdict: &str) -> Job {
-        let entry = Entry { name: name.into(), sha256: None, size: None, delta_from: None, force: false };
+        let entry = Entry::named(name.into());
         Job { output: output.into(), verdict: verdict.into(), ..Job::new(entry) }
     }
 

@@ -78,7 +78,7 @@ impl Gateway<'_> {
             State::Downloading => self.fetch(job, &name),
             // Who ordered it wants it here, and not yet installed.
             State::Verified if self.journal.is_held(job) => Outcome::Later,
-            State::Verified => self.unpack(job, &name),
+            State::Verified => self.begin(job, &name),
             State::Staged => self.begin_script(job),
             State::Installing => self.run_script(job, &name),
             State::Settling if name.app() == agent::APP => self_update::settle(self, job, &name),
@@ -94,7 +94,7 @@ impl Gateway<'_> {
         let (Some(backend), Some(order)) = (self.cloud, &job.order) else { return };
         let progress = match job.state {
             State::Requested | State::Downloading => Progress::Downloading,
-            State::Verified if !self.journal.is_held(job) => Progress::Proceeding,
+            State::Verified if !self.journal.is_held(job) && self.reason_to_wait(job).is_none() => Progress::Proceeding,
             _ => return,
         };
         if self.journal.tell(order, progress as u32) {
@@ -178,10 +178,11 @@ impl Gateway<'_> {
 
     fn downloaded(&mut self, job: &mut Job) -> Outcome {
         self.tell_received(job);
+        job.note_boot();
         Outcome::Event(Event::Downloaded)
     }
 
-    fn distrusted(&mut self, job: &mut Job, distrust: trust::Distrust, may_be_torn: bool) -> Outcome {
+    pub(super) fn distrusted(&mut self, job: &mut Job, distrust: trust::Distrust, may_be_torn: bool) -> Outcome {
         match distrust {
             trust::Distrust::Later(reason) => self.missed(job, &reason),
             trust::Distrust::Damaged(reason) if may_be_torn => self.fetch_anew(job, &reason),
@@ -211,7 +212,7 @@ impl Gateway<'_> {
         }
     }
 
-    fn unpack(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
+    pub(super) fn unpack(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
         if job.attempts >= MAX_ATTEMPTS {
             return self.refuse(job, &format!("install.sh was cut off {MAX_ATTEMPTS} times"));
         }
@@ -254,7 +255,7 @@ impl Gateway<'_> {
     }
 
     /// A part that was torn by a power cut makes the whole wrong: once, all of it is fetched anew.
-    fn fetch_anew(&mut self, job: &mut Job, reason: &str) -> Outcome {
+    pub(super) fn fetch_anew(&mut self, job: &mut Job, reason: &str) -> Outcome {
         crate::warning!("{}: {reason}; fetching all of it anew", job.name);
         job.restarted = true;
         job.resumed = false;

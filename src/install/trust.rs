@@ -7,6 +7,7 @@ use super::fetch::Area;
 use super::gateway::Gateway;
 use super::journal::Job;
 use super::registry::{App, Refused};
+use super::state::State;
 use super::{agent, digest};
 use crate::app::delta::{self, DeltaError};
 use crate::app::signature::SignatureError;
@@ -166,6 +167,8 @@ fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, pat
         return Err(Distrust::Refused("its signature is older than that of the installed version".to_string()));
     }
     job.signed_at = Some(signed.timestamp);
+    // What waits is checked again, with or without a network.
+    job.waiting_mut().signature = Some(signature);
     Ok(())
 }
 
@@ -195,6 +198,10 @@ fn floor(gateway: &Gateway<'_>, name: &TarballName) -> Option<u64> {
 
 /// The text of the signature: beside a tarball on disk, or in the content area.
 fn signature(gateway: &Gateway<'_>, job: &Job, id: &str) -> Result<Option<String>, Distrust> {
+    let kept = job.waiting.as_ref().filter(|_| job.state == State::Verified);
+    if let Some(text) = kept.and_then(|waiting| waiting.signature.clone()) {
+        return Ok(Some(text));
+    }
     let bytes = match (&job.file, gateway.cloud) {
         (Some(tarball), _) => {
             let path = Path::new(tarball).with_file_name(id);

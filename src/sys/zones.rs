@@ -1,5 +1,6 @@
 //! Local time, for a program that cannot read the rules itself: from when on it is how far ahead of UTC.
 
+use std::ffi::CStr;
 use std::mem;
 
 /// So many changes are handed over: two a year.
@@ -19,6 +20,27 @@ fn offset_at(seconds: i64) -> i32 {
             return 0;
         }
         i32::try_from(time.tm_gmtoff).unwrap_or(0)
+    }
+}
+
+/// The time of the day at a moment, in seconds since midnight, and the zone's name. Without rules of a zone it is UTC's.
+#[must_use]
+pub fn time_of_day(unix: u64) -> (u32, String) {
+    /// After so many seconds, 28 years, the days of the week and the leap years are the same again.
+    const CYCLE: u64 = 883_612_800;
+    // A `time_t` of 32 bits ends in 2038.
+    let end = if mem::size_of::<libc::time_t>() < 8 { 1 << 31 } else { 1 << 40 };
+    let unix = if unix < end { unix } else { unix - ((unix - end) / CYCLE + 1) * CYCLE };
+    // SAFETY: both are this function's own; the zone's name is a text that the library keeps.
+    unsafe {
+        let mut time: libc::tm = mem::zeroed();
+        let at = unix as libc::time_t;
+        if libc::localtime_r(&at, &mut time).is_null() {
+            return ((unix % 86_400) as u32, "UTC".to_string());
+        }
+        let seconds = time.tm_hour * 3600 + time.tm_min * 60 + time.tm_sec.min(59);
+        let zone = if time.tm_zone.is_null() { "UTC".into() } else { CStr::from_ptr(time.tm_zone).to_string_lossy() };
+        (u32::try_from(seconds).unwrap_or(0), zone.into_owned())
     }
 }
 

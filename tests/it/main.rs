@@ -83,4 +83,5 @@ mod transport_download;
 mod transport_library;
 mod transport_proxy;
 mod transport_tls;
+mod waiting;
 mod week;

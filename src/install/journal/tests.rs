@@ -6,7 +6,7 @@ use std::fs;
 const NO_LOGS: Tails<'static> = &|_| String::new();
 
 fn job(name: &str, state: State) -> Job {
-    Job { state, ..Job::new(Entry { name: name.into(), sha256: None, size: None, delta_from: None, force: false }) }
+    Job { state, ..Job::new(Entry::named(name.into())) }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::orders::logs::Wish;
 use crate::orders::{Link, Progress};
 
 fn part(name: &str) -> Part {
-    let entry = Entry { name: name.into(), sha256: None, size: Some(7), delta_from: None, force: false };
+    let entry = Entry { size: Some(7), ..Entry::named(name.into()) };
     Part {
         entry,
         link: Link { href: ["/", name].concat(), signature: None, sha1: None, md5: None },

@@ -1,0 +1,361 @@
+//! What is here and waits for its moment: the window of the day, the next boot, or somebody's word (docs/spec/failures.md, F1).
+//!
+//! Invariants: what waits has changed nothing but the journal and its own download; what was checked when it came is checked again before
+//! it is used; each wait is told once for each thing that is waited for.
+
+use std::time::Duration;
+
+use miniserde::{Deserialize, Serialize};
+
+use super::asked::AskedName;
+use super::drive::Outcome;
+use super::gateway::Gateway;
+use super::journal::{self, Job, Journal};
+use super::state::State;
+use super::trust::{self, Distrust};
+use super::{digest, ordered};
+use crate::app::TarballName;
+use crate::config::apply::Apply;
+use crate::config::Config;
+use crate::sys::epoch::BUILD_EPOCH;
+use crate::sys::{clock, file, host, zones};
+
+/// The window's check-ins are spread over a part of it, of this length at most.
+const LONGEST_SPREAD: Duration = Duration::from_secs(600);
+/// And this part of it.
+const SHARE: u32 = 4;
+/// How soon it is looked again where the moment is here and the clock is not known.
+const AGAIN: Duration = Duration::from_secs(600);
+/// A clock of the hardware that is further from the system's than this was not what that was set by, in seconds.
+const CLOCKS_APART: u64 = 86_400;
+/// The hardware's clock, where it says its time.
+const HARDWARE_CLOCK: &str = "/sys/class/rtc/rtc0/since_epoch";
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// The window of the day.
+    Window,
+    /// The next boot.
+    Reboot,
+    /// Somebody's word.
+    Consent,
+}
+
+impl For {
+    const ALL: [For; 3] = [For::Window, For::Reboot, For::Consent];
+
+    fn word(self) -> &'static str {
+        match self {
+            For::Window => "window",
+            For::Reboot => "reboot",
+            For::Consent => "consent",
+        }
+    }
+}
+
+/// How a job waits. All is optional, so that agents before and after read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// When it is installed, by the order; `None`: as the gateway is set.
+    pub apply: Option<String>,
+    /// What it waits for.
+    pub reason: Option<String>,
+    /// The boot in which it came.
+    pub boot: Option<String>,
+    /// Whether somebody at the gateway has said that it be installed.
+    pub by_hand: Option<bool>,
+    /// What was told: a bit for each thing that can be waited for.
+    pub told: Option<u32>,
+    /// The SHA-256 of what is kept.
+    pub sha256: Option<String>,
+    /// The text of its signature, as it came with it.
+    pub signature: Option<String>,
+}
+
+impl Waiting {
+    /// As an order asks for it.
+    pub(super) fn until(apply: Option<String>) -> Waiting {
+        Waiting { apply, reason: None, boot: None, by_hand: None, told: None, sha256: None, signature: None }
+    }
+}
+
+impl Job {
+    /// Whether it is here and waits.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.state == State::Verified && self.waits_for().is_some()
+    }
+
+    /// What it waits for.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<For> {
+        let reason = self.waiting.as_ref()?.reason.as_deref()?;
+        For::ALL.into_iter().find(|known| known.word() == reason)
+    }
+
+    pub(super) fn waiting_mut(&mut self) -> &mut Waiting {
+        self.waiting.get_or_insert_with(|| Waiting::until(None))
+    }
+
+    /// The word of its order on when it is installed.
+    pub(super) fn ordered_apply(&self) -> Option<String> {
+        self.waiting.as_ref().and_then(|waiting| waiting.apply.clone())
+    }
+
+    /// What the newer order of the same says counts.
+    pub(super) fn order_again(&mut self, apply: Option<String>) {
+        if self.ordered_apply() != apply {
+            let kept = self.waiting.take().unwrap_or_else(|| Waiting::until(None));
+            self.waiting = Some(Waiting { apply, reason: None, told: None, ..kept });
+        }
+    }
+
+    /// Notes in which boot it came.
+    pub(super) fn note_boot(&mut self) {
+        if !self.factory && self.file.is_none() && self.order.is_none() {
+            self.waiting_mut().boot = host::boot_id();
+        }
+    }
+
+    fn is_of_text(&self) -> bool {
+        self.order.is_none() && self.file.is_none() && self.removes.is_none()
+    }
+}
+
+impl Journal {
+    /// Whether a job keeps nobody back and is kept back by nobody: it is here, and its moment has not come.
+    pub(super) fn rests(&self, job: &Job) -> bool {
+        self.is_held(job) || job.is_waiting()
+    }
+
+    /// Somebody at the gateway says that what waits, or will, be installed now; which jobs that are.
+    pub(super) fn by_hand(&mut self, is_meant: impl Fn(&AskedName) -> bool) -> Vec<usize> {
+        let mut meant = Vec::new();
+        for (index, job) in self.jobs.iter_mut().enumerate() {
+            let may_wait = job.is_waiting() || (job.state.needs_network() && job.is_of_text());
+            if may_wait && is_meant(&job.name) {
+                job.waiting_mut().by_hand = Some(true);
+                meant.push(index);
+            }
+        }
+        meant
+    }
+
+    /// What waits for an app that another job now begins to change will not be what was ordered last.
+    fn supersede(&mut self, index: usize, name: &AskedName) {
+        for job in self.jobs.iter_mut().take(index).filter(|job| job.is_waiting() && job.name.app() == name.app())
+        {
+            job.reason = format!("while it waited, {name} was begun");
+            job.code = Some(ordered::ORDER);
+            job.verdict = ["[gwe] failed ", &spoken(&job.name), ": ", &job.reason].concat();
+            job.state = State::Failed;
+            crate::info!("{}", job.verdict);
+        }
+    }
+}
+
+/// A tarball's name as the report has it: the app and its version.
+pub(super) fn spoken(name: &AskedName) -> String {
+    let (app, text): (&str, &str) = (name.app(), name);
+    let version = text.strip_prefix(app).unwrap_or_default();
+    [app, &version.strip_suffix(".tar.gz").unwrap_or(version).replacen('.', " ", 1)].concat()
+}
+
+impl Gateway<'_> {
+    /// Looks which of those that wait have their moment now. Nothing is written: it is looked again after a crash.
+    pub(super) fn wake_waiting(&mut self) {
+        for index in 0..self.journal.jobs.len() {
+            let Some(job) = self.journal.jobs.get(index).filter(|job| job.is_waiting()) else { continue };
+            if self.reason_to_wait(job) != job.waits_for() {
+                let mut job = job.clone();
+                self.must_wait(&mut job);
+                self.journal.jobs[index] = job;
+            }
+        }
+    }
+
+    /// Whether a job that is here has to wait; notes and tells for what.
+    pub(super) fn must_wait(&mut self, job: &mut Job) -> bool {
+        let Some(reason) = self.reason_to_wait(job) else {
+            let is_over = job.is_waiting();
+            if let Some(waiting) = job.waiting.as_mut().filter(|_| is_over) {
+                if waiting.reason.take().as_deref() == Some(For::Reboot.word()) {
+                    // Should it have to be fetched again, that boot was this one.
+                    waiting.apply = Some(Apply::Now.word().to_string());
+                }
+            }
+            return false;
+        };
+        if job.waiting.as_ref().map_or(true, |waiting| waiting.sha256.is_none()) {
+            // Without it, it is taken for damaged later.
+            let sha256 = digest::of_file(&self.tarball(job)).unwrap_or_default();
+            job.waiting_mut().sha256 = Some(sha256);
+        }
+        let line = told(job, reason, self.config);
+        let waiting = job.waiting_mut();
+        waiting.reason = Some(reason.word().to_string());
+        let (bit, before) = (1 << reason as u32, waiting.told.unwrap_or(0));
+        waiting.told = Some(before | bit);
+        if before & bit == 0 {
+            crate::info!("{line}");
+            self.journal.remark(&line);
+        }
+        true
+    }
+
+    /// What a job that is here has to wait for.
+    pub(super) fn reason_to_wait(&self, job: &Job) -> Option<For> {
+        let waiting = job.waiting.as_ref();
+        // What was begun goes on.
+        if job.attempts > 0 || !job.is_of_text() || waiting.is_some_and(|waiting| waiting.by_hand == Some(true)) {
+            return None;
+        }
+        match apply_of(job, self.config) {
+            Apply::Now => None,
+            Apply::Window => (!is_open(self.config)).then_some(For::Window),
+            Apply::Reboot => {
+                let came = waiting.and_then(|waiting| waiting.boot.clone());
+                (came == host::boot_id()).then_some(For::Reboot)
+            }
+            Apply::Consent => Some(For::Consent),
+        }
+    }
+
+    /// Unpacks a job's content, once its moment is here.
+    pub(super) fn begin(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
+        if self.must_wait(job) {
+            return Outcome::Later;
+        }
+        self.journal.supersede(self.index, &job.name);
+        self.check_again(job, name).unwrap_or_else(|| self.unpack(job, name))
+    }
+
+    /// What has waited is checked once more: bytes, hash, and the signature by the keys that count today. `None`: it is as it was.
+    fn check_again(&mut self, job: &mut Job, name: &TarballName) -> Option<Outcome> {
+        let kept = job.waiting.as_ref()?.sha256.clone()?;
+        let whole = self.tarball(job);
+        let checked = match digest::of_file(&whole) {
+            Ok(is) if is == kept => trust::check(self, job, name, &whole),
+            Ok(_) => Err(Distrust::Damaged("its bytes have changed while it waited".to_string())),
+            Err(e) => Err(Distrust::Damaged(e.to_string())),
+        };
+        match checked {
+            Ok(()) => None,
+            Err(Distrust::Damaged(reason)) if !job.restarted => {
+                job.waiting_mut().sha256 = None;
+                Some(self.fetch_anew(job, &reason))
+            }
+            Err(distrust) => Some(self.distrusted(job, distrust, false)),
+        }
+    }
+}
+
+/// When a job is installed.
+pub(super) fn apply_of(job: &Job, config: &Config) -> Apply {
+    let ordered = job.waiting.as_ref().and_then(|waiting| waiting.apply.as_deref());
+    ordered.and_then(Apply::parse).unwrap_or_else(|| config.apply())
+}
+
+/// The line that tells that a job waits.
+fn told(job: &Job, reason: For, config: &Config) -> String {
+    let at_once = format!("; gwe --install-now {} installs it at once", job.name.app());
+    format!("[gwe] waiting {}: it is here, and waits for {}{at_once}", spoken(&job.name), object(reason, config))
+}
+
+/// What is waited for, as the end of a sentence.
+#[must_use]
+pub fn object(reason: For, config: &Config) -> String {
+    match reason {
+        For::Window => {
+            let (_, zone) = zones::time_of_day(clock::unix_seconds());
+            let (_, text) = config.window();
+            let unknown = if is_clock_known(config) { "" } else { ", once the clock is known" };
+            format!("the window {text} {zone}{unknown}")
+        }
+        For::Reboot => "the next boot".to_string(),
+        For::Consent => "consent".to_string(),
+    }
+}
+
+/// Whether the time of the day can be relied on: the kernel was told so by an NTP client, or a clock of the hardware says the same. A
+/// clock that was only set forward to the last known time may be off by any number of hours.
+fn is_clock_known(config: &Config) -> bool {
+    let now = clock::unix_seconds();
+    if now < BUILD_EPOCH {
+        return false;
+    }
+    let hardware = || {
+        let bytes = file::read(&config.paths().below_root(HARDWARE_CLOCK), 32).ok()??;
+        String::from_utf8(bytes).ok()?.trim().parse::<u64>().ok()
+    };
+    clock::is_synchronised() || hardware().is_some_and(|time| time.abs_diff(now) < CLOCKS_APART)
+}
+
+fn is_open(config: &Config) -> bool {
+    let (time, _) = zones::time_of_day(clock::unix_seconds());
+    config.window().0.is_some_and(|window| window.has(time)) && is_clock_known(config)
+}
+
+/// How long the engine may pause at the most, so that it is there when a moment comes; `None`: nothing waits for one.
+#[must_use]
+pub fn next_look(config: &Config, random: u64) -> Option<Duration> {
+    let path = journal::path(&config.paths().state());
+    if !path.exists() {
+        return None;
+    }
+    let journal = Journal::read(&path);
+    journal.jobs.iter().any(|job| job.is_waiting() && job.waits_for() == Some(For::Window)).then_some(())?;
+    let (window, (time, _)) = (config.window().0?, zones::time_of_day(clock::unix_seconds()));
+    if window.has(time) {
+        return Some(AGAIN);
+    }
+    let length = Duration::from_secs(u64::from(window.length()));
+    let spread = (length / SHARE).min(LONGEST_SPREAD).mul_f64((random >> 32) as f64 / (1_u64 << 32) as f64);
+    Some(Duration::from_secs(u64::from(window.begins_in(time))) + spread)
+}
+
+/// Whether something is pending that a start of the engine has to see to at once: what waits for another moment is not.
+#[must_use]
+pub fn is_due_at_start(config: &Config) -> bool {
+    let path = journal::path(&config.paths().state());
+    let rests = |job: &Job| job.is_waiting() && job.waits_for() != Some(For::Reboot);
+    path.exists() && !Journal::read(&path).jobs.iter().all(rests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::install::request::Entry;
+
+    #[test]
+    fn what_a_newer_order_says_counts_and_is_told_anew() {
+        let mut job = Job::new(Entry { apply: Some(Apply::Window), ..Entry::named("a.v1.tar.gz".into()) });
+        job.state = State::Verified;
+        assert!(!job.is_waiting());
+        job.waiting_mut().reason = Some("window".into());
+        job.waiting_mut().told = Some(1);
+        job.waiting_mut().sha256 = Some("h".into());
+        assert_eq!((job.is_waiting(), job.waits_for()), (true, Some(For::Window)));
+        job.order_again(Some("window".into()));
+        assert!(job.is_waiting());
+        job.order_again(None);
+        let waiting = job.waiting.clone().unwrap();
+        assert_eq!((waiting.told, waiting.sha256.as_deref(), job.is_waiting()), (None, Some("h"), false));
+    }
+
+    #[test]
+    fn what_a_later_agent_waits_for_is_no_wait_of_this_one() {
+        let mut job = Job::new(Entry::named("a.v1.tar.gz".into()));
+        job.state = State::Verified;
+        job.waiting_mut().reason = Some("full moon".into());
+        assert!(!job.is_waiting());
+    }
+
+    #[test]
+    fn names_as_they_are_told() {
+        for (name, want) in [("a.v1.2.tar.gz", "a v1.2"), ("a", "a"), ("a.tar.gz", "a.tar.gz"), ("a.v1", "a v1")] {
+            assert_eq!(spoken(&AskedName::new(name)), want, "{name}");
+        }
+    }
+}
