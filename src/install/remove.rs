@@ -102,6 +102,7 @@ impl Gateway<'_> {
         } else if !self.config.paths().apps().join(&*job.name).exists() {
             job.reason = "it was not installed".to_string();
         }
+        self.journal.supersede(self.index, &job.name);
         crate::info!("removing {}", job.name);
         Outcome::Event(Event::Unpacked)
     }

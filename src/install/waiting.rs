@@ -142,11 +142,11 @@ impl Journal {
         meant
     }
 
-    /// What waits for an app that another job now begins to change will not be what was ordered last.
-    fn supersede(&mut self, index: usize, name: &AskedName) {
-        for job in self.jobs.iter_mut().take(index).filter(|job| job.is_waiting() && job.name.app() == name.app())
-        {
-            job.reason = format!("while it waited, {name} was begun");
+    /// What waits for an app that another job now begins to change, or takes away, will not be what was asked for last.
+    pub(super) fn supersede(&mut self, index: usize, name: &AskedName) {
+        for job in self.jobs.iter_mut().take(index).filter(|job| job.is_waiting() && job.name.app() == name.app()) {
+            let what = if name.ends_with(".tar.gz") { " was begun" } else { " was taken away" };
+            job.reason = ["while it waited, ", name, what].concat();
             job.code = Some(ordered::ORDER);
             job.verdict = ["[gwe] failed ", &spoken(&job.name), ": ", &job.reason].concat();
             job.state = State::Failed;

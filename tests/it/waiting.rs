@@ -225,6 +225,12 @@ fn what_comes_later_and_is_begun_first_ends_it() {
     assert_eq!((ran(&site).as_str(), site.gateway.root().has(KEPT)), ("three", false));
     site.check_in().ok();
     assert_eq!(site.fetch_status(), "[gwe] failed app v2: while it waited, app.v3.tar.gz was begun\n");
+    // Taken away by hand.
+    order(&site, "app.v2.tar.gz", "consent");
+    site.check_in().ok();
+    site.gateway.gwe(&["--remove-app", "app"]).ok();
+    site.check_in().ok();
+    assert_eq!(site.fetch_status(), "[gwe] failed app v2: while it waited, app was taken away\n");
     // The same of one order.
     site.upload("app.v4.tar.gz", &app("four"));
     site.upload("app.v5.tar.gz", &app("five"));
