@@ -7,7 +7,7 @@ use std::path::Path;
 use miniserde::json::{self, Object, Value};
 
 use super::name::{self, NameError, TarballName};
-use crate::format::json_fault::{self, Place};
+use crate::format::json_fault::{self, JsonPlace};
 use crate::sys::file;
 
 /// The largest buildfile, in bytes.
@@ -60,7 +60,7 @@ pub struct BuildfileFault {
 pub enum BuildfileReason {
     Unreadable(String),
     NoText,
-    NoJson(Option<Place>),
+    NoJson(Option<JsonPlace>),
     NoObject,
     Missing,
     NoString,

@@ -45,15 +45,15 @@ impl Flag {
 }
 
 /// The command line, taken apart flag by flag.
-pub struct Parser {
+pub struct FlagParser {
     flags: Arguments,
     plain: Vec<OsString>,
 }
 
-impl Parser {
+impl FlagParser {
     /// Arguments without the program's name. `--flag=value` is the same as `--flag value`; behind `--` nothing is a flag.
     #[must_use]
-    pub fn new(mut arguments: Vec<OsString>) -> Parser {
+    pub fn new(mut arguments: Vec<OsString>) -> FlagParser {
         let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
         let mut plain = arguments.split_off(end);
         plain.drain(..plain.len().min(1));
@@ -64,7 +64,7 @@ impl Parser {
                 None => apart.push(argument),
             }
         }
-        Parser { flags: Arguments::from_vec(apart), plain }
+        FlagParser { flags: Arguments::from_vec(apart), plain }
     }
 
     /// Whether a flag without a value is there.
@@ -81,7 +81,7 @@ impl Parser {
     /// The value of a flag, as text.
     ///
     /// # Errors
-    /// As for [`Parser::os_value`], and where it is no UTF-8.
+    /// As for [`FlagParser::os_value`], and where it is no UTF-8.
     pub fn value(&mut self, flag: &Flag) -> Result<Option<String>, String> {
         let wrong = |_| format!("{} wants {} in UTF-8", spelled(flag), flag.value);
         self.os_value(flag)?.map(OsString::into_string).transpose().map_err(wrong)
@@ -250,8 +250,8 @@ fn fill(out: &mut String, at: &mut usize, column: usize, text: &str) {
 mod tests {
     use super::*;
 
-    fn parser(text: &[&str]) -> Parser {
-        Parser::new(text.iter().map(OsString::from).collect())
+    fn parser(text: &[&str]) -> FlagParser {
+        FlagParser::new(text.iter().map(OsString::from).collect())
     }
 
     const NAME: Flag = option("-n", &["--app-name"], "NAME", "the name");
@@ -287,8 +287,8 @@ mod tests {
         use std::os::unix::ffi::OsStringExt;
         let bytes = OsString::from_vec(vec![b'x', 0xff]);
         let arguments = vec![OsString::from("-n"), bytes.clone()];
-        assert_eq!(Parser::new(arguments.clone()).os_value(&NAME), Ok(Some(bytes)));
-        assert_eq!(Parser::new(arguments).value(&NAME), Err("--app-name wants NAME in UTF-8".into()));
+        assert_eq!(FlagParser::new(arguments.clone()).os_value(&NAME), Ok(Some(bytes)));
+        assert_eq!(FlagParser::new(arguments).value(&NAME), Err("--app-name wants NAME in UTF-8".into()));
     }
 
     #[test]

@@ -7,11 +7,11 @@ mod shown;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::flags::{self, option, switch, Flag, Page, Parser};
+use super::flags::{self, option, switch, Flag, FlagParser, Page};
 use crate::config::{Config, Paths, VERSION};
 use crate::sys::log;
 use calls::Options;
-use shown::{complain, print, Failure, Shown};
+use shown::{complain, print, GdcFailure, GdcOutput};
 
 const HELP: Flag = switch("-h", &["--help"], "print this help");
 const VERSION_FLAG: Flag = switch("-v", &["--version"], "print the version");
@@ -44,7 +44,7 @@ static COMMANDS: &[(&str, &str, &str)] = &[
 /// Runs `gdc` with the given arguments (without the program's name) and returns its exit status.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> u8 {
-    let mut parser = Parser::new(arguments);
+    let mut parser = FlagParser::new(arguments);
     if parser.has(&HELP) {
         return print(&page().help());
     }
@@ -71,9 +71,9 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-fn parse(mut parser: Parser) -> Result<(Options, Vec<String>), Failure> {
-    let root = parser.os_value(&ROOT).map_err(Failure::Usage)?;
-    let mut value = |flag| parser.value(flag).map_err(Failure::Usage);
+fn parse(mut parser: FlagParser) -> Result<(Options, Vec<String>), GdcFailure> {
+    let root = parser.os_value(&ROOT).map_err(GdcFailure::Usage)?;
+    let mut value = |flag| parser.value(flag).map_err(GdcFailure::Usage);
     let server = value(&SERVER)?;
     let timeout = value(&TIMEOUT)?.map(|text| seconds(&text)).transpose()?;
     let (since, product, output) = (value(&SINCE)?, value(&PRODUCT)?, value(&OUTPUT)?);
@@ -86,24 +86,24 @@ fn parse(mut parser: Parser) -> Result<(Options, Vec<String>), Failure> {
     Ok((Options { config, server, timeout, since, product, output, is_continued }, operands))
 }
 
-fn seconds(text: &str) -> Result<Duration, Failure> {
+fn seconds(text: &str) -> Result<Duration, GdcFailure> {
     const DAY: u64 = 24 * 3600;
     let seconds = text.parse().ok().filter(|s| (1..=DAY).contains(s));
-    let wrong = || Failure::Usage("--timeout wants seconds, from 1 to 86400".to_string());
+    let wrong = || GdcFailure::Usage("--timeout wants seconds, from 1 to 86400".to_string());
     seconds.map(Duration::from_secs).ok_or_else(wrong)
 }
 
 /// The operands. A value may begin with a dash (`-5`), so only what looks like a word is taken for an unknown flag.
-fn operands(rest: Vec<OsString>, plain: Vec<OsString>) -> Result<Vec<String>, Failure> {
+fn operands(rest: Vec<OsString>, plain: Vec<OsString>) -> Result<Vec<String>, GdcFailure> {
     let text =
-        |operand: OsString| operand.into_string().map_err(|_| Failure::Usage("an operand is no UTF-8".to_string()));
+        |operand: OsString| operand.into_string().map_err(|_| GdcFailure::Usage("an operand is no UTF-8".to_string()));
     let mut out = Vec::new();
     for operand in rest {
         let operand = text(operand)?;
         let is_word = |rest: &str| rest.starts_with(|c: char| c == '-' || c.is_alphabetic());
         if operand.strip_prefix('-').is_some_and(is_word) {
             let unknown = flags::unknown(&operand, FLAGS.iter().copied());
-            return Err(Failure::Usage(format!("{unknown} (a value that begins so goes behind --)")));
+            return Err(GdcFailure::Usage(format!("{unknown} (a value that begins so goes behind --)")));
         }
         out.push(operand);
     }
@@ -113,7 +113,7 @@ fn operands(rest: Vec<OsString>, plain: Vec<OsString>) -> Result<Vec<String>, Fa
     Ok(out)
 }
 
-fn execute(options: &Options, operands: &[String]) -> Result<Shown, Failure> {
+fn execute(options: &Options, operands: &[String]) -> Result<GdcOutput, GdcFailure> {
     let words: Vec<&str> = operands.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["write", cik, alias, value] => options.write(cik, alias, value),
@@ -126,8 +126,8 @@ fn execute(options: &Options, operands: &[String]) -> Result<Shown, Failure> {
         ["content", "info", id] => options.content_info(id),
         ["content", "download", id] => options.content_download(id),
         ["timestamp"] => options.timestamp(),
-        [] => Err(Failure::Usage("nothing to do".to_string())),
-        _ => Err(Failure::Usage(wrong(&words))),
+        [] => Err(GdcFailure::Usage("nothing to do".to_string())),
+        _ => Err(GdcFailure::Usage(wrong(&words))),
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
         let got = operands(texts(&["write", "-5", "-"]), texts(&["--x"])).ok().unwrap();
         assert_eq!(got, ["write", "-5", "-", "--x"]);
         for bad in ["-x", "--what"] {
-            let Err(Failure::Usage(text)) = operands(texts(&[bad]), Vec::new()) else { panic!("{bad} was taken") };
+            let Err(GdcFailure::Usage(text)) = operands(texts(&[bad]), Vec::new()) else { panic!("{bad} was taken") };
             assert!(text.contains(bad), "{text}");
         }
     }

@@ -5,7 +5,7 @@ mod show;
 
 use std::ffi::OsString;
 
-use super::flags::{option, switch, Flag, Page, Parser};
+use super::flags::{option, switch, Flag, FlagParser, Page};
 use super::output;
 use crate::config::{Paths, VERSION};
 use crate::engine::follow;
@@ -13,7 +13,7 @@ use crate::queue::ask;
 use crate::queue::discard;
 use crate::queue::forward::{courier, process};
 use crate::queue::server;
-use crate::queue::settings::{file_name, Settings, Which};
+use crate::queue::settings::{file_name, QueueSettings, SettingsFile};
 use crate::sys::log;
 
 const HELP: Flag = switch("-h", &["--help"], "print this help");
@@ -45,7 +45,7 @@ static COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Why nothing was done, and the exit status.
-pub(super) enum Failure {
+pub(super) enum GmqFailure {
     /// Wrong usage.
     Usage(String),
     /// Something failed.
@@ -55,7 +55,7 @@ pub(super) enum Failure {
 /// Runs `gmq` with the given arguments (without the program's name) and returns its exit status.
 #[must_use]
 pub fn run(arguments: Vec<OsString>) -> u8 {
-    let mut parser = Parser::new(arguments);
+    let mut parser = FlagParser::new(arguments);
     if parser.has(&HELP) {
         return print(&page().help());
     }
@@ -67,8 +67,8 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         Ok(text) => print(&text),
         Err(failure) => {
             let (text, status) = match failure {
-                Failure::Usage(text) => ([&text, "; see gmq --help"].concat(), 2),
-                Failure::Failed(text) => (text, 1),
+                GmqFailure::Usage(text) => ([&text, "; see gmq --help"].concat(), 2),
+                GmqFailure::Failed(text) => (text, 1),
             };
             output::complain("gmq", &text);
             status
@@ -76,9 +76,9 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-fn execute(mut parser: Parser) -> Result<String, Failure> {
-    let paths = Paths::of(parser.os_value(&ROOT).map_err(Failure::Usage)?);
-    for (flag, which) in [(&CFG_PATH, Which::Queue), (&LOG_PATH, Which::Logging)] {
+fn execute(mut parser: FlagParser) -> Result<String, GmqFailure> {
+    let paths = Paths::of(parser.os_value(&ROOT).map_err(GmqFailure::Usage)?);
+    for (flag, which) in [(&CFG_PATH, SettingsFile::Queue), (&LOG_PATH, SettingsFile::Logging)] {
         if parser.has(flag) {
             return Ok([&paths.state().join(file_name(which)).to_string_lossy(), "\n"].concat());
         }
@@ -88,17 +88,18 @@ fn execute(mut parser: Parser) -> Result<String, Failure> {
         return Ok([&path.to_string_lossy(), "\n"].concat());
     }
     let (is_json, is_forwarding) = (parser.has(&JSON), parser.has(&FORWARD));
-    let port = parser.value(&PORT).map_err(Failure::Usage)?;
-    let port = port.map(|text| text.parse::<u16>().map_err(|_| Failure::Usage("--port wants 0 to 65535".to_string())));
+    let port = parser.value(&PORT).map_err(GmqFailure::Usage)?;
+    let port =
+        port.map(|text| text.parse::<u16>().map_err(|_| GmqFailure::Usage("--port wants 0 to 65535".to_string())));
     let port = port.transpose()?;
     let operands: Vec<String> = parser
         .operands(FLAGS.iter().copied())
-        .map_err(Failure::Usage)?
+        .map_err(GmqFailure::Usage)?
         .iter()
         .map(|o| o.to_string_lossy().into_owned())
         .collect();
     let words: Vec<&str> = operands.iter().map(String::as_str).collect();
-    let mut settings = Settings::load(&paths);
+    let mut settings = QueueSettings::load(&paths);
     match words.as_slice() {
         [] if is_forwarding => {
             log::set_level(settings.log_level());
@@ -109,46 +110,46 @@ fn execute(mut parser: Parser) -> Result<String, Failure> {
             drop(settings);
             server::run(&paths, port, follow::after_nap(&paths, "gmq"))
                 .map(|()| String::new())
-                .map_err(|e| Failure::Failed(e.to_string()))
+                .map_err(|e| GmqFailure::Failed(e.to_string()))
         }
         ["reread"] => reread(&paths),
         ["status"] => show::status(&paths, &settings, is_json),
         ["discard", device @ ..] if !device.is_empty() => match discard::discard(&paths, &device.join(" ")) {
             Ok(count) => Ok([&count.to_string(), " discarded\n"].concat()),
-            Err(e) => Err(Failure::Failed(e.to_string())),
+            Err(e) => Err(GmqFailure::Failed(e.to_string())),
         },
         ["set-aside", rest @ ..] => set_aside::run(&paths, rest, is_json),
-        ["cfg", rest @ ..] => configure(&mut settings, Which::Queue, rest),
-        ["log", rest @ ..] => configure(&mut settings, Which::Logging, rest),
-        _ => Err(Failure::Usage(["no such command: ", &words.join(" ")].concat())),
+        ["cfg", rest @ ..] => configure(&mut settings, SettingsFile::Queue, rest),
+        ["log", rest @ ..] => configure(&mut settings, SettingsFile::Logging, rest),
+        _ => Err(GmqFailure::Usage(["no such command: ", &words.join(" ")].concat())),
     }
 }
 
-fn configure(settings: &mut Settings, which: Which, words: &[&str]) -> Result<String, Failure> {
+fn configure(settings: &mut QueueSettings, which: SettingsFile, words: &[&str]) -> Result<String, GmqFailure> {
     match words {
         [] => Ok(settings.table(which).text()),
         ["get"] => Ok(settings.table(which).sections().iter().flat_map(|name| [name, "\n"]).collect()),
         ["get", section] => match settings.table(which).section(section) {
-            none if none.is_empty() => Err(Failure::Usage(["there is no section ", section].concat())),
+            none if none.is_empty() => Err(GmqFailure::Usage(["there is no section ", section].concat())),
             options => Ok(options),
         },
         ["get", section, option] => match settings.value(which, section, option) {
             Some(value) => Ok([value, "\n"].concat()),
-            None => Err(Failure::Usage(["there is no option ", option, " in section ", section].concat())),
+            None => Err(GmqFailure::Usage(["there is no option ", option, " in section ", section].concat())),
         },
         ["set", section, option, value] => {
-            settings.set(which, section, option, value).map_err(|e| Failure::Failed(e.to_string()))?;
+            settings.set(which, section, option, value).map_err(|e| GmqFailure::Failed(e.to_string()))?;
             Ok(settings.table(which).text())
         }
-        _ => Err(Failure::Usage("cfg and log take get [SECTION [OPTION]] or set SECTION OPTION VALUE".to_string())),
+        _ => Err(GmqFailure::Usage("cfg and log take get [SECTION [OPTION]] or set SECTION OPTION VALUE".to_string())),
     }
 }
 
-fn reread(paths: &Paths) -> Result<String, Failure> {
+fn reread(paths: &Paths) -> Result<String, GmqFailure> {
     match ask::ask(paths, "POST", "/reread", None, "") {
         Ok((204, _)) => Ok(String::new()),
-        Ok((_, text)) => Err(Failure::Failed(text.trim_end().to_string())),
-        Err(e) => Err(Failure::Failed(e.to_string())),
+        Ok((_, text)) => Err(GmqFailure::Failed(text.trim_end().to_string())),
+        Err(e) => Err(GmqFailure::Failed(e.to_string())),
     }
 }
 

@@ -3,20 +3,20 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::flags::{option, switch, Flag, Page, Parser};
+use super::flags::{option, switch, Flag, FlagParser, Page};
 use super::{delta, developer, operator, output, status, support_bundle};
 use crate::config::{Config, Paths, Setting, Which, VERSION};
 use crate::engine;
 use crate::sys::log::{self, Level};
 
 /// A flag, and what it does.
-pub struct Row {
+pub struct FlagRow {
     /// How it is spelled and explained.
     pub flag: Flag,
     does: Does,
 }
 
-impl Row {
+impl FlagRow {
     /// Whether the next argument is the flag's own. The files of an install are operands.
     fn takes_value(&self) -> bool {
         !self.flag.value.is_empty() && !matches!(self.does, Does::RunOnFiles(_) | Does::RunOnAny(_))
@@ -28,11 +28,11 @@ enum Does {
     /// A command that needs no configuration: what it prints.
     Say(fn() -> String),
     /// A command.
-    Run(fn(Call) -> u8),
+    Run(fn(FlagCall) -> u8),
     /// A command that works on the operands, of which there is at least one.
-    RunOnFiles(fn(Call) -> u8),
+    RunOnFiles(fn(FlagCall) -> u8),
     /// A command that works on the operands, or without them on all.
-    RunOnAny(fn(Call) -> u8),
+    RunOnAny(fn(FlagCall) -> u8),
     /// Gives these options of a file its value.
     Set(Which, &'static [&'static str]),
     /// Says more about the command that has this flag.
@@ -42,7 +42,7 @@ enum Does {
 }
 
 /// A command's call: what else the command line says.
-struct Call {
+struct FlagCall {
     config: Config,
     value: OsString,
     operands: Vec<PathBuf>,
@@ -51,8 +51,8 @@ struct Call {
     app_version: Option<String>,
 }
 
-const fn row(flag: Flag, does: Does) -> Row {
-    Row { flag, does }
+const fn row(flag: Flag, does: Does) -> FlagRow {
+    FlagRow { flag, does }
 }
 
 const JSON: Flag = switch("", &["--json"], "with --status: as JSON");
@@ -69,7 +69,7 @@ const ROOT: Flag =
     option("", &["--root"], "DIR", "move every path of the gateway below DIR (the variable GWE_ROOT does the same)");
 
 /// Every flag, in the order and under the headings of the help text.
-pub static TABLE: &[(&str, &[Row])] = &[
+pub static TABLE: &[(&str, &[FlagRow])] = &[
     (
         "Show",
         &[
@@ -299,19 +299,19 @@ struct CommandLine {
     level: Option<Level>,
     settings: Vec<Setting>,
     /// None: check in for ever, unless something is set.
-    command: Option<(&'static Row, OsString)>,
+    command: Option<(&'static FlagRow, OsString)>,
     operands: Vec<PathBuf>,
     is_json: bool,
     app_name: Option<String>,
     app_version: Option<String>,
 }
 
-fn rows() -> impl Iterator<Item = &'static Row> {
+fn rows() -> impl Iterator<Item = &'static FlagRow> {
     TABLE.iter().flat_map(|(_, rows)| rows.iter())
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<CommandLine, String> {
-    let mut parser = Parser::new(arguments);
+    let mut parser = FlagParser::new(arguments);
     let root = parser.os_value(&ROOT)?;
     let level = match parser.value(&LEVEL)? {
         None => None,
@@ -319,7 +319,7 @@ fn parse(arguments: Vec<OsString>) -> Result<CommandLine, String> {
     };
     let (app_name, app_version) = (parser.value(&APP_NAME)?, parser.value(&APP_VERSION)?);
     let mut settings = Vec::new();
-    let mut commands: Vec<(&'static Row, OsString)> = Vec::new();
+    let mut commands: Vec<(&'static FlagRow, OsString)> = Vec::new();
     // Those with a value come first: a flag that stands where the value should is then seen there.
     for row in rows().filter(|row| row.takes_value()) {
         match &row.does {
@@ -342,8 +342,8 @@ fn parse(arguments: Vec<OsString>) -> Result<CommandLine, String> {
     for (_, flag) in belongs.into_iter().filter(|(is_given, _)| *is_given) {
         check_company(flag, command.as_ref().map(|(row, _)| *row))?;
     }
-    let wants_files = matches!(command, Some((Row { does: Does::RunOnFiles(_), .. }, _)));
-    let takes_operands = wants_files || matches!(command, Some((Row { does: Does::RunOnAny(_), .. }, _)));
+    let wants_files = matches!(command, Some((FlagRow { does: Does::RunOnFiles(_), .. }, _)));
+    let takes_operands = wants_files || matches!(command, Some((FlagRow { does: Does::RunOnAny(_), .. }, _)));
     match operands.first() {
         None if wants_files => {
             let flag = command.as_ref().map(|(row, _)| &row.flag);
@@ -365,7 +365,7 @@ fn parse(arguments: Vec<OsString>) -> Result<CommandLine, String> {
 }
 
 /// The one command, if any.
-fn one_of(mut commands: Vec<(&'static Row, OsString)>) -> Result<Option<(&'static Row, OsString)>, String> {
+fn one_of(mut commands: Vec<(&'static FlagRow, OsString)>) -> Result<Option<(&'static FlagRow, OsString)>, String> {
     if let [(first, _), (second, _), ..] = commands.as_slice() {
         let names = [first, second].map(|row| row.flag.long.first().copied().unwrap_or_default());
         return Err(format!("{} and {} are two commands: give one", names[0], names[1]));
@@ -374,8 +374,8 @@ fn one_of(mut commands: Vec<(&'static Row, OsString)>) -> Result<Option<(&'stati
 }
 
 /// Whether a flag stands beside the command that it says more about.
-fn check_company(flag: &Flag, command: Option<&Row>) -> Result<(), String> {
-    let same = |row: &&Row| row.flag.long.first() == flag.long.first();
+fn check_company(flag: &Flag, command: Option<&FlagRow>) -> Result<(), String> {
+    let same = |row: &&FlagRow| row.flag.long.first() == flag.long.first();
     let Some(Does::With(partner)) = rows().find(same).map(|row| &row.does) else { return Ok(()) };
     match command {
         Some(command) if command.flag.long.contains(partner) => Ok(()),
@@ -385,7 +385,7 @@ fn check_company(flag: &Flag, command: Option<&Row>) -> Result<(), String> {
 
 fn execute(request: CommandLine) -> u8 {
     let CommandLine { root, level, settings, command, operands, is_json, app_name, app_version } = request;
-    if let Some((Row { does: Does::Say(text), .. }, _)) = command {
+    if let Some((FlagRow { does: Does::Say(text), .. }, _)) = command {
         return operator::print(&text());
     }
     let paths = Paths::of(root);
@@ -398,8 +398,8 @@ fn execute(request: CommandLine) -> u8 {
         }
     }
     match command {
-        Some((Row { does: Does::Run(run) | Does::RunOnFiles(run) | Does::RunOnAny(run), .. }, value)) => {
-            run(Call { config, value, operands, is_json, app_name, app_version })
+        Some((FlagRow { does: Does::Run(run) | Does::RunOnFiles(run) | Does::RunOnAny(run), .. }, value)) => {
+            run(FlagCall { config, value, operands, is_json, app_name, app_version })
         }
         _ => engine::run(config),
     }

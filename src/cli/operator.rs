@@ -53,7 +53,7 @@ pub fn set(config: &mut Config, settings: &[Setting]) -> u8 {
 /// All that is wrong with the settings of the agent and of the queue.
 #[must_use]
 pub fn problems(config: &Config) -> Vec<String> {
-    let queue = queue::settings::Settings::load(config.paths());
+    let queue = queue::settings::QueueSettings::load(config.paths());
     let told = config.problems().into_iter().chain(queue.problems()).map(|problem| problem.to_string());
     told.chain(no_key(config)).collect()
 }

@@ -16,7 +16,7 @@ use crate::supervisor::Supervisor;
 use crate::sys::log;
 
 #[derive(Serialize)]
-struct Status {
+struct GatewayStatus {
     version: String,
     resident: String,
     on_trial: Option<String>,
@@ -36,7 +36,7 @@ struct Status {
     signatures: String,
     trusted_keys: Vec<String>,
     pending: Vec<Pending>,
-    apps: Vec<App>,
+    apps: Vec<StatusApp>,
 }
 
 #[derive(Serialize)]
@@ -49,7 +49,7 @@ struct Pending {
 }
 
 #[derive(Serialize)]
-struct App {
+struct StatusApp {
     name: String,
     version: Option<String>,
     status: String,
@@ -72,7 +72,7 @@ pub fn for_people(config: &Config) -> String {
     text(&gather(config))
 }
 
-fn gather(config: &Config) -> Status {
+fn gather(config: &Config) -> GatewayStatus {
     let supervisor = Supervisor::new(config.supervisor_socket());
     let gateway = Gateway::load(config, &supervisor);
     let identity = source::identity(config);
@@ -86,7 +86,7 @@ fn gather(config: &Config) -> Status {
         size: job.content.map(|content| content.size),
         waits_for: job.waits_for().filter(|_| job.is_waiting()).map(|reason| waiting::object(reason, config)),
     });
-    Status {
+    GatewayStatus {
         version: VERSION.to_string(),
         resident: agents.resident().map_or_else(|| "image".to_string(), |version| version.version.clone()),
         on_trial: agents.current.as_ref().filter(|_| agents.trial).map(|version| version.version.clone()),
@@ -111,9 +111,9 @@ fn gather(config: &Config) -> Status {
     }
 }
 
-fn app(facts: AppFacts) -> App {
+fn app(facts: AppFacts) -> StatusApp {
     let process = facts.process();
-    App {
+    StatusApp {
         status: process.status,
         name: facts.name,
         version: facts.version,
@@ -124,7 +124,7 @@ fn app(facts: AppFacts) -> App {
     }
 }
 
-fn text(status: &Status) -> String {
+fn text(status: &GatewayStatus) -> String {
     let mut out = "Gateway\n".to_string();
     // What comes from servers and files may hold anything.
     let mut line = |name: &str, value: &str| out.push_str(&format!("  {name:<16}{}\n", log::one_line(value)));
@@ -168,7 +168,7 @@ fn text(status: &Status) -> String {
     out
 }
 
-fn agent(status: &Status) -> String {
+fn agent(status: &GatewayStatus) -> String {
     let mut out = format!("v{}", status.version);
     if status.resident != "image" {
         out.push_str(&format!(", came over the air: v{}", status.resident));
@@ -191,7 +191,7 @@ fn pending_row(pending: &Pending) -> Vec<String> {
     vec![pending.tarball.clone(), pending.state.clone(), received]
 }
 
-fn app_row(app: &App) -> Vec<String> {
+fn app_row(app: &StatusApp) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_string());
     vec![
         app.name.clone(),

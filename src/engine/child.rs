@@ -12,7 +12,7 @@ use crate::sys::{clock, process};
 
 /// How a check-in's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum ChildEnded {
     /// Exit status 0.
     Completed,
     /// Exit status 1 or 255 (not configured): it said why in the log. Or this machine had no room for another process.
@@ -28,7 +28,7 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Runs one check-in by `program`. [`signal::block`] comes first.
 #[must_use]
-pub fn run(program: &Path, paths: &Paths, limit: Duration) -> Ended {
+pub fn run(program: &Path, paths: &Paths, limit: Duration) -> ChildEnded {
     let mut command = Command::new(program);
     // The version whose turn it is, not the one that is in charge.
     command.arg("--once").env(ROOT_VARIABLE, paths.root()).env(FOLLOWED, "1");
@@ -42,14 +42,14 @@ pub fn run(program: &Path, paths: &Paths, limit: Duration) -> Ended {
         }
     };
     let ended = watch(&mut child, limit);
-    if ended != Ended::Completed {
+    if ended != ChildEnded::Completed {
         // A check-in that died may have left an installer behind, or anything else that it started.
         process::end_children();
     }
     ended
 }
 
-fn watch(child: &mut Child, limit: Duration) -> Ended {
+fn watch(child: &mut Child, limit: Duration) -> ChildEnded {
     let deadline = clock::since_boot() + limit;
     loop {
         match child.try_wait() {
@@ -57,43 +57,43 @@ fn watch(child: &mut Child, limit: Duration) -> Ended {
             Ok(None) => {}
             Err(e) => {
                 crate::error!("cannot wait for the check-in: {e}");
-                return Ended::Crashed;
+                return ChildEnded::Crashed;
             }
         }
         let left = deadline.saturating_sub(clock::since_boot());
         match signal::wait(left) {
             Some(Signal::Stop) => {
                 end(child);
-                return Ended::Stopped;
+                return ChildEnded::Stopped;
             }
             Some(Signal::Child | Signal::Hurry) => {}
             None if !left.is_zero() => {}
             None => {
                 crate::error!("the check-in took longer than {} s; ending it", limit.as_secs());
                 end(child);
-                return Ended::Crashed;
+                return ChildEnded::Crashed;
             }
         }
     }
 }
 
-fn of(status: ExitStatus) -> Ended {
+fn of(status: ExitStatus) -> ChildEnded {
     match status.code() {
-        Some(0) => Ended::Completed,
-        Some(1 | 255) => Ended::Failed,
+        Some(0) => ChildEnded::Completed,
+        Some(1 | 255) => ChildEnded::Failed,
         _ => {
             crate::error!("the check-in ended unexpectedly: {status}");
-            Ended::Crashed
+            ChildEnded::Crashed
         }
     }
 }
 
 /// A machine without memory, processes or files says nothing about the program.
-fn could_not_start(error: &std::io::Error) -> Ended {
+fn could_not_start(error: &std::io::Error) -> ChildEnded {
     if process::is_machine_exhausted(error) {
-        Ended::Failed
+        ChildEnded::Failed
     } else {
-        Ended::Crashed
+        ChildEnded::Crashed
     }
 }
 
@@ -121,17 +121,20 @@ mod tests {
     #[test]
     fn only_what_speaks_against_the_program_is_a_crash() {
         let exited = |code: i32| of(ExitStatus::from_raw(code << 8));
-        assert_eq!(exited(0), Ended::Completed);
-        assert_eq!((exited(1), exited(255)), (Ended::Failed, Ended::Failed), "no network, not configured");
-        assert_eq!((exited(101), exited(2), exited(127)), (Ended::Crashed, Ended::Crashed, Ended::Crashed));
-        assert_eq!(of(ExitStatus::from_raw(11)), Ended::Crashed, "a signal");
+        assert_eq!(exited(0), ChildEnded::Completed);
+        assert_eq!((exited(1), exited(255)), (ChildEnded::Failed, ChildEnded::Failed), "no network, not configured");
+        assert_eq!(
+            (exited(101), exited(2), exited(127)),
+            (ChildEnded::Crashed, ChildEnded::Crashed, ChildEnded::Crashed)
+        );
+        assert_eq!(of(ExitStatus::from_raw(11)), ChildEnded::Crashed, "a signal");
         for (errno, ended) in [
-            (libc::ENOMEM, Ended::Failed),
-            (libc::EAGAIN, Ended::Failed),
-            (libc::EMFILE, Ended::Failed),
-            (libc::ENOEXEC, Ended::Crashed),
-            (libc::EACCES, Ended::Crashed),
-            (libc::ENOENT, Ended::Crashed),
+            (libc::ENOMEM, ChildEnded::Failed),
+            (libc::EAGAIN, ChildEnded::Failed),
+            (libc::EMFILE, ChildEnded::Failed),
+            (libc::ENOEXEC, ChildEnded::Crashed),
+            (libc::EACCES, ChildEnded::Crashed),
+            (libc::ENOENT, ChildEnded::Crashed),
         ] {
             assert_eq!(could_not_start(&io::Error::from_raw_os_error(errno)), ended, "{errno}");
         }

@@ -31,7 +31,7 @@ use crate::install::{journal, waiting};
 use crate::sys::file;
 use crate::sys::signal::{self, Signal};
 use crate::sys::{log, random};
-use child::Ended;
+use child::ChildEnded;
 use pause::Kept;
 
 /// Exit status where the gateway is not configured (docs/spec/gateway-engine.md, "Command line").
@@ -151,7 +151,7 @@ impl Engine<'_> {
         let version = if is_its_turn { agents.for_check_in() } else { agents.resident() };
         let program = self.program(version);
         let ended = child::run(&program, self.paths, limit(&agents, &self.config));
-        if ended == Ended::Stopped {
+        if ended == ChildEnded::Stopped {
             self.stopped();
             return None;
         }
@@ -161,7 +161,7 @@ impl Engine<'_> {
         let agents = if is_its_turn && now.current == agents.current { self.judge(now, ended) } else { now };
         self.config = Config::load(self.paths.clone());
         log::set_level(self.config.log_level());
-        if ended == Ended::Completed {
+        if ended == ChildEnded::Completed {
             self.kept.failures = 0;
             self.kept.completed = true;
             self.become_resident(&agents);
@@ -171,11 +171,11 @@ impl Engine<'_> {
         Some(self.next_delay(&agents, ended))
     }
 
-    fn next_delay(&self, agents: &Agents, ended: Ended) -> Duration {
+    fn next_delay(&self, agents: &Agents, ended: ChildEnded) -> Duration {
         let config = &self.config;
         self.in_time(match ended {
-            Ended::Completed if agents.trial => TRIAL_DELAY,
-            Ended::Completed => config.check_in_interval(),
+            ChildEnded::Completed if agents.trial => TRIAL_DELAY,
+            ChildEnded::Completed => config.check_in_interval(),
             _ if source::is_unknown(config) => config.activation_retry_interval(),
             _ => schedule::after_failure(self.kept.failures, config.check_in_interval(), random::bits()),
         })
@@ -226,13 +226,13 @@ impl Engine<'_> {
     }
 
     /// Notes how the version did, and drops it where it failed its trial.
-    fn judge(&mut self, agents: Agents, ended: Ended) -> Agents {
+    fn judge(&mut self, agents: Agents, ended: ChildEnded) -> Agents {
         let check_in = match ended {
-            Ended::Completed => CheckIn::Completed,
-            Ended::Failed | Ended::Stopped => CheckIn::Failed,
+            ChildEnded::Completed => CheckIn::Completed,
+            ChildEnded::Failed | ChildEnded::Stopped => CheckIn::Failed,
             // What an app's install did is not the agent's (docs/spec/failures.md, A11): the install counts it by itself.
-            Ended::Crashed if journal::is_at_work(&self.paths.state()) => CheckIn::Failed,
-            Ended::Crashed => CheckIn::Crashed,
+            ChildEnded::Crashed if journal::is_at_work(&self.paths.state()) => CheckIn::Failed,
+            ChildEnded::Crashed => CheckIn::Crashed,
         };
         let after = agents.after(check_in);
         if after == agents {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::own_executable;
 use crate::config::Paths;
 use crate::sys::clock;
-use crate::sys::doze::{self, Why};
+use crate::sys::doze::{self, WakeCause};
 use crate::sys::signal::{self, Signal};
 
 /// Shorter pauses are slept as the engine.
@@ -45,9 +45,9 @@ pub fn woken() -> Option<(Kept, Option<Signal>)> {
     let woken = doze::woken()?;
     let signal = match woken.why {
         // Too early is no reason to check in: then the rest is slept as the engine.
-        Why::Time => wait(Some(woken.deadline)),
-        Why::Hurry => Some(Signal::Hurry),
-        Why::Stop => Some(Signal::Stop),
+        WakeCause::Time => wait(Some(woken.deadline)),
+        WakeCause::Hurry => Some(Signal::Hurry),
+        WakeCause::Stop => Some(Signal::Stop),
     };
     Some((Kept::read(&woken.kept), signal))
 }

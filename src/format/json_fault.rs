@@ -7,14 +7,14 @@ const MAX_DEPTH: usize = 1000;
 
 /// A place in a text. `Display` is `line 3, column 7`; both count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct JsonPlace {
     /// The line.
     pub line: usize,
     /// The character in it.
     pub column: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for JsonPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
     }
@@ -22,7 +22,7 @@ impl fmt::Display for Place {
 
 /// The first character that cannot stand where it stands, or the end of a text that ends too early; `None` for JSON.
 #[must_use]
-pub fn first_fault(text: &str) -> Option<Place> {
+pub fn first_fault(text: &str) -> Option<JsonPlace> {
     let mut scanner = Scanner { bytes: text.as_bytes(), at: 0 };
     if scanner.value_and_nothing_else() {
         return None;
@@ -30,7 +30,7 @@ pub fn first_fault(text: &str) -> Option<Place> {
     let before = text.get(..scanner.at).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Some(Place { line, column })
+    Some(JsonPlace { line, column })
 }
 
 struct Scanner<'a> {

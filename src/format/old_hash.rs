@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 /// What differs between the two.
-pub trait Kind {
+pub trait HashKind {
     /// Words of the state that are told at the end.
     const WORDS: usize;
     /// Whether numbers begin with their highest byte.
@@ -19,7 +19,7 @@ pub struct Sha1;
 pub struct Md5;
 
 /// A hash being made.
-pub struct OldHash<K: Kind> {
+pub struct OldHash<K: HashKind> {
     state: [u32; 5],
     rest: Vec<u8>,
     length: u64,
@@ -28,13 +28,13 @@ pub struct OldHash<K: Kind> {
 
 const BLOCK: usize = 64;
 
-impl<K: Kind> Default for OldHash<K> {
+impl<K: HashKind> Default for OldHash<K> {
     fn default() -> OldHash<K> {
         OldHash::new()
     }
 }
 
-impl<K: Kind> OldHash<K> {
+impl<K: HashKind> OldHash<K> {
     /// Of nothing as yet.
     #[must_use]
     pub fn new() -> OldHash<K> {
@@ -80,7 +80,7 @@ impl<K: Kind> OldHash<K> {
     }
 }
 
-impl Kind for Sha1 {
+impl HashKind for Sha1 {
     const WORDS: usize = 5;
     const BIG_ENDIAN: bool = true;
 
@@ -109,7 +109,7 @@ impl Kind for Sha1 {
 
 const MD5_TURNS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
-impl Kind for Md5 {
+impl HashKind for Md5 {
     const WORDS: usize = 4;
     const BIG_ENDIAN: bool = false;
 
@@ -138,7 +138,7 @@ impl Kind for Md5 {
 mod tests {
     use super::*;
 
-    fn of<K: Kind>(bytes: &[u8], at_a_time: usize) -> String {
+    fn of<K: HashKind>(bytes: &[u8], at_a_time: usize) -> String {
         let mut hash = OldHash::<K>::new();
         bytes.chunks(at_a_time).for_each(|part| hash.update(part));
         crate::format::hex::encode(&hash.finish())

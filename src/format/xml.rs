@@ -8,8 +8,8 @@ use std::fmt;
 
 /// What the reader comes across.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Token<'a> {
-    /// `<name …>`; `<name …/>` is this and then [`Token::Close`].
+pub enum XmlToken<'a> {
+    /// `<name …>`; `<name …/>` is this and then [`XmlToken::Close`].
     Open(&'a str),
     /// `</name>`.
     Close(&'a str),
@@ -55,34 +55,34 @@ impl std::error::Error for XmlError {}
 
 /// Walks through a document token by token. It does not check that tags match: its user knows which tag must come.
 #[derive(Debug)]
-pub struct Reader<'a> {
+pub struct XmlReader<'a> {
     rest: &'a str,
     /// The name of a `<name/>` that was given out as opened.
     to_close: Option<&'a str>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> XmlReader<'a> {
     /// Starts at the beginning of `text`.
     #[must_use]
-    pub fn new(text: &'a str) -> Reader<'a> {
-        Reader { rest: text.trim_start_matches('\u{feff}'), to_close: None }
+    pub fn new(text: &'a str) -> XmlReader<'a> {
+        XmlReader { rest: text.trim_start_matches('\u{feff}'), to_close: None }
     }
 
     /// The next token.
     ///
     /// # Errors
     /// The first thing that is no XML; what follows it is then meaningless.
-    pub fn next_token(&mut self) -> Result<Token<'a>, XmlError> {
+    pub fn next_token(&mut self) -> Result<XmlToken<'a>, XmlError> {
         if let Some(name) = self.to_close.take() {
-            return Ok(Token::Close(name));
+            return Ok(XmlToken::Close(name));
         }
         let text = self.text()?;
         if !text.is_empty() {
-            return Ok(Token::Text(text));
+            return Ok(XmlToken::Text(text));
         }
         match self.rest.strip_prefix('<') {
             Some(tag) => self.tag(tag),
-            None => Ok(Token::End),
+            None => Ok(XmlToken::End),
         }
     }
 
@@ -114,12 +114,12 @@ impl<'a> Reader<'a> {
     }
 
     /// `tag` begins behind the `<`.
-    fn tag(&mut self, tag: &'a str) -> Result<Token<'a>, XmlError> {
+    fn tag(&mut self, tag: &'a str) -> Result<XmlToken<'a>, XmlError> {
         let end = tag_end(tag).ok_or(XmlError::Torn)?;
         self.rest = &tag[end + 1..];
         let inner = &tag[..end];
         if let Some(name) = inner.strip_prefix('/') {
-            return Ok(Token::Close(name.trim_end()));
+            return Ok(XmlToken::Close(name.trim_end()));
         }
         let (inner, empty) = match inner.strip_suffix('/') {
             Some(inner) => (inner, true),
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
         if empty {
             self.to_close = Some(name);
         }
-        Ok(Token::Open(name))
+        Ok(XmlToken::Open(name))
     }
 }
 

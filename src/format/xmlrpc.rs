@@ -4,7 +4,7 @@
 
 pub mod server;
 
-use super::xml::{escape_into, Reader, Token, XmlError};
+use super::xml::{escape_into, XmlError, XmlReader, XmlToken};
 use std::fmt;
 
 /// A longer answer is refused, in bytes. Thirty processes are some 40 kB.
@@ -171,7 +171,7 @@ pub fn method_response(bytes: &[u8]) -> Result<Answer, RpcError> {
         return Err(RpcError::TooLarge);
     }
     let text = String::from_utf8_lossy(bytes);
-    let mut parser = Parser { reader: Reader::new(&text), ahead: None, values: 0 };
+    let mut parser = RpcParser { reader: XmlReader::new(&text), ahead: None, values: 0 };
     parser.open("methodResponse")?;
     let answer = if parser.try_open("fault")? {
         parser.open("value")?;
@@ -200,15 +200,15 @@ enum Frame {
     Struct(Vec<(String, Value)>, String),
 }
 
-struct Parser<'a> {
-    reader: Reader<'a>,
+struct RpcParser<'a> {
+    reader: XmlReader<'a>,
     /// A token that was looked at and not taken.
-    ahead: Option<Token<'a>>,
+    ahead: Option<XmlToken<'a>>,
     values: usize,
 }
 
-impl<'a> Parser<'a> {
-    fn next(&mut self) -> Result<Token<'a>, RpcError> {
+impl<'a> RpcParser<'a> {
+    fn next(&mut self) -> Result<XmlToken<'a>, RpcError> {
         match self.ahead.take() {
             Some(token) => Ok(token),
             None => Ok(self.reader.next_token()?),
@@ -216,9 +216,9 @@ impl<'a> Parser<'a> {
     }
 
     /// The next token that is not white space between tags.
-    fn next_tag(&mut self) -> Result<Token<'a>, RpcError> {
+    fn next_tag(&mut self) -> Result<XmlToken<'a>, RpcError> {
         match self.next()? {
-            Token::Text(text) if text.trim().is_empty() => self.next(),
+            XmlToken::Text(text) if text.trim().is_empty() => self.next(),
             token => Ok(token),
         }
     }
@@ -234,7 +234,7 @@ impl<'a> Parser<'a> {
     /// Takes `<name>` where that is what comes.
     fn try_open(&mut self, name: &str) -> Result<bool, RpcError> {
         let token = self.next_tag()?;
-        if token == Token::Open(name) {
+        if token == XmlToken::Open(name) {
             return Ok(true);
         }
         self.ahead = Some(token);
@@ -242,7 +242,7 @@ impl<'a> Parser<'a> {
     }
 
     fn close(&mut self, name: &str) -> Result<(), RpcError> {
-        if self.next_tag()? == Token::Close(name) {
+        if self.next_tag()? == XmlToken::Close(name) {
             Ok(())
         } else {
             Err(RpcError::NoAnswer)
@@ -252,10 +252,10 @@ impl<'a> Parser<'a> {
     /// The text up to `</name>`, and that tag.
     fn text(&mut self, name: &str) -> Result<String, RpcError> {
         let (text, end) = match self.next()? {
-            Token::Text(text) => (text.into_owned(), self.next()?),
+            XmlToken::Text(text) => (text.into_owned(), self.next()?),
             token => (String::new(), token),
         };
-        if end == Token::Close(name) {
+        if end == XmlToken::Close(name) {
             Ok(text)
         } else {
             Err(RpcError::NoAnswer)
@@ -309,15 +309,15 @@ impl<'a> Parser<'a> {
     /// Reads what begins behind a `<value>`. `None`: an array or a struct began, is on the stack, and its first value comes.
     fn scalar_or_open(&mut self, stack: &mut Vec<Frame>) -> Result<Option<Value>, RpcError> {
         let bare = match self.next()? {
-            Token::Text(text) => Some(text),
+            XmlToken::Text(text) => Some(text),
             token => {
                 self.ahead = Some(token);
                 None
             }
         };
         let name = match self.next()? {
-            Token::Close("value") => return Ok(Some(Value::Text(bare.unwrap_or_default().into_owned()))),
-            Token::Open(name) if bare.map_or(true, |text| text.trim().is_empty()) => name,
+            XmlToken::Close("value") => return Ok(Some(Value::Text(bare.unwrap_or_default().into_owned()))),
+            XmlToken::Open(name) if bare.map_or(true, |text| text.trim().is_empty()) => name,
             _ => return Err(RpcError::NoAnswer),
         };
         if !matches!(name, "array" | "struct") {

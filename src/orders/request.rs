@@ -8,7 +8,7 @@ use super::logs::{self, LogsFault, Wish};
 use super::number;
 use crate::config::apply::Apply;
 use crate::format::hex;
-use crate::format::json_fault::{self, Place};
+use crate::format::json_fault::{self, JsonPlace};
 
 /// The longest request that is read, in bytes.
 pub const MAX_REQUEST: usize = 64 * 1024;
@@ -119,7 +119,7 @@ pub enum RequestError {
     /// Longer than [`MAX_REQUEST`].
     TooLong,
     /// No JSON, from this place on.
-    NoJson(Option<Place>),
+    NoJson(Option<JsonPlace>),
     /// JSON, but no object with `install`, `remove` or `cancel`, lists, or `logs`.
     NoRequest,
     /// More than [`MAX_ENTRIES`].

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::settings::Settings;
+use super::settings::QueueSettings;
 use crate::config::Paths;
 use crate::sys::file;
 
@@ -57,7 +57,7 @@ pub fn ask(
 ) -> Result<(u16, String), AskError> {
     let said = file::read(&port_file(paths), 16).ok().flatten();
     let said = said.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
-    let port: u16 = said.unwrap_or_else(|| Settings::load(paths).port());
+    let port: u16 = said.unwrap_or_else(|| QueueSettings::load(paths).port());
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let stream = TcpStream::connect_timeout(&address, LIMIT).map_err(|e| AskError::NotRunning(address, e))?;
     let mut request = [method, " ", target, " HTTP/1.0\r\nContent-Length: ", &body.len().to_string()].concat();

@@ -5,8 +5,8 @@
 use std::fmt;
 
 use super::identities::Identities;
-use super::identity::Identity;
-use super::settings::Settings;
+use super::identity::DeviceIdentity;
+use super::settings::QueueSettings;
 use super::store::Store;
 use crate::config::Paths;
 use crate::sys::file::FileError;
@@ -56,14 +56,14 @@ pub fn discard(paths: &Paths, name: &str) -> Result<u32, DiscardError> {
     if named.next().is_some() {
         return Err(DiscardError::Ambiguous(name.to_string()));
     }
-    let mut store = Store::open(&folder, Settings::load(paths).limits()).map_err(DiscardError::File)?;
+    let mut store = Store::open(&folder, QueueSettings::load(paths).limits()).map_err(DiscardError::File)?;
     store.give_up(known.id).map_err(DiscardError::File)
 }
 
-fn is_called(identity: &Identity, name: &str) -> bool {
+fn is_called(identity: &DeviceIdentity, name: &str) -> bool {
     match identity {
-        Identity::Vms(_) => identity.to_string() == name,
-        Identity::Cik(cik) => {
+        DeviceIdentity::Vms(_) => identity.to_string() == name,
+        DeviceIdentity::Cik(cik) => {
             let beginning = name.trim_end_matches('*');
             beginning.len() >= MIN_CIK && cik.secret().starts_with(beginning)
         }

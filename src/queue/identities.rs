@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::identity::Identity;
+use super::identity::DeviceIdentity;
 use crate::config::Cik;
 use crate::sys::file::{self, FileError};
 
@@ -21,9 +21,9 @@ const MODE: u32 = 0o600;
 
 /// One identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownIdentity {
     /// Who.
-    pub identity: Identity,
+    pub identity: DeviceIdentity,
     /// Its id in the store.
     pub id: u64,
     /// The CIK in use; `None` before it is activated.
@@ -36,13 +36,13 @@ pub struct Known {
     served: bool,
 }
 
-impl Known {
+impl KnownIdentity {
     /// Whether the platform has ever accepted it.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         match self.identity {
-            Identity::Vms(_) => self.cik.is_some() || self.former.is_some(),
-            Identity::Cik(_) => self.served,
+            DeviceIdentity::Vms(_) => self.cik.is_some() || self.former.is_some(),
+            DeviceIdentity::Cik(_) => self.served,
         }
     }
 
@@ -57,25 +57,25 @@ impl Known {
 #[derive(Debug)]
 pub struct Identities {
     path: PathBuf,
-    known: Vec<Known>,
+    known: Vec<KnownIdentity>,
     /// The disk has all of it.
     is_saved: bool,
 }
 
 /// Why an identity was not taken in.
 #[derive(Debug)]
-pub enum Refused {
+pub enum NotTaken {
     /// [`MAX_IDENTITIES`] are known.
     TooMany,
     /// The file could not be written.
     File(FileError),
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for NotTaken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Refused::TooMany => write!(f, "gmq knows {MAX_IDENTITIES} devices, and takes no more"),
-            Refused::File(e) => write!(f, "{e}"),
+            NotTaken::TooMany => write!(f, "gmq knows {MAX_IDENTITIES} devices, and takes no more"),
+            NotTaken::File(e) => write!(f, "{e}"),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Identities {
             None
         });
         let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
-        let mut known: Vec<Known> = Vec::new();
+        let mut known: Vec<KnownIdentity> = Vec::new();
         for line in text.lines().filter(|line| !line.is_empty()) {
             match parse(line) {
                 Some(new) if known.len() < MAX_IDENTITIES && known.iter().all(|k| k.id != new.id) => known.push(new),
@@ -109,28 +109,28 @@ impl Identities {
 
     /// All of them.
     #[must_use]
-    pub fn all(&self) -> &[Known] {
+    pub fn all(&self) -> &[KnownIdentity] {
         &self.known
     }
 
     /// The one of that id.
     #[must_use]
-    pub fn get(&self, id: u64) -> Option<&Known> {
+    pub fn get(&self, id: u64) -> Option<&KnownIdentity> {
         self.known.iter().find(|k| k.id == id)
     }
 
     /// The one that an app means: a CIK that belongs, or did belong, to a device of gmq's own means that device.
     #[must_use]
-    pub fn find(&self, identity: &Identity) -> Option<&Known> {
+    pub fn find(&self, identity: &DeviceIdentity) -> Option<&KnownIdentity> {
         let owner = |cik: &Cik| {
             self.known.iter().find(|k| {
-                let is_vms = matches!(k.identity, Identity::Vms(_));
+                let is_vms = matches!(k.identity, DeviceIdentity::Vms(_));
                 is_vms && (k.cik.as_ref() == Some(cik) || k.former.as_ref() == Some(cik))
             })
         };
         match identity {
-            Identity::Cik(cik) => owner(cik),
-            Identity::Vms(_) => None,
+            DeviceIdentity::Cik(cik) => owner(cik),
+            DeviceIdentity::Vms(_) => None,
         }
         .or_else(|| self.known.iter().find(|k| k.identity == *identity))
     }
@@ -141,26 +141,26 @@ impl Identities {
     /// It is not known then.
     pub fn add(
         &mut self,
-        identity: Identity,
+        identity: DeviceIdentity,
         owner: Option<u32>,
         is_idle: &dyn Fn(u64) -> bool,
-    ) -> Result<u64, Refused> {
+    ) -> Result<u64, NotTaken> {
         let id = identity.id();
         let cik = match &identity {
-            Identity::Cik(cik) => Some(cik.clone()),
-            Identity::Vms(_) => None,
+            DeviceIdentity::Cik(cik) => Some(cik.clone()),
+            DeviceIdentity::Vms(_) => None,
         };
         let mut next = self.known.clone();
         if next.len() >= MAX_IDENTITIES {
             // The oldest that the platform never accepted; else a bare CIK, of which nothing is lost: an activated device cannot
             // be activated again.
-            let never = |k: &Known| !k.is_accepted() && is_idle(k.id);
-            let bare = |k: &Known| matches!(k.identity, Identity::Cik(_)) && is_idle(k.id);
-            let place = next.iter().position(never).or_else(|| next.iter().position(bare)).ok_or(Refused::TooMany)?;
+            let never = |k: &KnownIdentity| !k.is_accepted() && is_idle(k.id);
+            let bare = |k: &KnownIdentity| matches!(k.identity, DeviceIdentity::Cik(_)) && is_idle(k.id);
+            let place = next.iter().position(never).or_else(|| next.iter().position(bare)).ok_or(NotTaken::TooMany)?;
             next.remove(place);
         }
-        next.push(Known { identity, id, cik, former: None, owner, served: false });
-        self.replace(next).map_err(Refused::File)?;
+        next.push(KnownIdentity { identity, id, cik, former: None, owner, served: false });
+        self.replace(next).map_err(NotTaken::File)?;
         Ok(id)
     }
 
@@ -176,7 +176,7 @@ impl Identities {
 
     /// Notes that the platform has taken something of a bare CIK: durably, once.
     pub fn accept(&mut self, id: u64) {
-        let is_new = |k: &Known| k.id == id && matches!(k.identity, Identity::Cik(_)) && !k.served;
+        let is_new = |k: &KnownIdentity| k.id == id && matches!(k.identity, DeviceIdentity::Cik(_)) && !k.served;
         let Some(place) = self.known.iter().position(is_new) else { return };
         let mut next = self.known.clone();
         if let Some(known) = next.get_mut(place) {
@@ -205,11 +205,11 @@ impl Identities {
         result
     }
 
-    fn replace(&mut self, next: Vec<Known>) -> Result<(), FileError> {
+    fn replace(&mut self, next: Vec<KnownIdentity>) -> Result<(), FileError> {
         let mut text = String::new();
         for known in &next {
             text.push_str(&known.identity.encode());
-            if matches!(known.identity, Identity::Vms(_)) {
+            if matches!(known.identity, DeviceIdentity::Vms(_)) {
                 for cik in [&known.cik, &known.former] {
                     text.push(' ');
                     text.push_str(cik.as_ref().map_or(NONE, Cik::secret));
@@ -234,16 +234,16 @@ const NONE: &str = "-";
 const SERVED: &str = " served";
 
 /// Reads a line. One of a version that knew no owners has none: its CIK is told to root.
-fn parse(line: &str) -> Option<Known> {
+fn parse(line: &str) -> Option<KnownIdentity> {
     let mut words = line.split(' ');
-    let identity = Identity::decode(&mut words)?;
+    let identity = DeviceIdentity::decode(&mut words)?;
     let (cik, former) = match &identity {
-        Identity::Cik(cik) => (Some(cik.clone()), None),
-        Identity::Vms(_) => (words.next().and_then(Cik::parse), words.next().and_then(Cik::parse)),
+        DeviceIdentity::Cik(cik) => (Some(cik.clone()), None),
+        DeviceIdentity::Vms(_) => (words.next().and_then(Cik::parse), words.next().and_then(Cik::parse)),
     };
     let owner = words.next().and_then(|word| word.parse().ok());
     let served = words.next() == Some(SERVED.trim_start());
-    Some(Known { id: identity.id(), identity, cik, former, owner, served })
+    Some(KnownIdentity { id: identity.id(), identity, cik, former, owner, served })
 }
 
 #[cfg(test)]
@@ -260,8 +260,8 @@ mod tests {
         dir
     }
 
-    fn vms(serial: &str) -> Identity {
-        Identity::Vms(Vms::new("p", "p", serial).unwrap())
+    fn vms(serial: &str) -> DeviceIdentity {
+        DeviceIdentity::Vms(Vms::new("p", "p", serial).unwrap())
     }
 
     fn cik(letter: &str) -> Cik {
@@ -273,7 +273,7 @@ mod tests {
         let dir = scratch("durable");
         let mut identities = Identities::load(&dir);
         let id = identities.add(vms("1"), Some(7), &|_| true).unwrap();
-        identities.add(Identity::Cik(cik("x")), None, &|_| true).unwrap();
+        identities.add(DeviceIdentity::Cik(cik("x")), None, &|_| true).unwrap();
         identities.set_cik(id, cik("a")).unwrap();
         identities.set_cik(id, cik("b")).unwrap();
         identities.set_cik(id, cik("b")).unwrap();
@@ -294,9 +294,9 @@ mod tests {
         identities.set_cik(id, cik("a")).unwrap();
         identities.set_cik(id, cik("b")).unwrap();
         for letter in ["a", "b"] {
-            assert_eq!(identities.find(&Identity::Cik(cik(letter))).unwrap().id, id);
+            assert_eq!(identities.find(&DeviceIdentity::Cik(cik(letter))).unwrap().id, id);
         }
-        assert!(identities.find(&Identity::Cik(cik("c"))).is_none());
+        assert!(identities.find(&DeviceIdentity::Cik(cik("c"))).is_none());
         assert_eq!(identities.find(&vms("1")).unwrap().id, id);
         assert!(identities.find(&vms("2")).is_none());
         fs::remove_dir_all(dir).unwrap();
@@ -322,14 +322,14 @@ mod tests {
         let lines: String = (3..MAX_IDENTITIES).map(|n| format!("vms p p {n} {a} - 0\n")).collect();
         fs::write(dir.join(FILE_NAME), ["vms p p 1 - - 5\nvms p p 2 - -\n", &lines].concat()).unwrap();
         let mut identities = Identities::load(&dir);
-        identities.add(Identity::Cik(cik("x")), None, &|_| true).unwrap();
-        assert!(matches!(identities.add(vms("new"), None, &|_| false), Err(Refused::TooMany)));
-        for (new, gone) in [("new", vms("1")), ("newer", vms("2")), ("newest", Identity::Cik(cik("x")))] {
+        identities.add(DeviceIdentity::Cik(cik("x")), None, &|_| true).unwrap();
+        assert!(matches!(identities.add(vms("new"), None, &|_| false), Err(NotTaken::TooMany)));
+        for (new, gone) in [("new", vms("1")), ("newer", vms("2")), ("newest", DeviceIdentity::Cik(cik("x")))] {
             let id = identities.add(vms(new), None, &|_| true).unwrap();
             assert!(identities.find(&gone).is_none(), "{new}");
             identities.set_cik(id, cik(&new[..1])).unwrap();
         }
-        assert!(matches!(identities.add(vms("none"), None, &|_| true), Err(Refused::TooMany)));
+        assert!(matches!(identities.add(vms("none"), None, &|_| true), Err(NotTaken::TooMany)));
         fs::remove_dir_all(dir).unwrap();
     }
 

@@ -8,7 +8,7 @@ use crate::sys::sha256::Hash;
 
 /// A device on the platform, as an app names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
+pub enum DeviceIdentity {
     /// `X-Exosite-VMS`: gmq activates it and keeps its CIK.
     Vms(Vms),
     /// `X-Exosite-CIK`: the app has activated it.
@@ -53,7 +53,7 @@ impl Vms {
     }
 }
 
-impl Identity {
+impl DeviceIdentity {
     /// What the identity is called in the store. It follows from the identity alone: should the file of identities be lost,
     /// the points of a device find it again as soon as an app names it.
     #[must_use]
@@ -64,11 +64,11 @@ impl Identity {
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
-    /// One line of words, which [`Identity::decode`] reads. It holds a whole CIK: for 0600 files and pipes only.
+    /// One line of words, which [`DeviceIdentity::decode`] reads. It holds a whole CIK: for 0600 files and pipes only.
     #[must_use]
     pub fn encode(&self) -> String {
         match self {
-            Identity::Vms(Vms { vendor, model, serial }) => {
+            DeviceIdentity::Vms(Vms { vendor, model, serial }) => {
                 let mut line = "vms".to_string();
                 for word in [vendor, model, serial] {
                     line.push(' ');
@@ -76,29 +76,29 @@ impl Identity {
                 }
                 line
             }
-            Identity::Cik(cik) => ["cik ", cik.secret()].concat(),
+            DeviceIdentity::Cik(cik) => ["cik ", cik.secret()].concat(),
         }
     }
 
     /// Takes an identity from the front of a line's words.
-    pub fn decode<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Identity> {
+    pub fn decode<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<DeviceIdentity> {
         match words.next()? {
             "vms" => {
                 let mut word = || words.next().map(form::decode);
-                Vms::new(&word()?, &word()?, &word()?).map(Identity::Vms)
+                Vms::new(&word()?, &word()?, &word()?).map(DeviceIdentity::Vms)
             }
-            "cik" => Cik::parse(words.next()?).map(Identity::Cik),
+            "cik" => Cik::parse(words.next()?).map(DeviceIdentity::Cik),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Identity {
+impl fmt::Display for DeviceIdentity {
     /// For people; a CIK is masked.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Identity::Vms(vms) => write!(f, "{} {} {}", vms.vendor, vms.model, vms.serial),
-            Identity::Cik(cik) => write!(f, "{cik}"),
+            DeviceIdentity::Vms(vms) => write!(f, "{} {} {}", vms.vendor, vms.model, vms.serial),
+            DeviceIdentity::Cik(cik) => write!(f, "{cik}"),
         }
     }
 }
@@ -120,18 +120,18 @@ mod tests {
 
     #[test]
     fn an_identity_comes_back_from_its_line_and_keeps_its_id() {
-        let vms = Identity::Vms(Vms::parse("a b% é").unwrap());
-        let cik = Identity::Cik(Cik::parse(&"c".repeat(40)).unwrap());
+        let vms = DeviceIdentity::Vms(Vms::parse("a b% é").unwrap());
+        let cik = DeviceIdentity::Cik(Cik::parse(&"c".repeat(40)).unwrap());
         for identity in [&vms, &cik] {
             let line = identity.encode();
-            assert_eq!(Identity::decode(&mut line.split(' ')).as_ref(), Some(identity), "{line}");
+            assert_eq!(DeviceIdentity::decode(&mut line.split(' ')).as_ref(), Some(identity), "{line}");
         }
         assert_ne!(vms.id(), cik.id());
         // The store on a gateway in the field knows it by this number: it must never change.
         assert_eq!(cik.id(), 0xa8a1_d25b_47bd_09a9);
         assert_eq!(cik.to_string(), format!("cccccccc{}", "*".repeat(32)));
         for bad in ["", "vms a b", "cik short", "who a b c"] {
-            assert_eq!(Identity::decode(&mut bad.split(' ')), None, "{bad}");
+            assert_eq!(DeviceIdentity::decode(&mut bad.split(' ')), None, "{bad}");
         }
     }
 }

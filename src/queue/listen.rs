@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use super::ask;
-use super::settings::Settings;
+use super::settings::QueueSettings;
 use crate::config::Paths;
 use crate::sys::file::{self, FileError};
 
@@ -39,7 +39,7 @@ impl std::error::Error for ServerError {}
 
 /// Listens, and says where.
 pub(super) fn listen(paths: &Paths, port: Option<u16>) -> Result<Vec<TcpListener>, ServerError> {
-    let listeners = bind(port.unwrap_or_else(|| Settings::load(paths).port()))?;
+    let listeners = bind(port.unwrap_or_else(|| QueueSettings::load(paths).port()))?;
     if let Some(address) = listeners.first().and_then(|l| l.local_addr().ok()) {
         let port = address.port().to_string();
         if let Err(e) = file::replace(&ask::port_file(paths), port.as_bytes(), 0o644) {

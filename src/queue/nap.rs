@@ -3,7 +3,7 @@
 //!
 //! The listening sockets and the lock stay open meanwhile. So no client is turned away: who connects waits in the kernel's
 //! queue for the few milliseconds that the start takes; and no other gmq can begin. Nothing is asleep that has anything to do, or
-//! knows anything that is neither on disk nor in [`Kept`].
+//! knows anything that is neither on disk nor in [`NapRecord`].
 
 use std::io;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::sys::doze::{self, Why};
+use crate::sys::doze::{self, WakeCause};
 use crate::sys::hand_over::{call_by_signal, keep, take_listener};
 use crate::sys::lock::{self, Lock};
 use crate::sys::poll::Watch;
@@ -28,7 +28,7 @@ const MAX_LISTENERS: usize = 2;
 
 /// What a queue that naps cannot find on disk again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct NapRecord {
     /// Requests refused since the server started.
     pub refused: u64,
     /// Points that the platform has taken since the queue was made: those that never waited are noted with the next that does.
@@ -45,7 +45,7 @@ pub struct Awake {
     /// Open all the time; empty: not handed over.
     pub listeners: Vec<TcpListener>,
     /// What it knew.
-    pub kept: Kept,
+    pub kept: NapRecord,
     /// Whether it was told to stop.
     pub is_stopped: bool,
 }
@@ -91,7 +91,7 @@ impl Nap {
     ///
     /// # Errors
     /// What the system said. Nothing has changed then, and it would say so again.
-    pub fn take(&mut self, lock: &Lock, listeners: &[TcpListener], kept: Kept) -> io::Result<()> {
+    pub fn take(&mut self, lock: &Lock, listeners: &[TcpListener], kept: NapRecord) -> io::Result<()> {
         self.at = None;
         // Before the kernel is asked for calls: one that comes from here on stays pending.
         signal::forget_calls();
@@ -114,7 +114,7 @@ impl Nap {
         result
     }
 
-    fn sleep(&self, descriptors: &[RawFd], kept: Kept) -> io::Error {
+    fn sleep(&self, descriptors: &[RawFd], kept: NapRecord) -> io::Error {
         let [first, second] = &self.programs;
         doze::doze(clock::since_boot() + LONGEST, &write(descriptors, kept), [first, second])
     }
@@ -128,11 +128,11 @@ pub fn awake(lock: &Path) -> Option<Awake> {
     let (first, listeners) = descriptors.split_first()?;
     let lock = lock::take_back(*first, lock);
     let listeners = listeners.iter().filter_map(|fd| take_listener(*fd)).collect();
-    Some(Awake { lock, listeners, kept, is_stopped: woken.why == Why::Stop })
+    Some(Awake { lock, listeners, kept, is_stopped: woken.why == WakeCause::Stop })
 }
 
 /// `refused,forwarded,began,descriptor,…`: the lock's, then the listeners'.
-fn write(descriptors: &[RawFd], kept: Kept) -> String {
+fn write(descriptors: &[RawFd], kept: NapRecord) -> String {
     let mut text = kept.refused.to_string();
     text.push(',');
     text.push_str(&kept.forwarded.to_string());
@@ -146,7 +146,7 @@ fn write(descriptors: &[RawFd], kept: Kept) -> String {
 }
 
 /// Anything else than what was written is no nap.
-fn read(text: &str) -> Option<(Vec<RawFd>, Kept)> {
+fn read(text: &str) -> Option<(Vec<RawFd>, NapRecord)> {
     let mut fields = text.split(',');
     let mut count = || fields.next()?.parse().ok();
     let (refused, forwarded) = (count()?, count()?);
@@ -158,7 +158,7 @@ fn read(text: &str) -> Option<(Vec<RawFd>, Kept)> {
     // Each is taken by its number: none twice.
     let is_each_once = descriptors.iter().enumerate().all(|(place, fd)| !descriptors[..place].contains(fd));
     let is_usable = is_each_once && (2..=1 + MAX_LISTENERS).contains(&descriptors.len());
-    is_usable.then_some((descriptors, Kept { refused, forwarded, began }))
+    is_usable.then_some((descriptors, NapRecord { refused, forwarded, began }))
 }
 
 #[cfg(test)]
@@ -168,9 +168,9 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_back_and_nothing_else_is_taken_for_it() {
         for (descriptors, kept) in [
-            (vec![3, 4], Kept::default()),
-            (vec![5, 3, 4], Kept { refused: u64::MAX, forwarded: u64::MAX, began: Some(i64::MIN) }),
-            (vec![i32::MAX, 100, 3], Kept { refused: 7, forwarded: 9, began: Some(1_800_000_000_000) }),
+            (vec![3, 4], NapRecord::default()),
+            (vec![5, 3, 4], NapRecord { refused: u64::MAX, forwarded: u64::MAX, began: Some(i64::MIN) }),
+            (vec![i32::MAX, 100, 3], NapRecord { refused: 7, forwarded: 9, began: Some(1_800_000_000_000) }),
         ] {
             let text = write(&descriptors, kept);
             assert!(text.len() <= 128, "{text}");

@@ -8,7 +8,7 @@ pub struct Point {
     /// The value, decoded.
     pub value: String,
     /// When it was measured.
-    pub time: Time,
+    pub time: PointTime,
 }
 
 /// An alias's longest form, in bytes: its length is stored in one byte.
@@ -16,7 +16,7 @@ pub const MAX_ALIAS: usize = 255;
 
 /// When a point was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Time {
+pub enum PointTime {
     /// Unix seconds.
     Unix(u64),
     /// In a boot whose place in time was not known when the point arrived (see `stamp`).

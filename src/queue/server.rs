@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use super::forward::courier::Courier;
 use super::forward::wire::CourierReport;
-use super::http::connection::Connection;
+use super::http::connection::AppConnection;
 use super::http::route::route;
 use super::listen::{listen, ServerError};
 use super::nap::{self, Awake, Nap};
 use super::service::{CourierOrder, Moment, Service, Token};
-use super::stamp::{self, Now};
+use super::stamp::{self, ClockReading};
 use crate::config::Paths;
 use crate::sys::lock::Lock;
 use crate::sys::poll::Watch;
@@ -64,7 +64,7 @@ pub fn run(paths: &Paths, port: Option<u16>, programs: [PathBuf; 2]) -> Result<(
     if let Some(kept) = kept {
         service.restore(kept);
     }
-    let mut server = Server {
+    let mut server = QueueServer {
         paths: paths.clone(),
         service,
         lock,
@@ -85,7 +85,7 @@ pub fn run(paths: &Paths, port: Option<u16>, programs: [PathBuf; 2]) -> Result<(
 
 fn moment() -> Moment {
     let since_boot = clock::since_boot();
-    let now = Now {
+    let now = ClockReading {
         wall: clock::unix_milliseconds(),
         since_boot: u64::try_from(since_boot.as_millis()).unwrap_or(u64::MAX),
         is_synchronised: clock::is_synchronised(),
@@ -93,7 +93,7 @@ fn moment() -> Moment {
     Moment { since_boot, now }
 }
 
-struct Server {
+struct QueueServer {
     paths: Paths,
     service: Service,
     /// Held for as long as the server runs, naps included.
@@ -101,7 +101,7 @@ struct Server {
     listeners: Vec<TcpListener>,
     /// Not before that is the next connection accepted.
     listen_at: Duration,
-    connections: Vec<(u64, Connection)>,
+    connections: Vec<(u64, AppConnection)>,
     next_connection: u64,
     couriers: Vec<(u64, Courier)>,
     /// Forwarding processes that are still to be reaped.
@@ -124,7 +124,7 @@ struct Places {
     couriers: Vec<(usize, Option<usize>)>,
 }
 
-impl Server {
+impl QueueServer {
     fn serve(&mut self, signals: &File) -> io::Result<()> {
         let mut watch = Watch::default();
         let mut is_pending = false;
@@ -160,7 +160,7 @@ impl Server {
         for listener in self.listeners.iter().filter(|_| may_accept) {
             listeners.get_or_insert(watch.add(listener, true, false));
         }
-        let mut add = |connection: &Connection| {
+        let mut add = |connection: &AppConnection| {
             let (read, write) = (connection.wants_read() && self.stop_at.is_none(), connection.wants_write());
             // Nothing to wait for: a hang-up that nobody would take must not keep the loop spinning.
             (read || write).then(|| watch.add(connection, read, write))
@@ -271,7 +271,7 @@ impl Server {
                 else {
                     break;
                 };
-                match accepted.and_then(|(stream, _)| Connection::new(stream, moment.since_boot)) {
+                match accepted.and_then(|(stream, _)| AppConnection::new(stream, moment.since_boot)) {
                     Ok(connection) => self.take_in(connection, moment),
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
@@ -285,7 +285,7 @@ impl Server {
         }
     }
 
-    fn take_in(&mut self, mut connection: Connection, moment: Moment) {
+    fn take_in(&mut self, mut connection: AppConnection, moment: Moment) {
         if self.connections.len() >= MAX_CONNECTIONS {
             let silent = self.connections.iter().enumerate().filter(|(_, (_, c))| !c.is_owed());
             let Some((place, _)) = silent.min_by_key(|(_, (_, c))| c.since()) else { return };

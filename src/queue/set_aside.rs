@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::identity::Identity;
+use super::identity::DeviceIdentity;
 use crate::format::{form, hex};
 use crate::sys::file::{self, Context, FileError};
 use crate::sys::lock;
@@ -24,13 +24,13 @@ const MAX_REASON: usize = 300;
 
 /// A point that was set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct SetAsidePoint {
     /// Eight hexadecimal digits by which `gmq set-aside` knows it.
     pub id: String,
     /// When it was set aside, in unix seconds.
     pub at: u64,
     /// Whose it is.
-    pub identity: Identity,
+    pub identity: DeviceIdentity,
     /// The alias.
     pub alias: String,
     /// When it was measured, in unix seconds.
@@ -41,14 +41,14 @@ pub struct Entry {
     pub reason: String,
 }
 
-impl Entry {
+impl SetAsidePoint {
     /// A new one. Its id follows from the point, so that the same one set aside twice is one.
     #[must_use]
-    pub fn new(at: u64, identity: Identity, alias: &str, time: u64, value: &str, reason: &str) -> Entry {
+    pub fn new(at: u64, identity: DeviceIdentity, alias: &str, time: u64, value: &str, reason: &str) -> SetAsidePoint {
         let words = point_words(&identity, alias, time, value);
         let (alias, value) = (alias.to_string(), value.to_string());
         let reason = reason.chars().take(MAX_REASON).collect();
-        Entry { id: checksum(&words), at, identity, alias, time, value, reason }
+        SetAsidePoint { id: checksum(&words), at, identity, alias, time, value, reason }
     }
 
     /// The line in the file: a checksum, and the words that it covers.
@@ -61,21 +61,21 @@ impl Entry {
         [&checksum(&words), " ", &words, "\n"].concat()
     }
 
-    fn parse(line: &str) -> Option<Entry> {
+    fn parse(line: &str) -> Option<SetAsidePoint> {
         let (crc, rest) = line.split_once(' ')?;
         if crc != checksum(rest) {
             return None;
         }
         let mut words = rest.split(' ');
-        let identity = Identity::decode(&mut words)?;
+        let identity = DeviceIdentity::decode(&mut words)?;
         let mut word = || words.next().map(form::decode);
         let (alias, time, value, reason, at) = (word()?, word()?, word()?, word()?, word()?);
         let (time, at) = (time.parse().ok()?, at.parse().ok()?);
-        Some(Entry::new(at, identity, &alias, time, &value, &reason))
+        Some(SetAsidePoint::new(at, identity, &alias, time, &value, &reason))
     }
 }
 
-fn point_words(identity: &Identity, alias: &str, time: u64, value: &str) -> String {
+fn point_words(identity: &DeviceIdentity, alias: &str, time: u64, value: &str) -> String {
     let mut words = identity.encode();
     for word in [alias, &time.to_string(), value] {
         words.push(' ');
@@ -88,7 +88,7 @@ fn point_words(identity: &Identity, alias: &str, time: u64, value: &str) -> Stri
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetAside {
     /// Oldest first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<SetAsidePoint>,
     /// How many were given up since the file was last empty: for want of room, or damaged.
     pub lost: u64,
 }
@@ -97,9 +97,9 @@ pub struct SetAside {
 ///
 /// # Errors
 /// They are not kept.
-pub fn append(folder: &Path, entries: &[Entry]) -> Result<(), FileError> {
+pub fn append(folder: &Path, entries: &[SetAsidePoint]) -> Result<(), FileError> {
     let _lock = take_lock(folder)?;
-    let mut text: String = entries.iter().map(Entry::line).collect();
+    let mut text: String = entries.iter().map(SetAsidePoint::line).collect();
     let path = path(folder);
     let size = std::fs::metadata(&path).map_or(0, |found| found.len());
     if size + text.len() as u64 > MAX_BYTES {
@@ -132,7 +132,7 @@ pub fn load(folder: &Path) -> Result<SetAside, FileError> {
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(lost) = line.strip_prefix("lost ").and_then(|n| n.parse::<u64>().ok()) {
             all.lost += lost;
-        } else if let Some(entry) = Entry::parse(line) {
+        } else if let Some(entry) = SetAsidePoint::parse(line) {
             // Set aside again after a crash: it is one.
             all.entries.retain(|e| e.id != entry.id);
             all.entries.push(entry);
@@ -208,9 +208,9 @@ mod tests {
         dir
     }
 
-    fn entry(value: &str) -> Entry {
-        let identity = Identity::Vms(Vms::new("p", "p", "1").unwrap());
-        Entry::new(5, identity, "a b", 1_700_000_000, value, "write: the platform answered 400: no\nsuch thing")
+    fn entry(value: &str) -> SetAsidePoint {
+        let identity = DeviceIdentity::Vms(Vms::new("p", "p", "1").unwrap());
+        SetAsidePoint::new(5, identity, "a b", 1_700_000_000, value, "write: the platform answered 400: no\nsuch thing")
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::sys::log::Level;
 
 /// Which of the two files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub enum SettingsFile {
     /// gmq.cfg: how the queue works.
     Queue,
     /// logging.cfg: what it says.
@@ -37,19 +37,19 @@ static LOGGING: &[Opt] = &[opt("logger_root", "level", "INFO", options::level)];
 
 /// Both files, as in force.
 #[derive(Debug)]
-pub struct Settings {
+pub struct QueueSettings {
     queue: Table,
     logging: Table,
 }
 
-impl Settings {
+impl QueueSettings {
     /// Reads both files in both layers. Never fails: see [`crate::config::layered::Layered::load`].
     #[must_use]
-    pub fn load(paths: &Paths) -> Settings {
+    pub fn load(paths: &Paths) -> QueueSettings {
         let table = |options, which| {
             Table::load(options, &paths.factory().join(file_name(which)), paths.state().join(file_name(which)), 0o644)
         };
-        Settings { queue: table(QUEUE, Which::Queue), logging: table(LOGGING, Which::Logging) }
+        QueueSettings { queue: table(QUEUE, SettingsFile::Queue), logging: table(LOGGING, SettingsFile::Logging) }
     }
 
     /// All that is wrong with both files.
@@ -96,17 +96,17 @@ impl Settings {
 
     /// The value in force of an option, as the file spells it; `None`: there is no such option.
     #[must_use]
-    pub fn value(&self, which: Which, section: &str, key: &str) -> Option<&str> {
+    pub fn value(&self, which: SettingsFile, section: &str, key: &str) -> Option<&str> {
         let table = self.table(which);
         table.find(Some(section), key).map(|option| table.value(option))
     }
 
     /// One of the files.
     #[must_use]
-    pub fn table(&self, which: Which) -> &Table {
+    pub fn table(&self, which: SettingsFile) -> &Table {
         match which {
-            Which::Queue => &self.queue,
-            Which::Logging => &self.logging,
+            SettingsFile::Queue => &self.queue,
+            SettingsFile::Logging => &self.logging,
         }
     }
 
@@ -114,13 +114,13 @@ impl Settings {
     ///
     /// # Errors
     /// There is no such option, the value does not fit, or the file could not be written.
-    pub fn set(&mut self, which: Which, section: &str, key: &str, value: &str) -> Result<(), ConfigError> {
+    pub fn set(&mut self, which: SettingsFile, section: &str, key: &str, value: &str) -> Result<(), ConfigError> {
         let option = self.table(which).find(Some(section), key).ok_or_else(|| {
             ConfigError::Value("option", [section, " ", key].concat(), "one that `gmq cfg` or `gmq log` shows")
         })?;
         let table = match which {
-            Which::Queue => &mut self.queue,
-            Which::Logging => &mut self.logging,
+            SettingsFile::Queue => &mut self.queue,
+            SettingsFile::Logging => &mut self.logging,
         };
         table.set(&[(option, value)])
     }
@@ -128,10 +128,10 @@ impl Settings {
 
 /// The name of a file, in both folders.
 #[must_use]
-pub fn file_name(which: Which) -> &'static str {
+pub fn file_name(which: SettingsFile) -> &'static str {
     match which {
-        Which::Queue => "gmq.cfg",
-        Which::Logging => "logging.cfg",
+        SettingsFile::Queue => "gmq.cfg",
+        SettingsFile::Logging => "logging.cfg",
     }
 }
 
@@ -200,12 +200,12 @@ mod tests {
     fn what_is_set_is_shown_and_survives_and_nonsense_is_refused() {
         let paths = scratch("set");
         fs::write(paths.factory().join("gmq.cfg"), "[unq]\nbatch_qty = 60\nbatch_record_period = never\n").unwrap();
-        let mut settings = Settings::load(&paths);
+        let mut settings = QueueSettings::load(&paths);
         assert_eq!(settings.batch_qty(), 60);
-        assert_eq!(settings.value(Which::Queue, "unq", "batch_record_period"), Some("10.0"));
-        settings.set(Which::Queue, "unq", "batch_record_period", "300.25").unwrap();
-        settings.set(Which::Queue, "db", "when_full", "drop_oldest").unwrap();
-        settings.set(Which::Logging, "logger_root", "level", "debug").unwrap();
+        assert_eq!(settings.value(SettingsFile::Queue, "unq", "batch_record_period"), Some("10.0"));
+        settings.set(SettingsFile::Queue, "unq", "batch_record_period", "300.25").unwrap();
+        settings.set(SettingsFile::Queue, "db", "when_full", "drop_oldest").unwrap();
+        settings.set(SettingsFile::Logging, "logger_root", "level", "debug").unwrap();
         for (section, key, value) in [
             ("unq", "batch_qty", "0"),
             ("unq", "batch_record_period", "-1"),
@@ -218,19 +218,19 @@ mod tests {
             ("http", "port", "70000"),
             ("nothing", "x", "y"),
         ] {
-            assert!(settings.set(Which::Queue, section, key, value).is_err(), "{section} {key} {value}");
+            assert!(settings.set(SettingsFile::Queue, section, key, value).is_err(), "{section} {key} {value}");
         }
-        let again = Settings::load(&paths);
+        let again = QueueSettings::load(&paths);
         assert_eq!(again.batch_record_period(), Duration::from_millis(300_250));
         assert_eq!(again.limits(), Limits { max_bytes: 33_554_432, when_full: WhenFull::DropOldest });
         assert_eq!(again.log_level(), Level::Debug);
         assert_eq!(
-            again.table(Which::Queue).text(),
+            again.table(SettingsFile::Queue).text(),
             "[unq]\nbatch_record_period = 300.25\nbatch_qty = 60\n\n\
              [db]\nmax_bytes = 33554432\nwhen_full = drop_oldest\n\n[http]\nport = 8090\n"
         );
-        assert_eq!(again.table(Which::Queue).sections(), ["unq", "db", "http"]);
-        assert_eq!(again.table(Which::Queue).section("nothing"), "");
+        assert_eq!(again.table(SettingsFile::Queue).sections(), ["unq", "db", "http"]);
+        assert_eq!(again.table(SettingsFile::Queue).section("nothing"), "");
         fs::remove_dir_all(paths.root()).unwrap();
     }
 }

@@ -9,7 +9,7 @@
 //! If the power goes before that, the boot's beginning is never learnt. Then its last point is put at the moment when the next
 //! boot began: the latest that it can have been.
 
-use super::point::Time;
+use super::point::PointTime;
 use super::store::state::Boot;
 use crate::sys::epoch::BUILD_EPOCH;
 
@@ -18,7 +18,7 @@ const SLACK: u64 = 60_000;
 
 /// The clocks at one moment, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
+pub struct ClockReading {
     /// What the wall clock shows.
     pub wall: u64,
     /// The time since boot.
@@ -27,7 +27,7 @@ pub struct Now {
     pub is_synchronised: bool,
 }
 
-impl Now {
+impl ClockReading {
     /// Whether the wall clock shows a time that can be.
     #[must_use]
     pub fn is_plausible(&self) -> bool {
@@ -37,20 +37,20 @@ impl Now {
 
 /// What is known of this boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clock {
+pub struct BootClock {
     boot: u32,
     began: Option<i64>,
 }
 
-impl Clock {
+impl BootClock {
     /// For the boot of that tag; `began`: what an earlier process of this boot has learnt.
     #[must_use]
-    pub fn new(boot: u32, began: Option<i64>) -> Clock {
-        Clock { boot, began }
+    pub fn new(boot: u32, began: Option<i64>) -> BootClock {
+        BootClock { boot, began }
     }
 
     /// Looks at the clocks. Returns whether it is known when this boot began.
-    pub fn look(&mut self, now: Now) -> bool {
+    pub fn look(&mut self, now: ClockReading) -> bool {
         if now.is_synchronised && now.is_plausible() {
             self.began = Some(difference(now.wall, now.since_boot));
         }
@@ -58,7 +58,7 @@ impl Clock {
     }
 
     /// Takes the platform's word for the time, in unix seconds, if it is one that can be; a wall clock that is nearly right is left alone.
-    pub fn told(&mut self, unix: u64, now: Now) {
+    pub fn told(&mut self, unix: u64, now: ClockReading) {
         if unix >= BUILD_EPOCH {
             let told = unix.saturating_mul(1000);
             let is_near = now.wall.abs_diff(told) <= SLACK;
@@ -67,7 +67,7 @@ impl Clock {
     }
 
     /// The platform tells no time: a wall clock that can be right has to be.
-    pub fn not_told(&mut self, now: Now) {
+    pub fn not_told(&mut self, now: ClockReading) {
         if now.is_plausible() {
             self.began = Some(difference(now.wall, now.since_boot));
         }
@@ -88,23 +88,23 @@ impl Clock {
     /// The time of a point that arrives now. `claimed` is what the app says, in unix seconds; a reading of the wall clock during
     /// this boot is put right with it, any other time is the app's own business.
     #[must_use]
-    pub fn stamp(&self, claimed: Option<u64>, now: Now) -> Time {
+    pub fn stamp(&self, claimed: Option<u64>, now: ClockReading) -> PointTime {
         let milliseconds = match claimed {
             None => to_signed(now.since_boot),
             // The middle of the second that the app names: so that a clock that is slewed by a little names the same one.
             Some(time) => match time.checked_mul(1000).map(|t| t + 500).filter(|t| is_of_this_boot(*t, now)) {
                 Some(time) => difference(time, now.wall).saturating_add(to_signed(now.since_boot)),
-                None => return Time::Unix(time),
+                None => return PointTime::Unix(time),
             },
         };
         match self.began {
-            None => Time::SinceBoot { boot: self.boot, milliseconds },
-            Some(began) => Time::Unix(to_seconds(began.saturating_add(milliseconds))),
+            None => PointTime::SinceBoot { boot: self.boot, milliseconds },
+            Some(began) => PointTime::Unix(to_seconds(began.saturating_add(milliseconds))),
         }
     }
 }
 
-fn is_of_this_boot(time: u64, now: Now) -> bool {
+fn is_of_this_boot(time: u64, now: ClockReading) -> bool {
     time <= now.wall.saturating_add(SLACK) && time >= now.wall.saturating_sub(now.since_boot).saturating_sub(SLACK)
 }
 
@@ -131,10 +131,10 @@ pub fn place(boots: &[Boot], present: u32, began: i64) -> Vec<Boot> {
 
 /// A time of day in unix seconds, given when its boot began.
 #[must_use]
-pub fn unix(time: Time, boots: &[Boot]) -> Option<u64> {
+pub fn unix(time: PointTime, boots: &[Boot]) -> Option<u64> {
     match time {
-        Time::Unix(unix) => Some(unix),
-        Time::SinceBoot { boot, milliseconds } => {
+        PointTime::Unix(unix) => Some(unix),
+        PointTime::SinceBoot { boot, milliseconds } => {
             let began = boots.iter().find(|b| b.tag == boot)?.began?;
             Some(to_seconds(began.saturating_add(milliseconds)))
         }
@@ -166,17 +166,17 @@ mod tests {
     const GOOD: u64 = BUILD_EPOCH + 1_000_000;
 
     /// In seconds, and a little.
-    fn now(wall: u64, since_boot: u64) -> Now {
-        Now { wall: wall * 1000 + 250, since_boot: since_boot * 1000 + 750, is_synchronised: false }
+    fn now(wall: u64, since_boot: u64) -> ClockReading {
+        ClockReading { wall: wall * 1000 + 250, since_boot: since_boot * 1000 + 750, is_synchronised: false }
     }
 
-    fn in_boot(milliseconds: i64) -> Time {
-        Time::SinceBoot { boot: 9, milliseconds }
+    fn in_boot(milliseconds: i64) -> PointTime {
+        PointTime::SinceBoot { boot: 9, milliseconds }
     }
 
     #[test]
     fn before_the_clock_is_known_good_points_have_their_place_in_the_boot() {
-        let mut clock = Clock::new(9, None);
+        let mut clock = BootClock::new(9, None);
         for (wall, since_boot, claimed, expected) in [
             (100, 100, None, in_boot(100_750)),
             // A wall clock set forward to the last known time is plausible, and behind: not known good either.
@@ -187,10 +187,10 @@ mod tests {
             (GOOD, 100, Some(GOOD + 5), in_boot(106_000)),
             (40, 100, Some(10), in_boot(71_000)),
             // It did not: the time is from a better clock, or from the past.
-            (100, 100, Some(GOOD), Time::Unix(GOOD)),
-            (GOOD, 100, Some(GOOD - 200), Time::Unix(GOOD - 200)),
-            (GOOD, 100, Some(5), Time::Unix(5)),
-            (100, 100, Some(u64::MAX), Time::Unix(u64::MAX)),
+            (100, 100, Some(GOOD), PointTime::Unix(GOOD)),
+            (GOOD, 100, Some(GOOD - 200), PointTime::Unix(GOOD - 200)),
+            (GOOD, 100, Some(5), PointTime::Unix(5)),
+            (100, 100, Some(u64::MAX), PointTime::Unix(u64::MAX)),
         ] {
             assert!(!clock.look(now(wall, since_boot)));
             assert_eq!(clock.stamp(claimed, now(wall, since_boot)), expected, "{wall} {since_boot} {claimed:?}");
@@ -199,36 +199,40 @@ mod tests {
 
     #[test]
     fn a_clock_set_by_ntp_is_believed_at_once() {
-        let mut clock = Clock::new(9, None);
-        assert!(!clock.look(Now { is_synchronised: true, ..now(BUILD_EPOCH - 1, 3) }), "however it says so");
-        let set = Now { is_synchronised: true, ..now(GOOD, 50) };
+        let mut clock = BootClock::new(9, None);
+        assert!(!clock.look(ClockReading { is_synchronised: true, ..now(BUILD_EPOCH - 1, 3) }), "however it says so");
+        let set = ClockReading { is_synchronised: true, ..now(GOOD, 50) };
         assert!(clock.look(set));
         assert_eq!(clock.began(), Some(GOOD as i64 * 1000 - 50_500));
-        assert_eq!(clock.stamp(None, set), Time::Unix(GOOD));
-        assert_eq!(clock.stamp(Some(GOOD - 20), set), Time::Unix(GOOD - 20));
-        assert_eq!(clock.stamp(Some(7), set), Time::Unix(7));
+        assert_eq!(clock.stamp(None, set), PointTime::Unix(GOOD));
+        assert_eq!(clock.stamp(Some(GOOD - 20), set), PointTime::Unix(GOOD - 20));
+        assert_eq!(clock.stamp(Some(7), set), PointTime::Unix(7));
     }
 
     #[test]
     fn the_platform_is_believed_where_the_wall_clock_is_off() {
-        let mut clock = Clock::new(9, None);
+        let mut clock = BootClock::new(9, None);
         clock.told(12, now(0, 50));
         assert_eq!(clock.began(), None, "a server that lies in 1970, too");
         clock.told(GOOD, now(GOOD - 7200, 50));
-        assert_eq!(clock.stamp(None, now(GOOD - 7190, 60)), Time::Unix(GOOD + 10));
-        assert_eq!(clock.stamp(Some(GOOD - 7195), now(GOOD - 7190, 60)), Time::Unix(GOOD + 5), "by the app's clock");
-        let mut clock = Clock::new(9, None);
+        assert_eq!(clock.stamp(None, now(GOOD - 7190, 60)), PointTime::Unix(GOOD + 10));
+        assert_eq!(
+            clock.stamp(Some(GOOD - 7195), now(GOOD - 7190, 60)),
+            PointTime::Unix(GOOD + 5),
+            "by the app's clock"
+        );
+        let mut clock = BootClock::new(9, None);
         clock.told(GOOD, now(GOOD + 3, 50));
-        assert_eq!(clock.stamp(None, now(GOOD + 4, 51)), Time::Unix(GOOD + 4), "nearly right is left alone");
+        assert_eq!(clock.stamp(None, now(GOOD + 4, 51)), PointTime::Unix(GOOD + 4), "nearly right is left alone");
     }
 
     #[test]
     fn a_platform_without_time_leaves_a_plausible_clock() {
-        let mut clock = Clock::new(9, None);
+        let mut clock = BootClock::new(9, None);
         clock.not_told(now(100, 50));
         assert_eq!(clock.began(), None);
         clock.not_told(now(GOOD, 50));
-        assert_eq!(clock.stamp(None, now(GOOD, 50)), Time::Unix(GOOD));
+        assert_eq!(clock.stamp(None, now(GOOD, 50)), PointTime::Unix(GOOD));
     }
 
     #[test]
@@ -252,24 +256,24 @@ mod tests {
         let not_in_it = place(&boots[..3], 5, began);
         assert_eq!(not_in_it[1], boot(3, Some(began - 300_000), 300_000), "the present one has no points");
         assert_eq!(place(&[], 5, began), []);
-        let at = |boot, milliseconds| unix(Time::SinceBoot { boot, milliseconds }, &expected);
+        let at = |boot, milliseconds| unix(PointTime::SinceBoot { boot, milliseconds }, &expected);
         assert_eq!(at(1, 490_999), Some(9_990));
         assert_eq!(at(1, -99_999_999), Some(0));
         assert_eq!(at(77, 1), None);
-        assert_eq!(unix(Time::Unix(3), &expected), Some(3));
+        assert_eq!(unix(PointTime::Unix(3), &expected), Some(3));
     }
 
     #[test]
     fn a_clock_that_is_slewed_meanwhile_names_the_same_second() {
-        let unknown = Clock::new(9, None);
+        let unknown = BootClock::new(9, None);
         for slewed in [-400_i64, 0, 400] {
-            let Time::SinceBoot { milliseconds, .. } = unknown.stamp(Some(GOOD), now(GOOD, 50)) else { panic!() };
+            let PointTime::SinceBoot { milliseconds, .. } = unknown.stamp(Some(GOOD), now(GOOD, 50)) else { panic!() };
             let mut later = now(GOOD + 100, 150);
             later.wall = later.wall.saturating_add_signed(slewed);
-            let mut clock = Clock::new(9, None);
+            let mut clock = BootClock::new(9, None);
             clock.told(GOOD + 100, later);
             let boots = [Boot { tag: 9, began: clock.began(), last: milliseconds }];
-            assert_eq!(unix(Time::SinceBoot { boot: 9, milliseconds }, &boots), Some(GOOD), "{slewed}");
+            assert_eq!(unix(PointTime::SinceBoot { boot: 9, milliseconds }, &boots), Some(GOOD), "{slewed}");
         }
     }
 

@@ -15,12 +15,12 @@ const HEADER: [&str; COLUMNS] = ["Filesystem", "1K-blocks", "Used", "Available",
 /// The narrowest that each column gets; the header widens some.
 const WIDTHS: [usize; COLUMNS] = [14, 5, 5, 5, 4, 0];
 
-type Row = [String; COLUMNS];
+type DfRow = [String; COLUMNS];
 
 /// The table of all file systems that `df` would show; `df` alone of them shows one that was not asked with figures, where
 /// this has `-`.
 pub(super) fn text(mounted: &Mounted) -> String {
-    let mut rows: Vec<Row> = vec![HEADER.map(String::from)];
+    let mut rows: Vec<DfRow> = vec![HEADER.map(String::from)];
     rows.extend(shown(&mounted.file_systems).into_iter().map(row));
     let mut widths = WIDTHS;
     for row in &rows {
@@ -63,7 +63,7 @@ fn is_better(candidate: &FileSystem, earlier: &FileSystem) -> bool {
         || (candidate.source != earlier.source && candidate.target == earlier.target)
 }
 
-fn row(fs: &FileSystem) -> Row {
+fn row(fs: &FileSystem) -> DfRow {
     let [blocks, used, available, percent] = match fs.usage {
         Some(usage) => figures(usage),
         None => ["-", "-", "-", "-"].map(String::from),
@@ -92,7 +92,7 @@ fn printable(name: &str) -> String {
 }
 
 /// Names to the left, figures to the right; nothing after the last column.
-fn line(row: &Row, widths: &[usize; COLUMNS]) -> String {
+fn line(row: &DfRow, widths: &[usize; COLUMNS]) -> String {
     let mut line = String::new();
     for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
         let padding = width.saturating_sub(cell.chars().count());

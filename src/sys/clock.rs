@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::time64::{self, Time};
+use super::time64::{self, Time64};
 
 /// The time since boot, suspended time included (`CLOCK_BOOTTIME`). Never goes back, never jumps.
 #[must_use]
@@ -82,7 +82,7 @@ fn sleep_plainly(duration: Duration) -> bool {
 }
 
 fn read_clock(clock: libc::clockid_t) -> Option<Duration> {
-    let Time { s, ns } = time64::read(clock)?;
+    let Time64 { s, ns } = time64::read(clock)?;
     Some(Duration::new(u64::try_from(s).ok()?, u32::try_from(ns).ok()?))
 }
 

@@ -27,7 +27,7 @@ const STAY: &str = "GWE_STAY";
 
 /// Why a pause is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum WakeCause {
     /// The deadline has come, or it could not be waited for: the caller looks at it again.
     Time,
     /// SIGHUP, SIGUSR1, or SIGIO.
@@ -77,7 +77,7 @@ pub fn doze(deadline: Duration, kept: &str, wake: [&Path; 2]) -> io::Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Woken {
     /// Why it is over.
-    pub why: Why,
+    pub why: WakeCause,
     /// Until when it was to last, since boot.
     pub deadline: Duration,
     /// What the caller kept.
@@ -105,9 +105,9 @@ pub fn woken() -> Option<Woken> {
 fn read(text: &str, own_pid: u32) -> Option<Woken> {
     let mut fields = text.splitn(5, ',');
     let why = match fields.next()? {
-        "T" => Why::Time,
-        "H" => Why::Hurry,
-        "S" => Why::Stop,
+        "T" => WakeCause::Time,
+        "H" => WakeCause::Hurry,
+        "S" => WakeCause::Stop,
         _ => return None,
     };
     let is_own = fields.next()?.parse() == Ok(own_pid);
@@ -183,9 +183,9 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_back_and_nothing_else_is_taken_for_it() {
         for (text, want) in [
-            ("T,7,12,0,3,1", Some((Why::Time, 12_000_000_000, "3,1"))),
-            ("H,7,12,5,", Some((Why::Hurry, 12_000_000_005, ""))),
-            ("S,7,0,999999999,x", Some((Why::Stop, 999_999_999, "x"))),
+            ("T,7,12,0,3,1", Some((WakeCause::Time, 12_000_000_000, "3,1"))),
+            ("H,7,12,5,", Some((WakeCause::Hurry, 12_000_000_005, ""))),
+            ("S,7,0,999999999,x", Some((WakeCause::Stop, 999_999_999, "x"))),
             ("T,7,-1,0,3,1", None),
             ("T,7,1,x,3,1", None),
             ("T,7,99999999999999999999,0,3,1", None),

@@ -99,7 +99,7 @@ pub struct Mounted {
 /// # Errors
 /// /proc is not mounted, or not readable.
 pub fn file_systems() -> io::Result<Mounted> {
-    let List { mounts, unseen, doubtful } = read(&mut File::open("/proc/self/mountinfo")?.take(MAX_MOUNT_LIST))?;
+    let MountList { mounts, unseen, doubtful } = read(&mut File::open("/proc/self/mountinfo")?.take(MAX_MOUNT_LIST))?;
     let mut found = Vec::new();
     for mut mount in mounts {
         if doubtful.iter().any(|hanging| mount.target.starts_with(hanging)) {
@@ -158,7 +158,7 @@ fn may_hang(mount: &FileSystem) -> bool {
 
 /// The kernel's list.
 #[derive(Default)]
-struct List {
+struct MountList {
     /// The first [`MAX_MOUNTS`] that count as storage.
     mounts: Vec<FileSystem>,
     /// The number of the others.
@@ -168,8 +168,8 @@ struct List {
 }
 
 /// Reads a list in the form of proc(5), "/proc/pid/mountinfo". A line that is none of that form is passed over.
-fn read(list: &mut dyn Read) -> io::Result<List> {
-    let (mut lines, mut line, mut found) = (BufReader::new(list), Vec::new(), List::default());
+fn read(list: &mut dyn Read) -> io::Result<MountList> {
+    let (mut lines, mut line, mut found) = (BufReader::new(list), Vec::new(), MountList::default());
     while lines.read_until(b'\n', &mut line)? > 0 {
         let mount = parse_line(line.strip_suffix(b"\n").unwrap_or(&line));
         line.clear();

@@ -30,7 +30,7 @@ pub struct Interface {
 /// # Errors
 /// What `getifaddrs` said.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
-    let list = List::new()?;
+    let list = InterfaceList::new()?;
     let mut found: Vec<Interface> = Vec::new();
     let mut next = list.first;
     for _ in 0..MAX_ENTRIES {
@@ -78,22 +78,22 @@ pub fn spell_mac(mac: [u8; 6]) -> String {
 }
 
 /// The system's list, freed when dropped.
-struct List {
+struct InterfaceList {
     first: *mut libc::ifaddrs,
 }
 
-impl List {
-    fn new() -> io::Result<List> {
+impl InterfaceList {
+    fn new() -> io::Result<InterfaceList> {
         let mut first = ptr::null_mut();
         // SAFETY: `first` is a valid place for the pointer that the call returns.
         match unsafe { libc::getifaddrs(&mut first) } {
-            0 => Ok(List { first }),
+            0 => Ok(InterfaceList { first }),
             _ => Err(io::Error::last_os_error()),
         }
     }
 }
 
-impl Drop for List {
+impl Drop for InterfaceList {
     fn drop(&mut self) {
         if !self.first.is_null() {
             // SAFETY: `first` came from `getifaddrs` and is freed once, here.

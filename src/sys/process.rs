@@ -63,7 +63,7 @@ pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Resu
     let mut child = command.spawn()?;
     // The command holds our copies of the pipe's writing end: without this the end of output would never come.
     drop(command);
-    let mut output = Bounded::new(max_output);
+    let mut output = BoundedOutput::new(max_output);
     let ended = watch(&mut child, &reader, &mut output, Instant::now() + limit);
     let _ = signal::send(-child_pid(&child), libc::SIGKILL);
     end_orphans();
@@ -156,7 +156,7 @@ fn end_all(is_meant: &dyn Fn(i32) -> bool) {
 }
 
 /// Waits for a child that ends soon, killing it where it does not.
-fn watch(child: &mut Child, reader: &File, output: &mut Bounded, deadline: Instant) -> io::Result<Ended> {
+fn watch(child: &mut Child, reader: &File, output: &mut BoundedOutput, deadline: Instant) -> io::Result<Ended> {
     let mut open = true;
     loop {
         if let Some(status) = child.try_wait()? {
@@ -263,7 +263,7 @@ fn pipe() -> io::Result<(File, OwnedFd)> {
 }
 
 /// Reads what is there within `patience`; `false` at the end of output.
-fn read_some(mut reader: &File, output: &mut Bounded, patience: Duration) -> bool {
+fn read_some(mut reader: &File, output: &mut BoundedOutput, patience: Duration) -> bool {
     let mut poll = libc::pollfd { fd: reader.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one valid pollfd.
     let ready = unsafe { libc::poll(&mut poll, 1, i32::try_from(patience.as_millis()).unwrap_or(i32::MAX)) };
@@ -282,7 +282,7 @@ fn read_some(mut reader: &File, output: &mut Bounded, patience: Duration) -> boo
 }
 
 /// What is still in the pipe after everybody was killed: at most a pipe's capacity.
-fn drain(reader: &File, output: &mut Bounded) {
+fn drain(reader: &File, output: &mut BoundedOutput) {
     for _ in 0..64 {
         let before = output.total;
         if !read_some(reader, output, Duration::ZERO) || output.total == before {
@@ -292,16 +292,16 @@ fn drain(reader: &File, output: &mut Bounded) {
 }
 
 /// Keeps the first and the last of a stream: half the bound each.
-struct Bounded {
+struct BoundedOutput {
     head: Vec<u8>,
     tail: std::collections::VecDeque<u8>,
     half: usize,
     total: usize,
 }
 
-impl Bounded {
-    fn new(max: usize) -> Bounded {
-        Bounded { head: Vec::new(), tail: std::collections::VecDeque::new(), half: max / 2, total: 0 }
+impl BoundedOutput {
+    fn new(max: usize) -> BoundedOutput {
+        BoundedOutput { head: Vec::new(), tail: std::collections::VecDeque::new(), half: max / 2, total: 0 }
     }
 
     fn push(&mut self, bytes: &[u8]) {

@@ -18,12 +18,12 @@ const MAX_STAT: u64 = 2048;
 /// The processes of this machine at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessTable {
-    rows: Vec<Row>,
+    rows: Vec<MemoryRow>,
     page_size: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Row {
+struct MemoryRow {
     pid: u32,
     parent: u32,
     group: u32,
@@ -74,13 +74,13 @@ impl ProcessTable {
 }
 
 /// `PID (name) state parent group …`, resident pages as the 24th (proc(5)). The name may hold spaces and brackets.
-fn parse_stat(pid: u32, stat: &[u8]) -> Option<Row> {
+fn parse_stat(pid: u32, stat: &[u8]) -> Option<MemoryRow> {
     let text = String::from_utf8_lossy(stat);
     let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
     let parent = fields.nth(1)?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
     let resident_pages = fields.nth(18)?.parse().ok()?;
-    Some(Row { pid, parent, group, resident_pages })
+    Some(MemoryRow { pid, parent, group, resident_pages })
 }
 
 fn page_size() -> u64 {
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_line_of_stat_is_read_past_any_name() {
         let tail = "S 1 578 578 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 1 0 99 1000000 321 18446744073709551615";
-        let expected = Some(Row { pid: 578, parent: 1, group: 578, resident_pages: 321 });
+        let expected = Some(MemoryRow { pid: 578, parent: 1, group: 578, resident_pages: 321 });
         assert_eq!(parse_stat(578, format!("578 (gwe) {tail}").as_bytes()), expected);
         assert_eq!(parse_stat(578, format!("578 (a) b) S 9 9 9) {tail}").as_bytes()), expected);
         for torn in ["", "578", "578 (gwe", "578 (gwe) S", "578 (gwe) S 1 578 578 0 -1", "578 (gwe) S x y"] {
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_app_is_its_descendants_and_its_group_and_nobody_else() {
-        let row = |pid, parent, group, resident_pages| Row { pid, parent, group, resident_pages };
+        let row = |pid, parent, group, resident_pages| MemoryRow { pid, parent, group, resident_pages };
         let table = ProcessTable {
             page_size: 4096,
             rows: vec![

@@ -12,19 +12,19 @@ use std::path::Path;
 /// Seconds and nanoseconds, as the kernel takes them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Time {
+pub(super) struct Time64 {
     pub(super) s: i64,
     pub(super) ns: i64,
 }
 
 /// What a clock says.
-pub(super) fn read(clock: libc::clockid_t) -> Option<Time> {
+pub(super) fn read(clock: libc::clockid_t) -> Option<Time64> {
     kernel::read(clock).ok()
 }
 
 /// Sets the wall clock.
 pub(super) fn set_wall_clock(seconds: i64) -> io::Result<()> {
-    kernel::set(libc::CLOCK_REALTIME, Time { s: seconds, ns: 0 })
+    kernel::set(libc::CLOCK_REALTIME, Time64 { s: seconds, ns: 0 })
 }
 
 /// Gives a file the time of its last change.
@@ -33,7 +33,7 @@ pub(super) fn set_wall_clock(seconds: i64) -> io::Result<()> {
 /// What the system said.
 pub fn set_modified(file: &File, seconds: u64) -> io::Result<()> {
     let s = i64::try_from(seconds).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    kernel::set_times(file.as_raw_fd(), [Time { s: 0, ns: UTIME_OMIT }, Time { s, ns: 0 }])
+    kernel::set_times(file.as_raw_fd(), [Time64 { s: 0, ns: UTIME_OMIT }, Time64 { s, ns: 0 }])
 }
 
 /// When what is at `path`, a link itself and not what it names, was last changed; `facts` are those of the same file.
@@ -47,19 +47,19 @@ const UTIME_OMIT: i64 = (1 << 30) - 2;
 
 #[cfg(target_pointer_width = "64")]
 mod kernel {
-    use super::{Metadata, Path, Time};
+    use super::{Metadata, Path, Time64};
     use std::io;
     use std::os::unix::fs::MetadataExt;
 
-    pub(super) fn read(clock: libc::clockid_t) -> io::Result<Time> {
+    pub(super) fn read(clock: libc::clockid_t) -> io::Result<Time64> {
         super::library::read(clock)
     }
 
-    pub(super) fn set(clock: libc::clockid_t, time: Time) -> io::Result<()> {
+    pub(super) fn set(clock: libc::clockid_t, time: Time64) -> io::Result<()> {
         super::library::set(clock, time)
     }
 
-    pub(super) fn set_times(file: libc::c_int, times: [Time; 2]) -> io::Result<()> {
+    pub(super) fn set_times(file: libc::c_int, times: [Time64; 2]) -> io::Result<()> {
         super::library::set_times(file, times)
     }
 
@@ -70,7 +70,7 @@ mod kernel {
 
 #[cfg(target_pointer_width = "32")]
 mod kernel {
-    use super::{library, Metadata, Path, Time};
+    use super::{library, Metadata, Path, Time64};
     use std::ffi::CString;
     use std::io;
     use std::os::unix::ffi::OsStrExt;
@@ -81,21 +81,21 @@ mod kernel {
     const CLOCK_SETTIME64: libc::c_long = 404;
     const UTIMENSAT_TIME64: libc::c_long = 412;
 
-    pub(super) fn read(clock: libc::clockid_t) -> io::Result<Time> {
-        let mut time = Time { s: 0, ns: 0 };
+    pub(super) fn read(clock: libc::clockid_t) -> io::Result<Time64> {
+        let mut time = Time64 { s: 0, ns: 0 };
         // SAFETY: the call fills in two numbers of 64 bits, which `time` is.
         let result = unsafe { libc::syscall(CLOCK_GETTIME64, clock, &mut time) };
         or_else(result, || library::read(clock).map(|read| time = read))?;
         Ok(time)
     }
 
-    pub(super) fn set(clock: libc::clockid_t, time: Time) -> io::Result<()> {
+    pub(super) fn set(clock: libc::clockid_t, time: Time64) -> io::Result<()> {
         // SAFETY: the call reads two numbers of 64 bits.
         let result = unsafe { libc::syscall(CLOCK_SETTIME64, clock, &time) };
         or_else(result, || library::set(clock, time))
     }
 
-    pub(super) fn set_times(file: libc::c_int, times: [Time; 2]) -> io::Result<()> {
+    pub(super) fn set_times(file: libc::c_int, times: [Time64; 2]) -> io::Result<()> {
         let no_path = std::ptr::null::<libc::c_char>();
         // SAFETY: without a path the file itself is meant; the call reads two times.
         let result = unsafe { libc::syscall(UTIMENSAT_TIME64, file, no_path, &times, 0) };
@@ -135,25 +135,25 @@ mod kernel {
 
 /// The C library's, with its `time_t`.
 mod library {
-    use super::Time;
+    use super::Time64;
     use std::io;
 
-    pub(super) fn read(clock: libc::clockid_t) -> io::Result<Time> {
-        let mut time = timespec(Time { s: 0, ns: 0 })?;
+    pub(super) fn read(clock: libc::clockid_t) -> io::Result<Time64> {
+        let mut time = timespec(Time64 { s: 0, ns: 0 })?;
         // SAFETY: `time` is a valid timespec, which the call fills in.
         result(unsafe { libc::clock_gettime(clock, &mut time) })?;
         // Of 32 bits on some machines.
         #[allow(clippy::useless_conversion)]
-        Ok(Time { s: time.tv_sec.into(), ns: time.tv_nsec.into() })
+        Ok(Time64 { s: time.tv_sec.into(), ns: time.tv_nsec.into() })
     }
 
-    pub(super) fn set(clock: libc::clockid_t, time: Time) -> io::Result<()> {
+    pub(super) fn set(clock: libc::clockid_t, time: Time64) -> io::Result<()> {
         let time = timespec(time)?;
         // SAFETY: `time` is a valid timespec for the whole call, which only reads it.
         result(unsafe { libc::clock_settime(clock, &time) })
     }
 
-    pub(super) fn set_times(file: libc::c_int, times: [Time; 2]) -> io::Result<()> {
+    pub(super) fn set_times(file: libc::c_int, times: [Time64; 2]) -> io::Result<()> {
         let times = [timespec(times[0])?, timespec(times[1])?];
         // SAFETY: the call reads two valid times.
         result(unsafe { libc::futimens(file, times.as_ptr()) })
@@ -168,7 +168,7 @@ mod library {
 
     // tv_sec is of 32 bits on some machines.
     #[allow(clippy::useless_conversion)]
-    fn timespec(time: Time) -> io::Result<libc::timespec> {
+    fn timespec(time: Time64) -> io::Result<libc::timespec> {
         // SAFETY: a timespec is integers only (and padding on some 32-bit machines), so all zeros is a valid one.
         let mut narrow: libc::timespec = unsafe { std::mem::zeroed() };
         narrow.tv_sec = time.s.try_into().map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
@@ -201,7 +201,7 @@ mod tests {
         for clock in [libc::CLOCK_REALTIME, libc::CLOCK_BOOTTIME] {
             let (before, between, after) =
                 (library::read(clock).unwrap(), read(clock).unwrap(), library::read(clock).unwrap());
-            let order = |time: Time| (time.s, time.ns);
+            let order = |time: Time64| (time.s, time.ns);
             assert!(
                 order(before) <= order(between) && order(between) <= order(after),
                 "{before:?} {between:?} {after:?}"

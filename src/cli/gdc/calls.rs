@@ -7,7 +7,7 @@ use std::time::Duration;
 use miniserde::{json, Serialize};
 
 use super::save::{ToFile, ToStdout};
-use super::shown::{done, of_values, Failure, Shown};
+use super::shown::{done, of_values, GdcFailure, GdcOutput};
 use crate::config::identity::Identity;
 use crate::config::{Cik, Config};
 use crate::device::{Client, Settings, MAX_WAIT};
@@ -34,40 +34,40 @@ pub struct Options {
     pub is_continued: bool,
 }
 
-type Done = Result<Shown, Failure>;
+type GdcResult = Result<GdcOutput, GdcFailure>;
 
 impl Options {
     /// `gdc write`.
-    pub fn write(&self, cik: &str, alias: &str, value: &str) -> Done {
+    pub fn write(&self, cik: &str, alias: &str, value: &str) -> GdcResult {
         let (cik, value) = (parse_cik(cik)?, value_of(value)?);
         self.client()?.write(&cik, &[(alias, &value)])?;
         Ok(done(String::new(), "null".to_string()))
     }
 
     /// `gdc read`.
-    pub fn read(&self, cik: &str, aliases: &[&str]) -> Done {
+    pub fn read(&self, cik: &str, aliases: &[&str]) -> GdcResult {
         let values = self.client()?.read(&parse_cik(cik)?, aliases)?;
         Ok(of_values(&values, aliases.len() == 1))
     }
 
     /// `gdc wait`: `--timeout` is the poll's own time, the transport's limits come on top.
-    pub fn wait(&self, cik: &str, aliases: &[&str]) -> Done {
+    pub fn wait(&self, cik: &str, aliases: &[&str]) -> GdcResult {
         let cik = parse_cik(cik)?;
         let client = Client::new(self.settings()?)?;
         match client.wait(&cik, aliases, self.timeout.unwrap_or(MAX_WAIT), self.since.as_deref())? {
             Some(waited) if !waited.values.is_empty() => Ok(of_values(&waited.values, aliases.len() == 1)),
             // Also where one was emptied.
-            _ => Ok(Shown { status: 1, ..done(String::new(), "null".to_string()) }),
+            _ => Ok(GdcOutput { status: 1, ..done(String::new(), "null".to_string()) }),
         }
     }
 
     /// `gdc record`.
-    pub fn record(&self, cik: &str, alias: &str, points: &[&str]) -> Done {
+    pub fn record(&self, cik: &str, alias: &str, points: &[&str]) -> GdcResult {
         let cik = parse_cik(cik)?;
         let mut values = Vec::with_capacity(points.len());
         for point in points {
             let parsed = point.split_once('=').and_then(|(ts, value)| Some((ts.parse::<i64>().ok()?, value)));
-            let wrong = || Failure::Usage(format!("'{point}' is not TS=VALUE, TS in unix seconds"));
+            let wrong = || GdcFailure::Usage(format!("'{point}' is not TS=VALUE, TS in unix seconds"));
             let (ts, value) = parsed.ok_or_else(wrong)?;
             values.push((ts, value_of(value)?));
         }
@@ -77,11 +77,11 @@ impl Options {
     }
 
     /// `gdc activate`. It stores nothing: `gwe` keeps the gateway's own CIK.
-    pub fn activate(&self, named: Option<(&str, &str, &str)>) -> Done {
+    pub fn activate(&self, named: Option<(&str, &str, &str)>) -> GdcResult {
         let cik = match named {
             Some((vendor, model, sn)) => self.client()?.activate(vendor, model, sn)?,
             None => {
-                let who = Identity::of(&self.config).map_err(|e| Failure::NotConfigured(e.to_string()))?;
+                let who = Identity::of(&self.config).map_err(|e| GdcFailure::NotConfigured(e.to_string()))?;
                 self.client()?.activate(&who.vendor, &who.model, &who.serial)?
             }
         };
@@ -89,14 +89,14 @@ impl Options {
     }
 
     /// `gdc content list`.
-    pub fn content_list(&self) -> Done {
+    pub fn content_list(&self) -> GdcResult {
         let (vendor, model) = self.product()?;
         let ids = self.client()?.content_list(vendor, model)?;
         Ok(done(ids.iter().flat_map(|id| [id, "\n"]).collect(), json::to_string(&ids)))
     }
 
     /// `gdc content info`.
-    pub fn content_info(&self, id: &str) -> Done {
+    pub fn content_info(&self, id: &str) -> GdcResult {
         #[derive(Serialize)]
         struct Info {
             content_type: String,
@@ -112,22 +112,22 @@ impl Options {
     }
 
     /// `gdc content download`.
-    pub fn content_download(&self, id: &str) -> Done {
+    pub fn content_download(&self, id: &str) -> GdcResult {
         let (vendor, model) = self.product()?;
         let client = self.client()?;
         let name = match self.output.as_deref() {
             Some("-") => {
                 client.download(vendor, model, id, 0, &mut ToStdout)?;
-                return Ok(Shown { plain: String::new(), json: String::new(), status: 0 });
+                return Ok(GdcOutput { plain: String::new(), json: String::new(), status: 0 });
             }
             Some(name) => name,
             // An id is the platform's text: it must not choose a place elsewhere.
             None if id.contains('/') || id.starts_with('.') || id.is_empty() => {
-                return Err(Failure::Usage(format!("'{id}' is no plain file name: give one with -O FILE")));
+                return Err(GdcFailure::Usage(format!("'{id}' is no plain file name: give one with -O FILE")));
             }
             None => id,
         };
-        let here = |e: FileError| Failure::Here(e.to_string());
+        let here = |e: FileError| GdcFailure::Here(e.to_string());
         let mut sink = ToFile::open(Path::new(name), self.is_continued).map_err(here)?;
         client.download(vendor, model, id, sink.size, &mut sink)?;
         let size = sink.finish().map_err(here)?;
@@ -135,13 +135,13 @@ impl Options {
     }
 
     /// `gdc timestamp`.
-    pub fn timestamp(&self) -> Done {
+    pub fn timestamp(&self) -> GdcResult {
         let time = self.client()?.timestamp()?;
         Ok(done(format!("{time}\n"), json::to_string(&time)))
     }
 
     /// A client under the limit of `--timeout`.
-    fn client(&self) -> Result<Client, Failure> {
+    fn client(&self) -> Result<Client, GdcFailure> {
         let mut settings = self.settings()?;
         if let Some(time) = self.timeout {
             settings.total_limit = time;
@@ -151,17 +151,17 @@ impl Options {
         Ok(Client::new(settings)?)
     }
 
-    fn settings(&self) -> Result<Settings, Failure> {
+    fn settings(&self) -> Result<Settings, GdcFailure> {
         let mut settings = Settings::of(&self.config, "gdc");
         if let Some(problem) = self.config.obstacle().filter(|p| self.server.is_none() || p.key == "cacert") {
-            return Err(Failure::NotConfigured(problem.to_string()));
+            return Err(GdcFailure::NotConfigured(problem.to_string()));
         }
         match &self.server {
             Some(server) => settings.server = server.clone(),
             // Without a product id the platform's own server has no name.
             None if settings.server.is_empty() => {
                 let how = "no server: run `gwe --set-product-id ID` or `gwe --set-server URL`, or give --server URL";
-                return Err(Failure::NotConfigured(how.to_string()));
+                return Err(GdcFailure::NotConfigured(how.to_string()));
             }
             None => {}
         }
@@ -169,37 +169,37 @@ impl Options {
     }
 
     /// Vendor and model.
-    fn product(&self) -> Result<(&str, &str), Failure> {
+    fn product(&self) -> Result<(&str, &str), GdcFailure> {
         match &self.product {
             Some(id) => Ok((id, id)),
             None if self.config.vendor().is_empty() || self.config.model().is_empty() => {
                 let how = "no product id: run `gwe --set-product-id ID`, or give --product-id ID";
-                Err(Failure::NotConfigured(how.to_string()))
+                Err(GdcFailure::NotConfigured(how.to_string()))
             }
             None => Ok((self.config.vendor(), self.config.model())),
         }
     }
 }
 
-fn parse_cik(text: &str) -> Result<Cik, Failure> {
+fn parse_cik(text: &str) -> Result<Cik, GdcFailure> {
     // `gwe --gateway-cik` prints '' before the gateway is activated.
     if text.is_empty() || text == "''" {
-        return Err(Failure::NotConfigured("no CIK: the gateway is not activated yet".to_string()));
+        return Err(GdcFailure::NotConfigured("no CIK: the gateway is not activated yet".to_string()));
     }
-    Cik::parse(text).ok_or_else(|| Failure::Usage("a CIK is 40 letters and digits".to_string()))
+    Cik::parse(text).ok_or_else(|| GdcFailure::Usage("a CIK is 40 letters and digits".to_string()))
 }
 
 /// A value of the command line; `-` is what stdin holds, without the line end that a shell adds.
-fn value_of(text: &str) -> Result<String, Failure> {
+fn value_of(text: &str) -> Result<String, GdcFailure> {
     if text != "-" {
         return Ok(text.to_string());
     }
     let mut bytes = Vec::new();
     let result = io::stdin().take(MAX_VALUE + 1).read_to_end(&mut bytes);
-    result.map_err(|e| Failure::Here(format!("cannot read stdin: {e}")))?;
+    result.map_err(|e| GdcFailure::Here(format!("cannot read stdin: {e}")))?;
     if bytes.len() as u64 > MAX_VALUE {
-        return Err(Failure::Here(format!("stdin holds more than {MAX_VALUE} bytes")));
+        return Err(GdcFailure::Here(format!("stdin holds more than {MAX_VALUE} bytes")));
     }
-    let text = String::from_utf8(bytes).map_err(|_| Failure::Here("stdin is no UTF-8 text".to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|_| GdcFailure::Here("stdin is no UTF-8 text".to_string()))?;
     Ok(text.strip_suffix('\n').map(str::to_string).unwrap_or(text))
 }

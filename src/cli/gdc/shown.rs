@@ -7,7 +7,7 @@ use crate::device::DeviceError;
 use crate::format::json::Json;
 
 /// Why nothing was done, and the exit status.
-pub enum Failure {
+pub enum GdcFailure {
     /// Wrong usage.
     Usage(String),
     /// The gateway is not configured for this.
@@ -18,20 +18,20 @@ pub enum Failure {
     Here(String),
 }
 
-impl From<DeviceError> for Failure {
-    fn from(error: DeviceError) -> Failure {
-        Failure::Device(error)
+impl From<DeviceError> for GdcFailure {
+    fn from(error: DeviceError) -> GdcFailure {
+        GdcFailure::Device(error)
     }
 }
 
-impl Failure {
+impl GdcFailure {
     /// The exit status.
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
-            Failure::Usage(_) => 2,
-            Failure::NotConfigured(_) => 255,
-            Failure::Device(_) | Failure::Here(_) => 1,
+            GdcFailure::Usage(_) => 2,
+            GdcFailure::NotConfigured(_) => 255,
+            GdcFailure::Device(_) | GdcFailure::Here(_) => 1,
         }
     }
 
@@ -39,15 +39,15 @@ impl Failure {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Failure::Usage(text) => format!("{text}; see gdc --help"),
-            Failure::NotConfigured(text) | Failure::Here(text) => text.clone(),
-            Failure::Device(error) => error.to_string(),
+            GdcFailure::Usage(text) => format!("{text}; see gdc --help"),
+            GdcFailure::NotConfigured(text) | GdcFailure::Here(text) => text.clone(),
+            GdcFailure::Device(error) => error.to_string(),
         }
     }
 }
 
 /// What a command prints: for people and scripts, and as JSON.
-pub struct Shown {
+pub struct GdcOutput {
     /// As text.
     pub plain: String,
     /// As JSON, one line.
@@ -58,7 +58,7 @@ pub struct Shown {
 
 /// Values as lines of `alias=value`; one that was asked for `alone` as itself.
 #[must_use]
-pub fn of_values(values: &[(String, String)], alone: bool) -> Shown {
+pub fn of_values(values: &[(String, String)], alone: bool) -> GdcOutput {
     let plain = match values {
         [(_, value)] if alone => format!("{value}\n"),
         _ => values.iter().flat_map(|(alias, value)| [alias, "=", value, "\n"]).collect(),
@@ -70,11 +70,11 @@ pub fn of_values(values: &[(String, String)], alone: bool) -> Shown {
 
 /// Something that went well.
 #[must_use]
-pub fn done(plain: String, json: String) -> Shown {
-    Shown { plain, json: json + "\n", status: 0 }
+pub fn done(plain: String, json: String) -> GdcOutput {
+    GdcOutput { plain, json: json + "\n", status: 0 }
 }
 
-impl Failure {
+impl GdcFailure {
     /// As JSON: what went wrong, the platform's status, whether trying again is no use.
     #[must_use]
     pub fn json(&self) -> String {
@@ -85,9 +85,9 @@ impl Failure {
             permanent: bool,
         }
         let (status, permanent) = match self {
-            Failure::Device(error @ DeviceError::Status { status, .. }) => (Some(*status), error.is_permanent()),
-            Failure::Device(error @ DeviceError::Conflict(_)) => (Some(409), error.is_permanent()),
-            Failure::Device(error) => (None, error.is_permanent()),
+            GdcFailure::Device(error @ DeviceError::Status { status, .. }) => (Some(*status), error.is_permanent()),
+            GdcFailure::Device(error @ DeviceError::Conflict(_)) => (Some(409), error.is_permanent()),
+            GdcFailure::Device(error) => (None, error.is_permanent()),
             _ => (None, true),
         };
         json::to_string(&Error { error: self.text(), status, permanent }) + "\n"

@@ -2,20 +2,22 @@
 
 use miniserde::json;
 
-use super::Failure;
+use super::GmqFailure;
 use crate::config::Paths;
 use crate::queue::ask::{self, AskError};
-use crate::queue::service::status::Status;
+use crate::queue::service::status::QueueStatus;
 use crate::queue::set_aside;
-use crate::queue::settings::Settings;
+use crate::queue::settings::QueueSettings;
 use crate::queue::store::load;
 use crate::queue::store::segment;
 use crate::sys::{clock, log};
 
 /// Asks the server; where none runs, reads the disk, and changes nothing there.
-pub(super) fn status(paths: &Paths, settings: &Settings, is_json: bool) -> Result<String, Failure> {
+pub(super) fn status(paths: &Paths, settings: &QueueSettings, is_json: bool) -> Result<String, GmqFailure> {
     let mut status = match ask::ask(paths, "GET", "/status", None, "") {
-        Ok((200, text)) => json::from_str::<Status>(&text).map_err(|_| failed("the server's status makes no sense"))?,
+        Ok((200, text)) => {
+            json::from_str::<QueueStatus>(&text).map_err(|_| failed("the server's status makes no sense"))?
+        }
         Ok((_, text)) => return Err(failed(text.trim_end())),
         Err(AskError::NotRunning(..)) => at_rest(paths, settings)?,
         Err(e) => return Err(failed(&e.to_string())),
@@ -26,21 +28,21 @@ pub(super) fn status(paths: &Paths, settings: &Settings, is_json: bool) -> Resul
     Ok(if is_json { status.to_json() } else { text(&status) })
 }
 
-fn failed(text: &str) -> Failure {
-    Failure::Failed(text.to_string())
+fn failed(text: &str) -> GmqFailure {
+    GmqFailure::Failed(text.to_string())
 }
 
-fn at_rest(paths: &Paths, settings: &Settings) -> Result<Status, Failure> {
+fn at_rest(paths: &Paths, settings: &QueueSettings) -> Result<QueueStatus, GmqFailure> {
     let folder = paths.queue();
     if !folder.is_dir() {
-        return Ok(Status::of_store(&Default::default(), 0, settings.limits()));
+        return Ok(QueueStatus::of_store(&Default::default(), 0, settings.limits()));
     }
     let found = load::load(&folder).map_err(|e| failed(&e.to_string()))?;
     let bytes = ((found.segments.len() + found.ready.len()) * segment::SIZE) as u64;
-    Ok(Status::of_store(&found.state, bytes, settings.limits()))
+    Ok(QueueStatus::of_store(&found.state, bytes, settings.limits()))
 }
 
-fn text(status: &Status) -> String {
+fn text(status: &QueueStatus) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
         out.push_str(name);

@@ -3,14 +3,14 @@
 use super::*;
 
 fn tokens(text: &str) -> Result<Vec<String>, XmlError> {
-    let mut reader = Reader::new(text);
+    let mut reader = XmlReader::new(text);
     let mut list = Vec::new();
     loop {
         match reader.next_token()? {
-            Token::Open(name) => list.push(format!("+{name}")),
-            Token::Close(name) => list.push(format!("-{name}")),
-            Token::Text(text) => list.push(format!("'{text}'")),
-            Token::End => return Ok(list),
+            XmlToken::Open(name) => list.push(format!("+{name}")),
+            XmlToken::Close(name) => list.push(format!("-{name}")),
+            XmlToken::Text(text) => list.push(format!("'{text}'")),
+            XmlToken::End => return Ok(list),
         }
     }
 }

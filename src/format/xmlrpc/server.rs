@@ -1,9 +1,9 @@
 //! The server's side of XML-RPC: a call read, an answer written.
 
-use super::{Parser, RpcError, Value, MAX_BYTES};
+use super::{RpcError, RpcParser, Value, MAX_BYTES};
 use crate::format::base64;
 use crate::format::python;
-use crate::format::xml::{escape_into, Reader, Token};
+use crate::format::xml::{escape_into, XmlReader, XmlToken};
 
 /// Reads a call: the method's name and its parameters, of which there may be no word at all. Bytes that are no UTF-8 become U+FFFD.
 ///
@@ -14,7 +14,7 @@ pub fn read_call(bytes: &[u8]) -> Result<(String, Vec<Value>), RpcError> {
         return Err(RpcError::TooLarge);
     }
     let text = String::from_utf8_lossy(bytes);
-    let mut parser = Parser { reader: Reader::new(&text), ahead: None, values: 0 };
+    let mut parser = RpcParser { reader: XmlReader::new(&text), ahead: None, values: 0 };
     parser.open("methodCall")?;
     parser.open("methodName")?;
     let method = parser.text("methodName")?.trim().to_string();
@@ -29,7 +29,7 @@ pub fn read_call(bytes: &[u8]) -> Result<(String, Vec<Value>), RpcError> {
     }
     parser.close("methodCall")?;
     match parser.next_tag()? {
-        Token::End if !method.is_empty() => Ok((method, params)),
+        XmlToken::End if !method.is_empty() => Ok((method, params)),
         _ => Err(RpcError::NoAnswer),
     }
 }

@@ -19,7 +19,7 @@ pub(super) const MAX_HEAD: usize = 16 << 10;
 
 /// Who is asked, and as whom.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Server {
+pub(super) struct CtlServer {
     pub(super) url: String,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
@@ -84,7 +84,7 @@ impl From<io::Error> for Trouble {
     }
 }
 
-impl Server {
+impl CtlServer {
     /// A connection. What it is made of matters to nobody behind this.
     pub(super) fn connect(&self) -> Result<TcpStream, Trouble> {
         if let Some(path) = self.url.strip_prefix("unix://") {

@@ -4,7 +4,7 @@ use crate::format::python::repr;
 
 /// What the command line says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Flags {
+pub(super) struct CtlFlags {
     pub(super) configuration: Option<String>,
     pub(super) serverurl: Option<String>,
     pub(super) username: Option<String>,
@@ -31,8 +31,8 @@ const FLAGS: [(char, &str, bool); 8] = [
 ///
 /// # Errors
 /// As getopt says it.
-pub(super) fn parse(arguments: &[String]) -> Result<Flags, String> {
-    let mut flags = Flags::default();
+pub(super) fn parse(arguments: &[String]) -> Result<CtlFlags, String> {
+    let mut flags = CtlFlags::default();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         if argument == "--" {
@@ -83,7 +83,7 @@ pub(super) fn parse(arguments: &[String]) -> Result<Flags, String> {
     Ok(flags)
 }
 
-impl Flags {
+impl CtlFlags {
     fn put(&mut self, letter: char, spelled: &str, value: String) -> Result<(), String> {
         let place = match letter {
             'c' => &mut self.configuration,
@@ -125,7 +125,7 @@ fn is_url(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn given(text: &str) -> Result<Flags, String> {
+    fn given(text: &str) -> Result<CtlFlags, String> {
         parse(&text.split_whitespace().map(String::from).collect::<Vec<_>>())
     }
 

@@ -17,7 +17,7 @@ use std::io::{self, Write};
 
 use super::config::{control, Control, Surroundings};
 use crate::format::xmlrpc::{Param, Value};
-use client::{Server, Trouble};
+use client::{CtlServer, Trouble};
 
 /// Exit statuses, as the LSB has them.
 const GENERIC: u8 = 1;
@@ -34,17 +34,17 @@ const PLACES: [&str; 4] =
 
 /// What actions need.
 struct Session<'a> {
-    server: Server,
+    server: CtlServer,
     out: &'a mut dyn Write,
     prompt: String,
     is_interactive: bool,
     status: u8,
     /// What a person types, in the shell.
-    lines: Option<shell::Lines>,
+    lines: Option<shell::InputLines>,
 }
 
 /// Every action answers with this: what nobody foresaw goes up.
-type Done = Result<(), Trouble>;
+type CtlResult = Result<(), Trouble>;
 
 /// Runs it. Help and results go to `out`, wrong usage to `err`; the exit status.
 ///
@@ -67,7 +67,7 @@ pub fn run(name: &str, arguments: &[String], help: &str, out: &mut dyn Write, er
         Ok(control) => control,
         Err(why) => return usage(err, &why),
     };
-    let server = Server {
+    let server = CtlServer {
         url: flags.serverurl.unwrap_or(control.serverurl),
         username: flags.username.or(control.username),
         password: flags.password.or(control.password),
@@ -170,7 +170,7 @@ impl Session<'_> {
     }
 
     /// The help of an action behind a complaint about its use.
-    fn misused(&mut self, status: u8, complaint: &str, action: &str) -> Done {
+    fn misused(&mut self, status: u8, complaint: &str, action: &str) -> CtlResult {
         self.fail(status, complaint)?;
         self.help(action)?;
         Ok(())

@@ -12,25 +12,25 @@ use crate::sys::signal;
 const MAX_LINE: usize = 64 << 10;
 
 /// Lines of a person or a pipe. A signal ends the wait for one.
-pub(super) struct Lines {
+pub(super) struct InputLines {
     input: File,
     signals: File,
     buffer: Vec<u8>,
 }
 
 /// What comes next.
-pub(super) enum Next {
+pub(super) enum ShellNext {
     Line(String),
     End,
     Interrupted,
 }
 
-impl Lines {
-    /// From now on Ctrl-C is no more than an answer of [`Lines::next`].
-    pub(super) fn new() -> io::Result<Lines> {
+impl InputLines {
+    /// From now on Ctrl-C is no more than an answer of [`InputLines::next`].
+    pub(super) fn new() -> io::Result<InputLines> {
         signal::block();
         let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-        Ok(Lines { input, signals: signal::descriptor()?, buffer: Vec::new() })
+        Ok(InputLines { input, signals: signal::descriptor()?, buffer: Vec::new() })
     }
 
     /// A line that has come whole already.
@@ -59,24 +59,24 @@ impl Lines {
         Ok(count > 0 && self.buffer.len() <= MAX_LINE)
     }
 
-    pub(super) fn next(&mut self) -> io::Result<Next> {
+    pub(super) fn next(&mut self) -> io::Result<ShellNext> {
         loop {
             if let Some(line) = self.whole() {
-                return Ok(Next::Line(line));
+                return Ok(ShellNext::Line(line));
             }
             let mut watch = Watch::default();
             let (stop, more) = (watch.add(&self.signals, true, false), watch.add(&self.input, true, false));
             watch.wait(None)?;
             if watch.ready(stop).read {
                 while signal::read(&self.signals).is_some() {}
-                return Ok(Next::Interrupted);
+                return Ok(ShellNext::Interrupted);
             }
             if watch.ready(more).read && !self.fill()? {
                 let rest = std::mem::take(&mut self.buffer);
                 return Ok(if rest.is_empty() {
-                    Next::End
+                    ShellNext::End
                 } else {
-                    Next::Line(String::from_utf8_lossy(&rest).into_owned())
+                    ShellNext::Line(String::from_utf8_lossy(&rest).into_owned())
                 });
             }
         }
@@ -87,8 +87,8 @@ impl Lines {
 pub(super) fn ask(session: &mut Session<'_>, question: &str) -> io::Result<Option<String>> {
     session.out.write_all(question.as_bytes())?;
     session.out.flush()?;
-    match session.lines.as_mut().map(Lines::next).transpose()? {
-        Some(Next::Line(line)) => Ok(Some(line)),
+    match session.lines.as_mut().map(InputLines::next).transpose()? {
+        Some(ShellNext::Line(line)) => Ok(Some(line)),
         _ => Ok(None),
     }
 }
@@ -96,15 +96,15 @@ pub(super) fn ask(session: &mut Session<'_>, question: &str) -> io::Result<Optio
 /// First the status, then whatever is asked for.
 pub(super) fn run(session: &mut Session<'_>) -> io::Result<()> {
     session.one("status")?;
-    session.lines = Some(Lines::new()?);
+    session.lines = Some(InputLines::new()?);
     loop {
         let prompt = [&session.prompt, "> "].concat();
         session.out.write_all(prompt.as_bytes())?;
         session.out.flush()?;
-        let line = match session.lines.as_mut().map(Lines::next).transpose()? {
-            Some(Next::Line(line)) => line,
-            Some(Next::End) => "EOF".to_string(),
-            Some(Next::Interrupted) | None => {
+        let line = match session.lines.as_mut().map(InputLines::next).transpose()? {
+            Some(ShellNext::Line(line)) => line,
+            Some(ShellNext::End) => "EOF".to_string(),
+            Some(ShellNext::Interrupted) | None => {
                 session.say("")?;
                 return Ok(());
             }

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 
 use super::client::{split, Trouble, MAX_HEAD};
 use super::results::{number, text};
-use super::shell::Lines;
-use super::{Done, Session, GENERIC};
+use super::shell::InputLines;
+use super::{CtlResult, Session, GENERIC};
 use crate::format::http;
 use crate::format::python::{int, repr};
 use crate::format::xmlrpc::{Param, Value};
@@ -22,7 +22,7 @@ fn bytes(count: i64) -> Param<'static> {
     Param::Int(i32::try_from(-count).unwrap_or(if count < 0 { i32::MAX } else { i32::MIN }))
 }
 
-pub(super) fn tail(session: &mut Session<'_>, argument: &str) -> Done {
+pub(super) fn tail(session: &mut Session<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -54,7 +54,7 @@ pub(super) fn tail(session: &mut Session<'_>, argument: &str) -> Done {
     shown(session, name, answer)
 }
 
-pub(super) fn maintail(session: &mut Session<'_>, argument: &str) -> Done {
+pub(super) fn maintail(session: &mut Session<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -73,7 +73,7 @@ pub(super) fn maintail(session: &mut Session<'_>, argument: &str) -> Done {
 }
 
 /// A piece of a log, or why there is none.
-fn shown(session: &mut Session<'_>, name: &str, answer: Result<Value, Trouble>) -> Done {
+fn shown(session: &mut Session<'_>, name: &str, answer: Result<Value, Trouble>) -> CtlResult {
     let why = match answer {
         Ok(text) => return Ok(session.say(text.as_text().unwrap_or_default())?),
         Err(Trouble::Fault { code: 20, .. }) => "no log file",
@@ -85,7 +85,7 @@ fn shown(session: &mut Session<'_>, name: &str, answer: Result<Value, Trouble>) 
 }
 
 /// A log that comes in chunks.
-struct Stream {
+struct LogStream {
     stream: TcpStream,
     buffer: Vec<u8>,
     has_begun: bool,
@@ -93,12 +93,12 @@ struct Stream {
     left: usize,
 }
 
-impl Stream {
-    fn open(session: &Session<'_>, path: &str) -> Result<Stream, Trouble> {
+impl LogStream {
+    fn open(session: &Session<'_>, path: &str) -> Result<LogStream, Trouble> {
         let mut stream = session.server.connect()?;
         let head = ["GET ", path, " HTTP/1.1\r\n", &session.server.headers(), "Accept: */*\r\n\r\n"].concat();
         stream.write_all(head.as_bytes())?;
-        Ok(Stream { stream, buffer: Vec::new(), has_begun: false, left: 0 })
+        Ok(LogStream { stream, buffer: Vec::new(), has_begun: false, left: 0 })
     }
 
     /// Reads what is there and writes the log's part of it. `false`: it is over. An error: the status of the answer.
@@ -148,12 +148,12 @@ impl Stream {
 }
 
 /// Until the log's end, or Ctrl-C.
-fn follow(session: &mut Session<'_>, path: &str) -> Done {
+fn follow(session: &mut Session<'_>, path: &str) -> CtlResult {
     session.say(HINT)?;
     session.out.flush()?;
     signal::block();
     let signals = signal::descriptor()?;
-    let mut stream = Stream::open(session, path)?;
+    let mut stream = LogStream::open(session, path)?;
     loop {
         let mut watch = Watch::default();
         let (stop, more) = (watch.add(&signals, true, false), watch.add(&stream.stream, true, false));
@@ -168,7 +168,7 @@ fn follow(session: &mut Session<'_>, path: &str) -> Done {
     }
 }
 
-pub(super) fn fg(session: &mut Session<'_>, argument: &str) -> Done {
+pub(super) fn fg(session: &mut Session<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -195,11 +195,11 @@ pub(super) fn fg(session: &mut Session<'_>, argument: &str) -> Done {
 }
 
 /// What the process writes goes out, what is typed goes in.
-fn foreground(session: &mut Session<'_>, name: &str) -> Done {
+fn foreground(session: &mut Session<'_>, name: &str) -> CtlResult {
     // In the shell what is typed is already being read.
     let mut lines = match session.lines.take() {
         Some(lines) => lines,
-        None => Lines::new()?,
+        None => InputLines::new()?,
     };
     let done = pass_both_ways(session, name, &mut lines);
     if session.is_interactive {
@@ -208,10 +208,10 @@ fn foreground(session: &mut Session<'_>, name: &str) -> Done {
     done
 }
 
-fn pass_both_ways(session: &mut Session<'_>, name: &str, lines: &mut Lines) -> Done {
+fn pass_both_ways(session: &mut Session<'_>, name: &str, lines: &mut InputLines) -> CtlResult {
     let mut streams = Vec::new();
     for channel in ["stdout", "stderr"] {
-        streams.push(Some(Stream::open(session, &["/logtail/", name, "/", channel].concat())?));
+        streams.push(Some(LogStream::open(session, &["/logtail/", name, "/", channel].concat())?));
     }
     loop {
         let mut watch = Watch::default();

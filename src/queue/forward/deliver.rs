@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use super::plan;
-use super::upstream::{Recorded, Refusal, Upstream};
+use super::upstream::{PlatformRefusal, Recorded, Upstream};
 use super::wire::{CourierReport, Who};
 use crate::config::Cik;
-use crate::queue::identity::{Identity, Vms};
-use crate::queue::set_aside::Entry;
+use crate::queue::identity::{DeviceIdentity, Vms};
+use crate::queue::set_aside::SetAsidePoint;
 use crate::sys::file::FileError;
 
 /// After so many points set aside for one device, a pass sends no more for it. A platform that refuses everything is in trouble
@@ -30,7 +30,7 @@ pub struct Parcel {
 
 /// Why delivering stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum DeliveryStop {
     /// Nothing goes for this device now: the reason, what the platform asks to wait.
     Held(String, Option<Duration>),
     /// Nothing goes at all now.
@@ -40,13 +40,13 @@ pub enum Stop {
 }
 
 /// Where to: the platform, what is said to the server, where to set aside.
-pub struct Desk<'a> {
+pub struct DeliveryDesk<'a> {
     /// The platform.
     pub upstream: &'a mut dyn Upstream,
     /// To the server.
     pub report: &'a mut dyn FnMut(CourierReport),
     /// Keeps points durably.
-    pub set_aside: &'a mut dyn FnMut(&[Entry]) -> Result<(), FileError>,
+    pub set_aside: &'a mut dyn FnMut(&[SetAsidePoint]) -> Result<(), FileError>,
     /// Unix seconds, for the entries that are set aside.
     pub now: u64,
 }
@@ -84,17 +84,17 @@ impl Device {
     ///
     /// # Errors
     /// There is none to be had.
-    pub fn cik(&mut self, desk: &mut Desk<'_>) -> Result<Cik, Stop> {
+    pub fn cik(&mut self, desk: &mut DeliveryDesk<'_>) -> Result<Cik, DeliveryStop> {
         match &self.who.cik {
             Some(cik) => Ok(cik.clone()),
             None => self.activate(desk),
         }
     }
 
-    fn activate(&mut self, desk: &mut Desk<'_>) -> Result<Cik, Stop> {
-        let Identity::Vms(vms) = &self.who.identity else {
+    fn activate(&mut self, desk: &mut DeliveryDesk<'_>) -> Result<Cik, DeliveryStop> {
+        let DeviceIdentity::Vms(vms) = &self.who.identity else {
             let why = "the platform does not know this CIK; the app has to activate again".to_string();
-            return Err(Stop::Held(why, None));
+            return Err(DeliveryStop::Held(why, None));
         };
         let cik = activate(desk, vms)?;
         (desk.report)(CourierReport::Activated(self.who.id, cik.clone()));
@@ -105,16 +105,16 @@ impl Device {
     /// Makes a call with the CIK, and once more with a new one where the platform does not know it.
     fn call(
         &mut self,
-        desk: &mut Desk<'_>,
-        call: &mut dyn FnMut(&mut dyn Upstream, &Cik) -> Result<(), Refusal>,
-    ) -> Result<Result<(), Refusal>, Stop> {
+        desk: &mut DeliveryDesk<'_>,
+        call: &mut dyn FnMut(&mut dyn Upstream, &Cik) -> Result<(), PlatformRefusal>,
+    ) -> Result<Result<(), PlatformRefusal>, DeliveryStop> {
         let cik = self.cik(desk)?;
         match call(desk.upstream, &cik) {
-            Err(Refusal::Unauthorized) if !self.was_renewed => {
+            Err(PlatformRefusal::Unauthorized) if !self.was_renewed => {
                 self.was_renewed = true;
                 let cik = self.activate(desk)?;
                 if self.hurry.is_some_and(|until| Instant::now() > until) {
-                    return Err(Stop::Late);
+                    return Err(DeliveryStop::Late);
                 }
                 Ok(call(desk.upstream, &cik))
             }
@@ -126,17 +126,22 @@ impl Device {
     ///
     /// # Errors
     /// They are to be sent later.
-    pub fn write(&mut self, desk: &mut Desk<'_>, values: &[(String, String)]) -> Result<Option<String>, Stop> {
+    pub fn write(
+        &mut self,
+        desk: &mut DeliveryDesk<'_>,
+        values: &[(String, String)],
+    ) -> Result<Option<String>, DeliveryStop> {
         let pairs: Vec<(&str, &str)> = values.iter().map(|(alias, value)| (alias.as_str(), value.as_str())).collect();
         let refused = match self.call(desk, &mut |upstream, cik| upstream.write(cik, &pairs))? {
             Ok(()) => return Ok(None),
-            Err(Refusal::Bad(why)) => why,
+            Err(PlatformRefusal::Bad(why)) => why,
             Err(other) => return Err(stop(other)),
         };
         let (identity, now) = (&self.who.identity, desk.now);
-        let entry = |(alias, value): &(String, String)| Entry::new(now, identity.clone(), alias, now, value, &refused);
-        let entries: Vec<Entry> = values.iter().map(entry).collect();
-        (desk.set_aside)(&entries).map_err(|e| Stop::Held(e.to_string(), None))?;
+        let entry =
+            |(alias, value): &(String, String)| SetAsidePoint::new(now, identity.clone(), alias, now, value, &refused);
+        let entries: Vec<SetAsidePoint> = values.iter().map(entry).collect();
+        (desk.set_aside)(&entries).map_err(|e| DeliveryStop::Held(e.to_string(), None))?;
         Ok(Some(refused))
     }
 
@@ -144,10 +149,13 @@ impl Device {
     ///
     /// # Errors
     /// None of them is gone; what was recorded already will be recorded again.
-    pub fn record(&mut self, desk: &mut Desk<'_>, parcels: &[Parcel]) -> Result<(), Stop> {
+    pub fn record(&mut self, desk: &mut DeliveryDesk<'_>, parcels: &[Parcel]) -> Result<(), DeliveryStop> {
         let Some(last) = parcels.last() else { return Ok(()) };
         if self.aside >= MAX_ASIDE {
-            return Err(Stop::Held("the platform refuses too many points; see `gmq set-aside list`".to_string(), None));
+            return Err(DeliveryStop::Held(
+                "the platform refuses too many points; see `gmq set-aside list`".to_string(),
+                None,
+            ));
         }
         let before = self.aside;
         let keys: Vec<(&str, u64)> = parcels.iter().map(|p| (p.alias.as_str(), p.time)).collect();
@@ -163,18 +171,23 @@ impl Device {
 
     /// One request; where it is refused as a whole, smaller ones. The depth is bounded: the parts of a bad request are halves,
     /// and those of a conflict may conflict once more and are then sent one by one.
-    fn record_together(&mut self, desk: &mut Desk<'_>, parcels: &[&Parcel], may_part: bool) -> Result<(), Stop> {
+    fn record_together(
+        &mut self,
+        desk: &mut DeliveryDesk<'_>,
+        parcels: &[&Parcel],
+        may_part: bool,
+    ) -> Result<(), DeliveryStop> {
         let points: Vec<Recorded<'_>> = parcels.iter().map(|p| (p.alias.as_str(), p.time, p.value.as_str())).collect();
         if points.is_empty() {
             return Ok(());
         }
         match self.call(desk, &mut |upstream, cik| upstream.record(cik, &points))? {
             Ok(()) => Ok(()),
-            Err(Refusal::Conflict(named)) => match parcels {
+            Err(PlatformRefusal::Conflict(named)) => match parcels {
                 [alone] => self.set_aside(desk, alone, "record: the platform has another value of that second (409)"),
                 _ => self.record_conflicting(desk, parcels, &named, may_part),
             },
-            Err(Refusal::Bad(why)) => match parcels {
+            Err(PlatformRefusal::Bad(why)) => match parcels {
                 [alone] => self.set_aside(desk, alone, &why),
                 _ => {
                     let (first, second) = parcels.split_at(parcels.len() / 2);
@@ -189,11 +202,11 @@ impl Device {
     /// Retries alone what conflicts; the rest goes before it, together.
     fn record_conflicting(
         &mut self,
-        desk: &mut Desk<'_>,
+        desk: &mut DeliveryDesk<'_>,
         parcels: &[&Parcel],
         named: &[(String, i64)],
         may_part: bool,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), DeliveryStop> {
         let is_named =
             |p: &&Parcel| named.iter().any(|(alias, time)| *alias == p.alias && u64::try_from(*time) == Ok(p.time));
         let (conflicting, rest): (Vec<&Parcel>, Vec<&Parcel>) = parcels.iter().partition(|p| is_named(p));
@@ -204,25 +217,27 @@ impl Device {
         conflicting.iter().try_for_each(|p| self.record_together(desk, &[p], false))
     }
 
-    fn set_aside(&mut self, desk: &mut Desk<'_>, parcel: &Parcel, why: &str) -> Result<(), Stop> {
+    fn set_aside(&mut self, desk: &mut DeliveryDesk<'_>, parcel: &Parcel, why: &str) -> Result<(), DeliveryStop> {
         let identity = self.who.identity.clone();
-        let entry = Entry::new(desk.now, identity, &parcel.alias, parcel.time, &parcel.value, why);
-        (desk.set_aside)(&[entry]).map_err(|e| Stop::Held(e.to_string(), None))?;
+        let entry = SetAsidePoint::new(desk.now, identity, &parcel.alias, parcel.time, &parcel.value, why);
+        (desk.set_aside)(&[entry]).map_err(|e| DeliveryStop::Held(e.to_string(), None))?;
         self.aside += 1;
         Ok(())
     }
 }
 
-fn activate(desk: &mut Desk<'_>, vms: &Vms) -> Result<Cik, Stop> {
+fn activate(desk: &mut DeliveryDesk<'_>, vms: &Vms) -> Result<Cik, DeliveryStop> {
     desk.upstream.activate(vms).map_err(stop)
 }
 
-fn stop(refusal: Refusal) -> Stop {
+fn stop(refusal: PlatformRefusal) -> DeliveryStop {
     match refusal {
-        Refusal::Link(why, after) => Stop::Link(why, after),
-        Refusal::Device(why, after) => Stop::Held(why, after),
-        Refusal::Bad(why) => Stop::Held(why, None),
-        Refusal::Unauthorized => Stop::Held("the platform does not know the CIK that it gave".to_string(), None),
-        Refusal::Conflict(_) => Stop::Held("the platform answered 409".to_string(), None),
+        PlatformRefusal::Link(why, after) => DeliveryStop::Link(why, after),
+        PlatformRefusal::Device(why, after) => DeliveryStop::Held(why, after),
+        PlatformRefusal::Bad(why) => DeliveryStop::Held(why, None),
+        PlatformRefusal::Unauthorized => {
+            DeliveryStop::Held("the platform does not know the CIK that it gave".to_string(), None)
+        }
+        PlatformRefusal::Conflict(_) => DeliveryStop::Held("the platform answered 409".to_string(), None),
     }
 }

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::deliver::{Desk, Device, Parcel, Stop};
+use super::deliver::{DeliveryDesk, DeliveryStop, Device, Parcel};
 use super::plan;
-use super::upstream::Refusal;
+use super::upstream::PlatformRefusal;
 use super::wire::{Batch, CourierReport, Errand};
 use crate::queue::point::Point;
 use crate::queue::stamp;
-use crate::queue::store::reader::{Reader, Waiting};
+use crate::queue::store::reader::{ExtentReader, WaitingPoint};
 
 /// Points held in memory while batches fill up, in bytes, at the most (and one segment more).
 const MAX_HELD: usize = 512 * 1024;
@@ -20,7 +20,7 @@ pub const WRITE_LIMIT: Duration = Duration::from_secs(4);
 const WRITE_AGAIN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Does an errand. What goes wrong becomes a report.
-pub fn run(errand: Errand, folder: &Path, desk: &mut Desk<'_>) {
+pub fn run(errand: Errand, folder: &Path, desk: &mut DeliveryDesk<'_>) {
     match errand {
         Errand::Write(who, values) => {
             let mut device = Device::in_a_hurry(who, WRITE_AGAIN_WITHIN);
@@ -38,23 +38,23 @@ pub fn run(errand: Errand, folder: &Path, desk: &mut Desk<'_>) {
         }
         Errand::Time => match desk.upstream.timestamp() {
             Ok(unix) => (desk.report)(CourierReport::Time(Some(unix))),
-            Err(Refusal::Link(why, after)) => (desk.report)(CourierReport::Link(why, after)),
+            Err(PlatformRefusal::Link(why, after)) => (desk.report)(CourierReport::Link(why, after)),
             Err(_) => (desk.report)(CourierReport::Time(None)),
         },
-        Errand::Batch(batch) => Pass::new(batch).run(folder, desk),
+        Errand::Batch(batch) => StorePass::new(batch).run(folder, desk),
     }
 }
 
-fn say(desk: &mut Desk<'_>, id: u64, stop: Stop) {
+fn say(desk: &mut DeliveryDesk<'_>, id: u64, stop: DeliveryStop) {
     (desk.report)(match stop {
-        Stop::Held(why, after) => CourierReport::Held(id, why, after),
-        Stop::Link(why, after) => CourierReport::Link(why, after),
-        Stop::Late => CourierReport::Late,
+        DeliveryStop::Held(why, after) => CourierReport::Held(id, why, after),
+        DeliveryStop::Link(why, after) => CourierReport::Link(why, after),
+        DeliveryStop::Late => CourierReport::Late,
     });
 }
 
 /// One pass over the store for several devices.
-struct Pass {
+struct StorePass {
     batch: Batch,
     lines: Vec<Line>,
 }
@@ -71,8 +71,8 @@ struct Line {
 /// The platform is out of reach: the pass is over.
 struct Over;
 
-impl Pass {
-    fn new(mut batch: Batch) -> Pass {
+impl StorePass {
+    fn new(mut batch: Batch) -> StorePass {
         let shares = std::mem::take(&mut batch.shares);
         let line = |share: super::wire::Share| Line {
             device: Device::new(share.who),
@@ -81,20 +81,20 @@ impl Pass {
             held: Vec::new(),
             is_stopped: false,
         };
-        Pass { batch, lines: shares.into_iter().map(line).collect() }
+        StorePass { batch, lines: shares.into_iter().map(line).collect() }
     }
 
-    fn run(mut self, folder: &Path, desk: &mut Desk<'_>) {
+    fn run(mut self, folder: &Path, desk: &mut DeliveryDesk<'_>) {
         // Over: the server has been told why.
         let _ = self.walk(folder, desk);
     }
 
-    fn walk(&mut self, folder: &Path, desk: &mut Desk<'_>) -> Result<(), Over> {
+    fn walk(&mut self, folder: &Path, desk: &mut DeliveryDesk<'_>) -> Result<(), Over> {
         for line in &mut self.lines {
             let activated = line.device.cik(desk).map(|_| ());
             line.note(desk, activated)?;
         }
-        let mut reader = match Reader::new(folder, self.batch.extent) {
+        let mut reader = match ExtentReader::new(folder, self.batch.extent) {
             Ok(reader) => reader,
             Err(e) => {
                 (desk.report)(CourierReport::Link(e.to_string(), None));
@@ -105,12 +105,12 @@ impl Pass {
         let now = desk.now;
         loop {
             let waits = |id: u64, sequence: u64| self.lines.iter().any(|line| line.waits(id, sequence));
-            let mut found: Vec<Waiting> = Vec::new();
+            let mut found: Vec<WaitingPoint> = Vec::new();
             let Some(read) = reader.next_segment(&waits, &mut |waiting| found.push(waiting)) else { break };
             if read.lost > 0 {
                 (desk.report)(CourierReport::Damaged(read.number, read.lost));
             }
-            for Waiting { identity, sequence, point } in found {
+            for WaitingPoint { identity, sequence, point } in found {
                 let Some(line) = self.lines.iter_mut().find(|line| line.device.id() == identity) else { continue };
                 // The server places every boot that it knows of before; what is left is what damage took.
                 let time = stamp::unix(point.time, &boots).unwrap_or(now);
@@ -129,7 +129,7 @@ impl Pass {
     }
 
     /// Sends the uploads that are full, and everything where too much is held.
-    fn send_full(&mut self, desk: &mut Desk<'_>) -> Result<(), Over> {
+    fn send_full(&mut self, desk: &mut DeliveryDesk<'_>) -> Result<(), Over> {
         for line in &mut self.lines {
             line.send(desk, self.batch.quantity, self.batch.quantity)?;
         }
@@ -150,7 +150,7 @@ impl Line {
     }
 
     /// Sends what is held, upload by upload, as long as there are `at_least` so many points or bytes enough for one.
-    fn send(&mut self, desk: &mut Desk<'_>, quantity: usize, at_least: usize) -> Result<(), Over> {
+    fn send(&mut self, desk: &mut DeliveryDesk<'_>, quantity: usize, at_least: usize) -> Result<(), Over> {
         let mut sent = 0;
         while !self.is_stopped {
             let rest = self.held.get(sent..).unwrap_or_default();
@@ -173,9 +173,9 @@ impl Line {
     }
 
     /// Stops this line, or the pass, where that is what came of it.
-    fn note(&mut self, desk: &mut Desk<'_>, result: Result<(), Stop>) -> Result<(), Over> {
+    fn note(&mut self, desk: &mut DeliveryDesk<'_>, result: Result<(), DeliveryStop>) -> Result<(), Over> {
         let Err(stop) = result else { return Ok(()) };
-        let is_over = matches!(stop, Stop::Link(..));
+        let is_over = matches!(stop, DeliveryStop::Link(..));
         say(desk, self.device.id(), stop);
         self.is_stopped = true;
         if is_over {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use super::deliver::Desk;
+use super::deliver::DeliveryDesk;
 use super::errand;
 use super::wire::{CourierReport, Errand};
 use crate::config::{Config, Paths};
@@ -54,9 +54,9 @@ pub fn run(paths: &Paths) -> u8 {
         }
     };
     let folder = paths.queue();
-    let mut keep = |entries: &[set_aside::Entry]| set_aside::append(&folder, entries);
+    let mut keep = |entries: &[set_aside::SetAsidePoint]| set_aside::append(&folder, entries);
     let now = clock::unix_seconds();
-    let mut desk = Desk { upstream: &mut client, report: &mut report, set_aside: &mut keep, now };
+    let mut desk = DeliveryDesk { upstream: &mut client, report: &mut report, set_aside: &mut keep, now };
     errand::run(errand, &folder, &mut desk);
     0
 }

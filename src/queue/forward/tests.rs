@@ -4,9 +4,9 @@ use super::*;
 use crate::config::Cik;
 use crate::queue::forward::upstream::{Recorded, Upstream};
 use crate::queue::forward::wire::{Share, Who};
-use crate::queue::identity::{Identity, Vms};
-use crate::queue::point::Time;
-use crate::queue::set_aside::Entry;
+use crate::queue::identity::{DeviceIdentity, Vms};
+use crate::queue::point::PointTime;
+use crate::queue::set_aside::SetAsidePoint;
 use crate::queue::store::state::Boot;
 use crate::queue::store::{Limits, Store, WhenFull};
 use crate::sys::file::FileError;
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// A point as sent: alias, unix seconds, value.
 type Sent = (String, u64, String);
 /// What the platform does with a call: made for each test.
-type Answer = dyn FnMut(&str, &[Sent]) -> Result<(), Refusal>;
+type Answer = dyn FnMut(&str, &[Sent]) -> Result<(), PlatformRefusal>;
 
 struct Platform {
     answer: Box<Answer>,
@@ -25,17 +25,17 @@ struct Platform {
     calls: Vec<(String, Vec<Sent>)>,
     /// What was stored, in order.
     stored: Vec<Sent>,
-    ciks: VecDeque<Result<Cik, Refusal>>,
-    time: Result<u64, Refusal>,
+    ciks: VecDeque<Result<Cik, PlatformRefusal>>,
+    time: Result<u64, PlatformRefusal>,
 }
 
 impl Platform {
-    fn new(answer: impl FnMut(&str, &[Sent]) -> Result<(), Refusal> + 'static) -> Platform {
+    fn new(answer: impl FnMut(&str, &[Sent]) -> Result<(), PlatformRefusal> + 'static) -> Platform {
         let (calls, stored, ciks) = (Vec::new(), Vec::new(), VecDeque::new());
         Platform { answer: Box::new(answer), calls, stored, ciks, time: Ok(1_900_000_000) }
     }
 
-    fn take(&mut self, call: String, points: Vec<Sent>) -> Result<(), Refusal> {
+    fn take(&mut self, call: String, points: Vec<Sent>) -> Result<(), PlatformRefusal> {
         let answer = (self.answer)(&call, &points);
         self.calls.push((call, points.clone()));
         if answer.is_ok() {
@@ -50,22 +50,22 @@ impl Platform {
 }
 
 impl Upstream for Platform {
-    fn activate(&mut self, vms: &Vms) -> Result<Cik, Refusal> {
+    fn activate(&mut self, vms: &Vms) -> Result<Cik, PlatformRefusal> {
         self.calls.push((format!("activate {}", vms.serial), Vec::new()));
         self.ciks.pop_front().expect("no activation was expected")
     }
 
-    fn write(&mut self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), Refusal> {
+    fn write(&mut self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), PlatformRefusal> {
         let points = values.iter().map(|(a, v)| (a.to_string(), 0, v.to_string())).collect();
         self.take(format!("write {}", &cik.secret()[..1]), points)
     }
 
-    fn record(&mut self, cik: &Cik, points: &[Recorded<'_>]) -> Result<(), Refusal> {
+    fn record(&mut self, cik: &Cik, points: &[Recorded<'_>]) -> Result<(), PlatformRefusal> {
         let points = points.iter().map(|(a, t, v)| (a.to_string(), *t, v.to_string())).collect();
         self.take(format!("record {}", &cik.secret()[..1]), points)
     }
 
-    fn timestamp(&mut self) -> Result<u64, Refusal> {
+    fn timestamp(&mut self) -> Result<u64, PlatformRefusal> {
         self.time.clone()
     }
 }
@@ -75,29 +75,30 @@ fn cik(letter: &str) -> Cik {
 }
 
 fn who(serial: &str, letter: Option<&str>) -> Who {
-    let identity = Identity::Vms(Vms::new("p", "p", serial).unwrap());
+    let identity = DeviceIdentity::Vms(Vms::new("p", "p", serial).unwrap());
     Who { id: identity.id(), identity, cik: letter.map(cik) }
 }
 
 /// Does an errand; returns the reports and what was set aside.
-fn done(errand: Errand, folder: &Path, platform: &mut Platform) -> (Vec<CourierReport>, Vec<Entry>) {
+fn done(errand: Errand, folder: &Path, platform: &mut Platform) -> (Vec<CourierReport>, Vec<SetAsidePoint>) {
     let (mut reports, mut aside) = (Vec::new(), Vec::new());
     let mut report = |r| reports.push(r);
-    let mut set_aside = |entries: &[Entry]| {
+    let mut set_aside = |entries: &[SetAsidePoint]| {
         aside.extend_from_slice(entries);
         Ok::<(), FileError>(())
     };
-    let mut desk = Desk { upstream: platform, report: &mut report, set_aside: &mut set_aside, now: 1_800_000_000 };
+    let mut desk =
+        DeliveryDesk { upstream: platform, report: &mut report, set_aside: &mut set_aside, now: 1_800_000_000 };
     run(errand, folder, &mut desk);
     (reports, aside)
 }
 
-fn bad() -> Refusal {
-    Refusal::Bad("the platform answered 400".into())
+fn bad() -> PlatformRefusal {
+    PlatformRefusal::Bad("the platform answered 400".into())
 }
 
-fn link() -> Refusal {
-    Refusal::Link("down".into(), Some(Duration::from_secs(3)))
+fn link() -> PlatformRefusal {
+    PlatformRefusal::Link("down".into(), Some(Duration::from_secs(3)))
 }
 
 fn write_errand(letter: Option<&str>) -> Errand {
@@ -111,8 +112,8 @@ fn a_write_is_answered_by_what_became_of_it() {
     // the CIK it has, activations, answers to writes → calls, reports, set aside
     type Row = (
         Option<&'static str>,
-        Vec<Result<Cik, Refusal>>,
-        Vec<Result<(), Refusal>>,
+        Vec<Result<Cik, PlatformRefusal>>,
+        Vec<Result<(), PlatformRefusal>>,
         Vec<&'static str>,
         Vec<CourierReport>,
         usize,
@@ -131,7 +132,7 @@ fn a_write_is_answered_by_what_became_of_it() {
         (
             Some("c"),
             vec![Ok(cik("n"))],
-            vec![Err(Refusal::Unauthorized), Ok(())],
+            vec![Err(PlatformRefusal::Unauthorized), Ok(())],
             vec!["write c 2", "activate 1 0", "write n 2"],
             vec![new_cik.clone(), CourierReport::Written],
             0,
@@ -139,12 +140,19 @@ fn a_write_is_answered_by_what_became_of_it() {
         (
             Some("c"),
             vec![Ok(cik("n"))],
-            vec![Err(Refusal::Unauthorized), Err(Refusal::Unauthorized)],
+            vec![Err(PlatformRefusal::Unauthorized), Err(PlatformRefusal::Unauthorized)],
             vec!["write c 2", "activate 1 0", "write n 2"],
             vec![new_cik, held("the platform does not know the CIK that it gave")],
             0,
         ),
-        (None, vec![Err(Refusal::Device("404".into(), None))], vec![], vec!["activate 1 0"], vec![held("404")], 0),
+        (
+            None,
+            vec![Err(PlatformRefusal::Device("404".into(), None))],
+            vec![],
+            vec!["activate 1 0"],
+            vec![held("404")],
+            0,
+        ),
         (
             None,
             vec![Err(link())],
@@ -184,9 +192,9 @@ fn a_write_is_answered_by_what_became_of_it() {
 
 #[test]
 fn a_bare_cik_that_is_void_is_held_for_the_app_to_mend() {
-    let identity = Identity::Cik(cik("c"));
+    let identity = DeviceIdentity::Cik(cik("c"));
     let errand = Errand::Write(Who { id: 7, identity, cik: Some(cik("c")) }, vec![("a".into(), "1".into())]);
-    let mut platform = Platform::new(|_, _| Err(Refusal::Unauthorized));
+    let mut platform = Platform::new(|_, _| Err(PlatformRefusal::Unauthorized));
     let (said, _) = done(errand, Path::new("/nonexistent"), &mut platform);
     assert!(
         matches!(said.as_slice(), [CourierReport::Held(7, why, None)] if why.contains("activate again")),
@@ -198,7 +206,7 @@ fn a_bare_cik_that_is_void_is_held_for_the_app_to_mend() {
 fn the_time_is_asked_and_a_platform_without_one_says_so() {
     for (time, report) in [
         (Ok(5), CourierReport::Time(Some(5))),
-        (Err(Refusal::Device("404".into(), None)), CourierReport::Time(None)),
+        (Err(PlatformRefusal::Device("404".into(), None)), CourierReport::Time(None)),
         (Err(link()), CourierReport::Link("down".into(), Some(Duration::from_secs(3)))),
     ] {
         let mut platform = Platform::new(|_, _| Ok(()));
@@ -221,10 +229,10 @@ impl Queue {
     }
 
     fn put(&mut self, serial: &str, alias: &str, time: u64, value: &str) {
-        self.put_at(serial, alias, Time::Unix(time), value);
+        self.put_at(serial, alias, PointTime::Unix(time), value);
     }
 
-    fn put_at(&mut self, serial: &str, alias: &str, time: Time, value: &str) {
+    fn put_at(&mut self, serial: &str, alias: &str, time: PointTime, value: &str) {
         let point = Point { alias: alias.into(), value: value.into(), time };
         self.store.stage(who(serial, None).id, &[point]).unwrap();
     }
@@ -288,7 +296,7 @@ fn a_device_that_is_held_holds_no_other_and_a_link_that_fails_ends_the_pass() {
         "record e" if points[0].1 > 10 => Err(link()),
         _ => Ok(()),
     });
-    platform.ciks = [Err(Refusal::Device("not enabled".into(), None))].into();
+    platform.ciks = [Err(PlatformRefusal::Device("not enabled".into(), None))].into();
     let (said, _) = done(errand, &queue.folder, &mut platform);
     assert_eq!(said[0], CourierReport::Held(devices[0].id, "not enabled".into(), None));
     assert_eq!((forwarded(&said, "2"), forwarded(&said, "3")), (8, 4));
@@ -310,11 +318,11 @@ fn points_of_one_second_go_in_requests_of_their_own_before_the_platform_complain
 }
 
 /// Refuses as the platform does: none of a request's points is stored, and the conflicting ones are named.
-fn conflicting(named: &'static [u64]) -> impl FnMut(&str, &[Sent]) -> Result<(), Refusal> {
+fn conflicting(named: &'static [u64]) -> impl FnMut(&str, &[Sent]) -> Result<(), PlatformRefusal> {
     move |_, points| {
         let here: Vec<_> = points.iter().filter(|p| named.contains(&p.1)).map(|p| (p.0.clone(), p.1 as i64)).collect();
         if points.len() > 1 && !here.is_empty() {
-            Err(Refusal::Conflict(here))
+            Err(PlatformRefusal::Conflict(here))
         } else {
             Ok(())
         }
@@ -342,16 +350,13 @@ fn a_conflict_that_names_nothing_goes_point_by_point_and_one_that_stays_is_set_a
         queue.put("1", "a", n, &n.to_string());
     }
     let errand = queue.errand(&[who("1", Some("c"))], 500);
-    let mut platform =
-        Platform::new(
-            |_, points| {
-                if points.len() > 1 || points[0].1 == 2 {
-                    Err(Refusal::Conflict(vec![]))
-                } else {
-                    Ok(())
-                }
-            },
-        );
+    let mut platform = Platform::new(|_, points| {
+        if points.len() > 1 || points[0].1 == 2 {
+            Err(PlatformRefusal::Conflict(vec![]))
+        } else {
+            Ok(())
+        }
+    });
     let (said, aside) = done(errand, &queue.folder, &mut platform);
     assert_eq!(platform.names(), ["record c 4", "record c 1", "record c 1", "record c 1", "record c 1"]);
     assert_eq!((forwarded(&said, "1"), aside.len(), aside[0].value.as_str()), (3, 1, "2"));
@@ -404,7 +409,7 @@ fn a_401_in_the_middle_of_a_batch_loses_nothing() {
     }
     let errand = queue.errand(&[who("1", Some("c"))], 10);
     let mut platform = Platform::new(|call, points| match call {
-        "record c" if points[0].1 >= 10 => Err(Refusal::Unauthorized),
+        "record c" if points[0].1 >= 10 => Err(PlatformRefusal::Unauthorized),
         _ => Ok(()),
     });
     platform.ciks = [Ok(cik("n"))].into();
@@ -420,8 +425,8 @@ fn a_401_in_the_middle_of_a_batch_loses_nothing() {
 #[test]
 fn points_of_a_boot_get_its_time() {
     let mut queue = Queue::new("boot");
-    queue.put_at("1", "a", Time::SinceBoot { boot: 4, milliseconds: 10_999 }, "x");
-    queue.put_at("1", "a", Time::SinceBoot { boot: 4, milliseconds: 12_000 }, "y");
+    queue.put_at("1", "a", PointTime::SinceBoot { boot: 4, milliseconds: 10_999 }, "x");
+    queue.put_at("1", "a", PointTime::SinceBoot { boot: 4, milliseconds: 12_000 }, "y");
     queue.store.commit().unwrap();
     queue.store.set_boot(Boot { tag: 4, began: Some(1_790_000_000_000), last: 12_000 }).unwrap();
     let errand = queue.errand(&[who("1", Some("c"))], 10);

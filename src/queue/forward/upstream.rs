@@ -11,7 +11,7 @@ pub type Recorded<'a> = (&'a str, u64, &'a str);
 
 /// Why the platform did not take something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PlatformRefusal {
     /// It does not know the CIK.
     Unauthorized,
     /// It will never take what was sent: the reason.
@@ -29,41 +29,45 @@ pub trait Upstream {
     /// Activates a device.
     ///
     /// # Errors
-    /// Never [`Refusal::Unauthorized`].
-    fn activate(&mut self, vms: &Vms) -> Result<Cik, Refusal>;
+    /// Never [`PlatformRefusal::Unauthorized`].
+    fn activate(&mut self, vms: &Vms) -> Result<Cik, PlatformRefusal>;
     /// Writes values, which get the platform's time.
     ///
     /// # Errors
     /// Why not.
-    fn write(&mut self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), Refusal>;
+    fn write(&mut self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), PlatformRefusal>;
     /// Records points at their own times, all or none, in one request.
     ///
     /// # Errors
     /// Why not.
-    fn record(&mut self, cik: &Cik, points: &[Recorded<'_>]) -> Result<(), Refusal>;
+    fn record(&mut self, cik: &Cik, points: &[Recorded<'_>]) -> Result<(), PlatformRefusal>;
     /// The platform's time in unix seconds.
     ///
     /// # Errors
-    /// [`Refusal::Link`], or anything else where it tells none.
-    fn timestamp(&mut self) -> Result<u64, Refusal>;
+    /// [`PlatformRefusal::Link`], or anything else where it tells none.
+    fn timestamp(&mut self) -> Result<u64, PlatformRefusal>;
 }
 
 impl Upstream for Client {
-    fn activate(&mut self, vms: &Vms) -> Result<Cik, Refusal> {
+    fn activate(&mut self, vms: &Vms) -> Result<Cik, PlatformRefusal> {
         Client::activate(self, &vms.vendor, &vms.model, &vms.serial).map_err(|e| match refusal(e) {
             // An activation has no points that could be bad: it is the device that is not wanted.
-            Refusal::Bad(why) => Refusal::Device(why, None),
-            Refusal::Unauthorized => Refusal::Device("activate: the platform answered 401".to_string(), None),
-            Refusal::Conflict(_) => Refusal::Device("activate: the platform answered 409".to_string(), None),
+            PlatformRefusal::Bad(why) => PlatformRefusal::Device(why, None),
+            PlatformRefusal::Unauthorized => {
+                PlatformRefusal::Device("activate: the platform answered 401".to_string(), None)
+            }
+            PlatformRefusal::Conflict(_) => {
+                PlatformRefusal::Device("activate: the platform answered 409".to_string(), None)
+            }
             other => other,
         })
     }
 
-    fn write(&mut self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), Refusal> {
+    fn write(&mut self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), PlatformRefusal> {
         Client::write(self, cik, values).map_err(refusal)
     }
 
-    fn record(&mut self, cik: &Cik, points: &[Recorded<'_>]) -> Result<(), Refusal> {
+    fn record(&mut self, cik: &Cik, points: &[Recorded<'_>]) -> Result<(), PlatformRefusal> {
         let mut aliases: Vec<&str> = Vec::new();
         for (alias, ..) in points {
             if !aliases.contains(alias) {
@@ -79,22 +83,22 @@ impl Upstream for Client {
         Client::record(self, cik, &series).map_err(refusal)
     }
 
-    fn timestamp(&mut self) -> Result<u64, Refusal> {
+    fn timestamp(&mut self) -> Result<u64, PlatformRefusal> {
         Client::timestamp(self).map_err(refusal)
     }
 }
 
-fn refusal(error: DeviceError) -> Refusal {
+fn refusal(error: DeviceError) -> PlatformRefusal {
     let (why, after) = (error.to_string(), error.retry_after());
     match error {
-        DeviceError::Conflict(points) => Refusal::Conflict(points),
-        DeviceError::Status { status: 401, call, .. } if call != "activate" => Refusal::Unauthorized,
-        DeviceError::Status { status: 409, call: "record", .. } => Refusal::Conflict(Vec::new()),
-        DeviceError::Status { status: 400 | 413 | 422, .. } => Refusal::Bad(why),
+        DeviceError::Conflict(points) => PlatformRefusal::Conflict(points),
+        DeviceError::Status { status: 401, call, .. } if call != "activate" => PlatformRefusal::Unauthorized,
+        DeviceError::Status { status: 409, call: "record", .. } => PlatformRefusal::Conflict(Vec::new()),
+        DeviceError::Status { status: 400 | 413 | 422, .. } => PlatformRefusal::Bad(why),
         // Any other 4xx says nothing against the points. A wrong server URL answers 404 to everything, for one.
-        DeviceError::Status { status: 429, .. } => Refusal::Device(why, after),
-        DeviceError::Status { .. } if error.is_permanent() => Refusal::Device(why, after),
-        _ => Refusal::Link(why, after),
+        DeviceError::Status { status: 429, .. } => PlatformRefusal::Device(why, after),
+        DeviceError::Status { .. } if error.is_permanent() => PlatformRefusal::Device(why, after),
+        _ => PlatformRefusal::Link(why, after),
     }
 }
 
@@ -110,24 +114,24 @@ mod tests {
             text: "no".into(),
             retry_after: seconds.map(Duration::from_secs),
         };
-        assert_eq!(refusal(status("write", 401, None)), Refusal::Unauthorized);
-        assert_eq!(refusal(status("record", 409, None)), Refusal::Conflict(vec![]));
+        assert_eq!(refusal(status("write", 401, None)), PlatformRefusal::Unauthorized);
+        assert_eq!(refusal(status("record", 409, None)), PlatformRefusal::Conflict(vec![]));
         let named = vec![("a".to_string(), 5)];
-        assert_eq!(refusal(DeviceError::Conflict(named.clone())), Refusal::Conflict(named));
+        assert_eq!(refusal(DeviceError::Conflict(named.clone())), PlatformRefusal::Conflict(named));
         for bad in [400, 413, 422] {
-            assert!(matches!(refusal(status("write", bad, None)), Refusal::Bad(why) if why.contains("no")));
+            assert!(matches!(refusal(status("write", bad, None)), PlatformRefusal::Bad(why) if why.contains("no")));
         }
         for device in [403, 404, 405, 410] {
-            assert!(matches!(refusal(status("record", device, None)), Refusal::Device(_, None)), "{device}");
+            assert!(matches!(refusal(status("record", device, None)), PlatformRefusal::Device(_, None)), "{device}");
         }
         let waits = Some(Duration::from_secs(7));
-        assert!(matches!(refusal(status("write", 429, Some(7))), Refusal::Device(_, after) if after == waits));
+        assert!(matches!(refusal(status("write", 429, Some(7))), PlatformRefusal::Device(_, after) if after == waits));
         for link in [408, 425, 500, 502, 503] {
             assert!(
-                matches!(refusal(status("write", link, Some(7))), Refusal::Link(_, after) if after == waits),
+                matches!(refusal(status("write", link, Some(7))), PlatformRefusal::Link(_, after) if after == waits),
                 "{link}"
             );
         }
-        assert!(matches!(refusal(DeviceError::Reply("write", "x".into())), Refusal::Link(..)));
+        assert!(matches!(refusal(DeviceError::Reply("write", "x".into())), PlatformRefusal::Link(..)));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::Cik;
 use crate::format::form;
-use crate::queue::identity::Identity;
+use crate::queue::identity::DeviceIdentity;
 use crate::queue::store::reader::Extent;
 use crate::queue::store::state::Boot;
 
@@ -15,7 +15,7 @@ pub struct Who {
     /// Its id in the store.
     pub id: u64,
     /// Who it is.
-    pub identity: Identity,
+    pub identity: DeviceIdentity,
     /// `None`: it is to be activated first.
     pub cik: Option<Cik>,
 }
@@ -95,7 +95,7 @@ impl Errand {
     /// The errand as text.
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut out = Lines::default();
+        let mut out = WireLines::default();
         match self {
             Errand::Write(who, values) => {
                 out.line("write", &[&who_words(who)]);
@@ -173,7 +173,7 @@ impl CourierReport {
     /// The report as one line, with its end.
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut out = Lines::default();
+        let mut out = WireLines::default();
         let wait = |wait: &Option<Duration>| wait.map_or("-".to_string(), |wait| wait.as_secs().to_string());
         match self {
             CourierReport::Activated(id, cik) => out.line("activated", &[id, &cik.secret()]),
@@ -219,9 +219,9 @@ impl CourierReport {
 }
 
 #[derive(Default)]
-struct Lines(String);
+struct WireLines(String);
 
-impl Lines {
+impl WireLines {
     fn line(&mut self, verb: &str, words: &[&dyn ToString]) {
         self.0.push_str(verb);
         for word in words {
@@ -240,7 +240,7 @@ fn who_words(who: &Who) -> String {
 fn read_who<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Who> {
     let id = number(words)?;
     let cik = words.next().and_then(Cik::parse);
-    Some(Who { id, cik, identity: Identity::decode(words)? })
+    Some(Who { id, cik, identity: DeviceIdentity::decode(words)? })
 }
 
 fn number<'a, T: std::str::FromStr>(words: &mut impl Iterator<Item = &'a str>) -> Option<T> {
@@ -253,7 +253,7 @@ mod tests {
     use crate::queue::identity::Vms;
 
     fn who(cik: bool) -> Who {
-        let identity = Identity::Vms(Vms::new("p", "m%", "00:11").unwrap());
+        let identity = DeviceIdentity::Vms(Vms::new("p", "m%", "00:11").unwrap());
         Who { id: identity.id(), identity, cik: cik.then(|| Cik::parse(&"c".repeat(40)).unwrap()) }
     }
 

@@ -1,6 +1,6 @@
 //! A body in chunks, decoded as it comes, each byte looked at once.
 
-use super::head::{fault, Fault, MAX_BODY, TOO_LARGE};
+use super::head::{fault, HeadFault, MAX_BODY, TOO_LARGE};
 use crate::format::http::chunk_size;
 
 /// A size line or a trailer, in bytes, at the most.
@@ -15,13 +15,13 @@ const MAX_CHUNKS: usize = MAX_BODY;
 pub struct Chunked {
     body: Vec<u8>,
     line: Vec<u8>,
-    state: State,
+    state: ChunkState,
     chunks: usize,
     trailers: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     #[default]
     Size,
     /// So many bytes of the chunk are to come.
@@ -37,15 +37,15 @@ impl Chunked {
     ///
     /// # Errors
     /// They are no chunks, or too many.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+    pub fn push(&mut self, bytes: &[u8]) -> Result<usize, HeadFault> {
         let mut rest = bytes;
-        while self.state != State::Done {
-            if let State::Data(left) = self.state {
+        while self.state != ChunkState::Done {
+            if let ChunkState::Data(left) = self.state {
                 let now = left.min(rest.len());
                 let (data, behind) = rest.split_at(now);
                 self.body.extend_from_slice(data);
                 rest = behind;
-                self.state = if now == left { State::DataEnd } else { State::Data(left - now) };
+                self.state = if now == left { ChunkState::DataEnd } else { ChunkState::Data(left - now) };
                 if now < left {
                     break;
                 }
@@ -68,31 +68,31 @@ impl Chunked {
 
     /// The whole body, once it is there.
     pub fn finished(&mut self) -> Option<Vec<u8>> {
-        (self.state == State::Done).then(|| std::mem::take(&mut self.body))
+        (self.state == ChunkState::Done).then(|| std::mem::take(&mut self.body))
     }
 
-    fn after_line(&mut self, line: &[u8]) -> Result<State, Fault> {
+    fn after_line(&mut self, line: &[u8]) -> Result<ChunkState, HeadFault> {
         match self.state {
-            State::Size => {
+            ChunkState::Size => {
                 self.chunks += 1;
                 let size = usize::try_from(chunk_size(line).ok_or(WRONG)?).unwrap_or(usize::MAX);
                 if self.body.len().saturating_add(size) > MAX_BODY || self.chunks > MAX_CHUNKS {
                     return Err(TOO_LARGE);
                 }
-                Ok(if size == 0 { State::Trailer } else { State::Data(size) })
+                Ok(if size == 0 { ChunkState::Trailer } else { ChunkState::Data(size) })
             }
-            State::DataEnd if line.is_empty() => Ok(State::Size),
-            State::Trailer if line.is_empty() => Ok(State::Done),
-            State::Trailer if self.trailers < MAX_TRAILERS => {
+            ChunkState::DataEnd if line.is_empty() => Ok(ChunkState::Size),
+            ChunkState::Trailer if line.is_empty() => Ok(ChunkState::Done),
+            ChunkState::Trailer if self.trailers < MAX_TRAILERS => {
                 self.trailers += 1;
-                Ok(State::Trailer)
+                Ok(ChunkState::Trailer)
             }
             _ => Err(WRONG),
         }
     }
 }
 
-const WRONG: Fault = fault(400, "the body is not in chunks, though the head says so");
+const WRONG: HeadFault = fault(400, "the body is not in chunks, though the head says so");
 
 #[cfg(test)]
 mod tests {

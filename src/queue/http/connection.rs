@@ -8,9 +8,9 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use super::answer::{Answer, Extent, Persistence, CONTINUE};
+use super::answer::{AppAnswer, Persistence, SentPart, CONTINUE};
 use super::chunked::Chunked;
-use super::head::{self, Fault, Framing, Head, MAX_BODY, MAX_HEAD};
+use super::head::{self, Framing, HeadFault, RequestHead, MAX_BODY, MAX_HEAD};
 use crate::sys::peer;
 
 /// Requests of one connection that wait for their answers, at the most.
@@ -32,16 +32,16 @@ const IDLE_LIMIT: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct ClientRequest {
     /// The head.
-    pub head: Head,
+    pub head: RequestHead,
     /// The body, decoded where it came in chunks.
     pub body: Vec<u8>,
-    /// For [`Connection::answer`].
+    /// For [`AppConnection::answer`].
     pub place: u64,
 }
 
 /// A connection.
 #[derive(Debug)]
-pub struct Connection {
+pub struct AppConnection {
     stream: TcpStream,
     input: Vec<u8>,
     reading: Reading,
@@ -60,8 +60,8 @@ pub struct Connection {
 #[derive(Debug)]
 enum Reading {
     Head,
-    Body(Box<Head>, usize),
-    Chunks(Box<Head>, Chunked),
+    Body(Box<RequestHead>, usize),
+    Chunks(Box<RequestHead>, Chunked),
     /// Nothing behind the last request is read: it asked so, or cannot be told from its bytes.
     Over,
 }
@@ -69,21 +69,21 @@ enum Reading {
 #[derive(Debug)]
 enum Framed {
     Continue,
-    Answer(Answer, Persistence, Extent),
+    Answer(AppAnswer, Persistence, SentPart),
     /// An answer that is yet to come.
-    Promised(Persistence, Extent),
+    Promised(Persistence, SentPart),
 }
 
-impl Connection {
+impl AppConnection {
     /// Takes over an accepted connection. `now`: the time since boot.
     ///
     /// # Errors
     /// What the system said.
-    pub fn new(stream: TcpStream, now: Duration) -> io::Result<Connection> {
+    pub fn new(stream: TcpStream, now: Duration) -> io::Result<AppConnection> {
         stream.set_nonblocking(true)?;
         // An answer is one write: nothing is gained by waiting for more.
         stream.set_nodelay(true)?;
-        Ok(Connection {
+        Ok(AppConnection {
             stream,
             input: Vec::new(),
             reading: Reading::Head,
@@ -157,7 +157,7 @@ impl Connection {
     /// Its time is over: one that is in the middle of a request is told so.
     pub fn expire(&mut self) {
         if self.is_in_request() && !self.is_owed() {
-            self.refuse(Fault { status: 408, sentence: "the request took longer than 30 seconds to come" });
+            self.refuse(HeadFault { status: 408, sentence: "the request took longer than 30 seconds to come" });
             self.frame();
         } else {
             self.is_broken = true;
@@ -195,7 +195,7 @@ impl Connection {
                 Ok(Progress::Request(head, body)) => {
                     let place = self.first_place + self.answers.len() as u64;
                     let persistence = persistence(&head);
-                    let extent = if head.method == "HEAD" { Extent::Head } else { Extent::Whole };
+                    let extent = if head.method == "HEAD" { SentPart::Head } else { SentPart::Whole };
                     self.answers.push_back(Some(Framed::Promised(persistence, extent)));
                     if persistence == Persistence::Close {
                         self.reading = Reading::Over;
@@ -214,7 +214,7 @@ impl Connection {
     }
 
     /// Gives the answer of a place. Answers leave in the order of the requests.
-    pub fn answer(&mut self, place: u64, answer: Answer) {
+    pub fn answer(&mut self, place: u64, answer: AppAnswer) {
         let Some(index) = place.checked_sub(self.first_place).and_then(|n| usize::try_from(n).ok()) else { return };
         if let Some(slot) = self.answers.get_mut(index) {
             if let Some(Framed::Promised(persistence, extent)) = slot {
@@ -263,7 +263,7 @@ impl Connection {
         !self.input.is_empty() || matches!(self.reading, Reading::Body(..) | Reading::Chunks(..))
     }
 
-    fn advance(&mut self) -> Result<Progress, Fault> {
+    fn advance(&mut self) -> Result<Progress, HeadFault> {
         match std::mem::replace(&mut self.reading, Reading::Head) {
             Reading::Over => {
                 self.reading = Reading::Over;
@@ -305,9 +305,9 @@ impl Connection {
         }
     }
 
-    fn refuse(&mut self, fault: Fault) {
-        let answer = Answer::error(fault.status, fault.sentence);
-        self.answers.push_back(Some(Framed::Answer(answer, Persistence::Close, Extent::Whole)));
+    fn refuse(&mut self, fault: HeadFault) {
+        let answer = AppAnswer::error(fault.status, fault.sentence);
+        self.answers.push_back(Some(Framed::Answer(answer, Persistence::Close, SentPart::Whole)));
         self.reading = Reading::Over;
         self.input = Vec::new();
     }
@@ -326,19 +326,19 @@ impl Connection {
     }
 }
 
-impl AsFd for Connection {
+impl AsFd for AppConnection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
 }
 
 enum Progress {
-    Request(Head, Vec<u8>),
+    Request(RequestHead, Vec<u8>),
     Further,
     Nothing,
 }
 
-fn persistence(head: &Head) -> Persistence {
+fn persistence(head: &RequestHead) -> Persistence {
     match (head.keep_alive, head.is_old) {
         (false, _) => Persistence::Close,
         (true, true) => Persistence::KeepAlive,

@@ -3,16 +3,16 @@
 use super::*;
 use std::net::TcpListener;
 
-fn pair() -> (Connection, TcpStream) {
+fn pair() -> (AppConnection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     client.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     let (server, _) = listener.accept().unwrap();
-    (Connection::new(server, Duration::ZERO).unwrap(), client)
+    (AppConnection::new(server, Duration::ZERO).unwrap(), client)
 }
 
 /// Lets the server read until `count` requests were there.
-fn requests(connection: &mut Connection, count: usize) -> Vec<ClientRequest> {
+fn requests(connection: &mut AppConnection, count: usize) -> Vec<ClientRequest> {
     let mut found = Vec::new();
     for _ in 0..500 {
         connection.read(Duration::ZERO);
@@ -41,11 +41,11 @@ fn answers_leave_in_the_order_of_the_requests_whichever_is_ready_first() {
     let found = requests(&mut connection, 2);
     assert_eq!((found[0].body.as_slice(), found[1].head.target.as_str()), (&b"ab"[..], "/2"));
     assert!(connection.deadline().is_none(), "gmq's turn");
-    connection.answer(found[1].place, Answer::text("second"));
+    connection.answer(found[1].place, AppAnswer::text("second"));
     connection.write(Duration::ZERO);
-    connection.answer(found[0].place, Answer::text("first"));
-    connection.answer(found[0].place, Answer::text("again"));
-    connection.answer(77, Answer::text("never asked"));
+    connection.answer(found[0].place, AppAnswer::text("first"));
+    connection.answer(found[0].place, AppAnswer::text("again"));
+    connection.answer(77, AppAnswer::text("never asked"));
     connection.write(Duration::ZERO);
     let text = received(&mut client);
     assert!(text.ends_with("second") && text.find("first") < text.find("second"), "{text}");
@@ -60,7 +60,7 @@ fn a_client_that_waits_for_it_is_told_to_continue_behind_earlier_answers() {
     let first = requests(&mut connection, 1);
     std::thread::sleep(Duration::from_millis(20));
     requests(&mut connection, 0);
-    connection.answer(first[0].place, Answer::done());
+    connection.answer(first[0].place, AppAnswer::done());
     connection.write(Duration::ZERO);
     let text = received(&mut client);
     assert!(text.ends_with("\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n") && text.starts_with("HTTP/1.1 204"), "{text}");
@@ -74,7 +74,7 @@ fn a_bad_request_is_answered_in_its_turn_and_ends_the_connection() {
     client.write_all(b"POST /1 HTTP/1.1\r\n\r\nnonsense\r\n\r\nPOST /2 HTTP/1.1\r\n\r\n").unwrap();
     let found = requests(&mut connection, 2);
     assert_eq!(found.len(), 1);
-    connection.answer(found[0].place, Answer::done());
+    connection.answer(found[0].place, AppAnswer::done());
     connection.write(Duration::ZERO);
     assert!(connection.is_over());
     connection.close();
@@ -125,7 +125,7 @@ fn a_half_closed_connection_still_gets_its_answer() {
     client.shutdown(std::net::Shutdown::Write).unwrap();
     let found = requests(&mut connection, 1);
     assert!(!connection.is_over());
-    connection.answer(found[0].place, Answer::done());
+    connection.answer(found[0].place, AppAnswer::done());
     connection.write(Duration::ZERO);
     assert!(connection.is_over());
     assert!(received(&mut client).contains("Connection: close"));

@@ -1,8 +1,8 @@
 //! The body of a request: a form, or an answer that says what to send instead. What gmq acknowledges is what the platform gets, to the
 //! byte: nothing is guessed, and nothing is replaced (docs/spec/failures.md, cases 04 and 05; openobserve#1681, WaveHouse#552, node-red#415, #4384).
 
-use super::answer::Answer;
-use super::head::Head;
+use super::answer::AppAnswer;
+use super::head::RequestHead;
 use crate::format::form;
 
 /// The content type of a form.
@@ -20,9 +20,9 @@ const INSTEAD: &str =
 ///
 /// # Errors
 /// 415: it is no form. 400: a part of it is none, or no UTF-8.
-pub(super) fn pairs(head: &Head, body: &[u8]) -> Result<Vec<(String, String)>, Answer> {
+pub(super) fn pairs(head: &RequestHead, body: &[u8]) -> Result<Vec<(String, String)>, AppAnswer> {
     if let Some(coding) = head.content_encoding.as_deref().filter(|coding| !matches!(*coding, "" | "identity")) {
-        return Err(Answer::error(
+        return Err(AppAnswer::error(
             415,
             &["no Content-Encoding ", &shown(coding.as_bytes()), ": send the body as it is"].concat(),
         ));
@@ -34,11 +34,11 @@ pub(super) fn pairs(head: &Head, body: &[u8]) -> Result<Vec<(String, String)>, A
         let key = part.get(..divider.unwrap_or(part.len())).unwrap_or_default();
         if pairs.is_empty() && (divider.is_none() || is_no_key(key) || (!is_declared && !is_plain(key))) {
             let kind = head.content_type.as_deref().filter(|_| !is_declared).unwrap_or("a body that begins so");
-            return Err(Answer::error(415, &[kind, " is not taken here: ", INSTEAD].concat()));
+            return Err(AppAnswer::error(415, &[kind, " is not taken here: ", INSTEAD].concat()));
         }
         let Some(divider) = divider else {
             let sentence = ["'", &shown(part), "' has no = in it: in a value, & is written %26"].concat();
-            return Err(Answer::error(400, &sentence));
+            return Err(AppAnswer::error(400, &sentence));
         };
         let value = part.get(divider + 1..).unwrap_or_default();
         match (form::decode_exactly(key), form::decode_exactly(value)) {
@@ -46,7 +46,7 @@ pub(super) fn pairs(head: &Head, body: &[u8]) -> Result<Vec<(String, String)>, A
             _ => {
                 let sentence =
                     ["'", &shown(part), "' is not UTF-8: send it as UTF-8, or as text of your own, such as base64"];
-                return Err(Answer::error(400, &sentence.concat()));
+                return Err(AppAnswer::error(400, &sentence.concat()));
             }
         }
     }

@@ -12,15 +12,15 @@ const TLS_HANDSHAKE: &[u8] = &[0x16, 0x03];
 
 /// Why a request cannot be read: nothing behind it on the connection can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct HeadFault {
     /// The HTTP status of the answer.
     pub status: u16,
     /// A sentence for the answer.
     pub sentence: &'static str,
 }
 
-pub(super) const fn fault(status: u16, sentence: &'static str) -> Fault {
-    Fault { status, sentence }
+pub(super) const fn fault(status: u16, sentence: &'static str) -> HeadFault {
+    HeadFault { status, sentence }
 }
 
 /// How the body comes.
@@ -34,7 +34,7 @@ pub enum Framing {
 
 /// The head, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct RequestHead {
     /// `POST`.
     pub method: String,
     /// As in the request line, still encoded, without a scheme and a host.
@@ -61,7 +61,7 @@ pub struct Head {
 ///
 /// # Errors
 /// It is no head, or too large, or speaks of something that is not done here.
-pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
+pub fn parse(bytes: &[u8]) -> Result<Option<(RequestHead, usize)>, HeadFault> {
     if bytes.starts_with(TLS_HANDSHAKE) {
         // Its client waits for a hello, and would wait until this looked like half a request for too long.
         return Err(fault(400, "this is plain HTTP, for this machine only: the URL begins with http://"));
@@ -79,7 +79,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
     let text = String::from_utf8_lossy(bytes.get(blank..blank + length).unwrap_or_default());
     let mut lines = text.split('\n').map(|line| line.trim_end_matches('\r'));
     let mut head = request_line(lines.next().unwrap_or_default())?;
-    let mut fields = Fields::default();
+    let mut fields = HeadFields::default();
     for line in lines {
         // A line without a colon, or one that goes on from the last, belongs to no header that matters here.
         if let Some((name, value)) = line.split_once(':') {
@@ -94,8 +94,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
     Ok(Some((head, blank + length)))
 }
 
-fn request_line(line: &str) -> Result<Head, Fault> {
-    const WRONG: Fault = fault(400, "the request does not begin with METHOD PATH HTTP/1.1");
+fn request_line(line: &str) -> Result<RequestHead, HeadFault> {
+    const WRONG: HeadFault = fault(400, "the request does not begin with METHOD PATH HTTP/1.1");
     let mut words = line.split_ascii_whitespace();
     let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
@@ -107,7 +107,7 @@ fn request_line(line: &str) -> Result<Head, Fault> {
         _ if version.starts_with("HTTP/") => return Err(fault(505, "this is an HTTP/1.1 server")),
         _ => return Err(WRONG),
     };
-    Ok(Head {
+    Ok(RequestHead {
         method: method.to_string(),
         target: without_host(target).to_string(),
         framing: Framing::Length(0),
@@ -130,13 +130,13 @@ fn without_host(target: &str) -> &str {
 }
 
 #[derive(Default)]
-struct Fields {
+struct HeadFields {
     length: Option<usize>,
     is_chunked: bool,
 }
 
-impl Fields {
-    fn take(&mut self, head: &mut Head, name: &str, value: &str) -> Result<(), Fault> {
+impl HeadFields {
+    fn take(&mut self, head: &mut RequestHead, name: &str, value: &str) -> Result<(), HeadFault> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("content-length") {
             let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
@@ -180,13 +180,13 @@ impl Fields {
     }
 }
 
-pub(super) const TOO_LARGE: Fault = fault(413, "the body is larger than 196608 bytes");
+pub(super) const TOO_LARGE: HeadFault = fault(413, "the body is larger than 196608 bytes");
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn head(text: &str) -> Head {
+    fn head(text: &str) -> RequestHead {
         parse(text.as_bytes()).unwrap().unwrap().0
     }
 
@@ -196,7 +196,7 @@ mod tests {
                     Content-Length: 32\r\nExpect: 100-continue\r\n\r\nbody";
         let (parsed, length) = parse(curl.as_bytes()).unwrap().unwrap();
         assert_eq!(length, curl.len() - 4);
-        let expected = Head {
+        let expected = RequestHead {
             method: "POST".into(),
             target: "/onep:v1/stack/alias".into(),
             framing: Framing::Length(32),

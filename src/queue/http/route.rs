@@ -1,11 +1,11 @@
 //! What a request asks for (docs/spec/gmq.md, "Calls").
 
-use super::answer::Answer;
+use super::answer::AppAnswer;
 use super::form_body;
-use super::head::Head;
+use super::head::RequestHead;
 use crate::config::Cik;
 use crate::format::form;
-use crate::queue::identity::{Identity, Vms};
+use crate::queue::identity::{DeviceIdentity, Vms};
 use crate::queue::point::MAX_ALIAS;
 
 /// The first time that no point can have, in unix seconds: the year 2200.
@@ -14,15 +14,15 @@ const MAX_TIME: u64 = 7_258_118_400;
 const MAX_POINTS: usize = 5000;
 
 /// A point as an app sends it: alias, unix seconds, value.
-pub type Sent = (String, u64, String);
+pub type SentPoint = (String, u64, String);
 
 /// A request that makes sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
+pub enum AppCall {
     /// Send these values now: alias and value.
-    Write(Identity, Vec<(String, String)>),
+    Write(DeviceIdentity, Vec<(String, String)>),
     /// Upload these points with the next batch.
-    Record(Identity, Vec<Sent>),
+    Record(DeviceIdentity, Vec<SentPoint>),
     /// Get the CIK of a device.
     Activate(Vms),
     /// Read the configuration again.
@@ -35,38 +35,38 @@ pub enum Call {
 ///
 /// # Errors
 /// The answer that says what is wrong with it.
-pub fn route(head: &Head, body: &[u8]) -> Result<Call, Answer> {
+pub fn route(head: &RequestHead, body: &[u8]) -> Result<AppCall, AppAnswer> {
     let path = path(&head.target);
     let stack = ["/onep:v1/stack/", "/api:v1/stack/"].into_iter().find_map(|prefix| path.strip_prefix(prefix));
     let call = match (stack, path.as_str()) {
-        (Some("alias" | "alias/"), _) => Known::Write,
-        (Some("record" | "record/"), _) => Known::RecordMany,
+        (Some("alias" | "alias/"), _) => KnownPath::Write,
+        (Some("record" | "record/"), _) => KnownPath::RecordMany,
         (Some(rest), _) => match rest.strip_prefix("alias/") {
-            Some(alias) => Known::Record(alias),
+            Some(alias) => KnownPath::Record(alias),
             None => return Err(unknown(&path)),
         },
-        (None, "/provision/activate") => Known::Activate,
-        (None, "/reread") => Known::Reread,
-        (None, "/status") => Known::Status,
+        (None, "/provision/activate") => KnownPath::Activate,
+        (None, "/reread") => KnownPath::Reread,
+        (None, "/status") => KnownPath::Status,
         _ => return Err(unknown(&path)),
     };
-    let method = if matches!(call, Known::Status) { "GET" } else { "POST" };
+    let method = if matches!(call, KnownPath::Status) { "GET" } else { "POST" };
     let is_head = method == "GET" && head.method == "HEAD";
     if head.method != method && !is_head {
-        return Err(Answer::error(405, &["only ", method, " is known for ", &path].concat()));
+        return Err(AppAnswer::error(405, &["only ", method, " is known for ", &path].concat()));
     }
     let pairs = || form_body::pairs(head, body);
     match call {
-        Known::Write => write(identity(head)?, pairs()?),
-        Known::Record(alias) => record(identity(head)?, alias, pairs()?),
-        Known::RecordMany => record_many(identity(head)?, pairs()?),
-        Known::Activate => activate(pairs()?),
-        Known::Reread => Ok(Call::Reread),
-        Known::Status => Ok(Call::Status),
+        KnownPath::Write => write(identity(head)?, pairs()?),
+        KnownPath::Record(alias) => record(identity(head)?, alias, pairs()?),
+        KnownPath::RecordMany => record_many(identity(head)?, pairs()?),
+        KnownPath::Activate => activate(pairs()?),
+        KnownPath::Reread => Ok(AppCall::Reread),
+        KnownPath::Status => Ok(AppCall::Status),
     }
 }
 
-enum Known<'a> {
+enum KnownPath<'a> {
     Write,
     Record(&'a str),
     RecordMany,
@@ -82,51 +82,51 @@ fn path(target: &str) -> String {
     form::decode(&path.replace('+', "%2B"))
 }
 
-fn unknown(path: &str) -> Answer {
+fn unknown(path: &str) -> AppAnswer {
     let shown: String = path.chars().filter(|c| !c.is_control()).take(100).collect();
-    Answer::error(404, &["there is no ", &shown, " here"].concat())
+    AppAnswer::error(404, &["there is no ", &shown, " here"].concat())
 }
 
-fn wrong(sentence: &str) -> Answer {
-    Answer::error(400, sentence)
+fn wrong(sentence: &str) -> AppAnswer {
+    AppAnswer::error(400, sentence)
 }
 
-fn identity(head: &Head) -> Result<Identity, Answer> {
+fn identity(head: &RequestHead) -> Result<DeviceIdentity, AppAnswer> {
     if let Some(vms) = &head.vms {
         if vms.contains(char::REPLACEMENT_CHARACTER) {
             return Err(wrong("X-Exosite-VMS is not UTF-8"));
         }
         let vms = Vms::parse(vms)
             .ok_or_else(|| wrong("X-Exosite-VMS must be three words: vendor, model and serial number"))?;
-        return Ok(Identity::Vms(vms));
+        return Ok(DeviceIdentity::Vms(vms));
     }
     let Some(cik) = &head.cik else {
         return Err(wrong("the request has neither X-Exosite-VMS nor X-Exosite-CIK: whose data is it?"));
     };
     let cik = Cik::parse(cik).ok_or_else(|| wrong("X-Exosite-CIK must be 40 letters and digits"))?;
-    Ok(Identity::Cik(cik))
+    Ok(DeviceIdentity::Cik(cik))
 }
 
-fn write(identity: Identity, values: Vec<(String, String)>) -> Result<Call, Answer> {
+fn write(identity: DeviceIdentity, values: Vec<(String, String)>) -> Result<AppCall, AppAnswer> {
     check_count(values.len(), "the body has no alias=value")?;
     for (alias, _) in &values {
         check_alias(alias)?;
     }
-    Ok(Call::Write(identity, values))
+    Ok(AppCall::Write(identity, values))
 }
 
-fn record(identity: Identity, alias: &str, pairs: Vec<(String, String)>) -> Result<Call, Answer> {
+fn record(identity: DeviceIdentity, alias: &str, pairs: Vec<(String, String)>) -> Result<AppCall, AppAnswer> {
     check_count(pairs.len(), "the body has no timestamp=value")?;
     check_alias(alias)?;
     let mut points = Vec::with_capacity(pairs.len());
     for (time, value) in pairs {
         points.push((alias.to_string(), unix_seconds(&time)?, value));
     }
-    Ok(Call::Record(identity, points))
+    Ok(AppCall::Record(identity, points))
 }
 
 /// `alias=a&<ts>=<value>&…&alias=b&<ts>=<value>`: the newer form of record.
-fn record_many(identity: Identity, pairs: Vec<(String, String)>) -> Result<Call, Answer> {
+fn record_many(identity: DeviceIdentity, pairs: Vec<(String, String)>) -> Result<AppCall, AppAnswer> {
     let mut points = Vec::new();
     let mut alias = None;
     for (key, value) in pairs {
@@ -142,10 +142,10 @@ fn record_many(identity: Identity, pairs: Vec<(String, String)>) -> Result<Call,
         }
     }
     check_count(points.len(), "the body has no timestamp=value")?;
-    Ok(Call::Record(identity, points))
+    Ok(AppCall::Record(identity, points))
 }
 
-fn activate(pairs: Vec<(String, String)>) -> Result<Call, Answer> {
+fn activate(pairs: Vec<(String, String)>) -> Result<AppCall, AppAnswer> {
     let mut vms = [None, None, None];
     for (key, value) in pairs {
         if let Some(place) = ["vendor", "model", "sn"].iter().position(|name| *name == key) {
@@ -156,18 +156,18 @@ fn activate(pairs: Vec<(String, String)>) -> Result<Call, Answer> {
     }
     let [vendor, model, serial] = vms.map(Option::unwrap_or_default);
     let vms = Vms::new(&vendor, &model, &serial);
-    vms.map(Call::Activate).ok_or_else(|| wrong("the body must be vendor=…&model=…&sn=…, each one word"))
+    vms.map(AppCall::Activate).ok_or_else(|| wrong("the body must be vendor=…&model=…&sn=…, each one word"))
 }
 
-fn check_count(count: usize, none: &str) -> Result<(), Answer> {
+fn check_count(count: usize, none: &str) -> Result<(), AppAnswer> {
     match count {
         0 => Err(wrong(none)),
         1..=MAX_POINTS => Ok(()),
-        _ => Err(Answer::error(413, "there are more than 5000 values in one request")),
+        _ => Err(AppAnswer::error(413, "there are more than 5000 values in one request")),
     }
 }
 
-fn check_alias(alias: &str) -> Result<(), Answer> {
+fn check_alias(alias: &str) -> Result<(), AppAnswer> {
     match alias.len() {
         _ if alias.contains(char::REPLACEMENT_CHARACTER) => Err(wrong("an alias is not UTF-8")),
         0 => Err(wrong("an alias is empty")),
@@ -177,7 +177,7 @@ fn check_alias(alias: &str) -> Result<(), Answer> {
 }
 
 /// Unix seconds; the fraction that `time.time()` brings along is cut.
-fn unix_seconds(text: &str) -> Result<u64, Answer> {
+fn unix_seconds(text: &str) -> Result<u64, AppAnswer> {
     let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
     let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
     let seconds = whole.parse::<i64>().ok().filter(|_| is_number(whole) && is_number(fraction));
@@ -199,14 +199,14 @@ mod tests {
 
     const CIK: &str = "0123456789abcdefABCDEF0123456789abcdef01";
 
-    fn routed(request_line: &str, headers: &str, body: &str) -> Result<Call, (u16, String)> {
+    fn routed(request_line: &str, headers: &str, body: &str) -> Result<AppCall, (u16, String)> {
         let text = format!("{request_line} HTTP/1.1\r\n{headers}\r\n\r\n");
         let (head, _) = head::parse(text.as_bytes()).unwrap().unwrap();
         route(&head, body.as_bytes()).map_err(|answer| (answer.status, answer.body))
     }
 
-    fn vms() -> Identity {
-        Identity::Vms(Vms::new("p", "p", "1").unwrap())
+    fn vms() -> DeviceIdentity {
+        DeviceIdentity::Vms(Vms::new("p", "p", "1").unwrap())
     }
 
     fn strings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn calls_as_apps_make_them() {
-        let cik = Identity::Cik(Cik::parse(CIK).unwrap());
+        let cik = DeviceIdentity::Cik(Cik::parse(CIK).unwrap());
         let header = format!("X-Exosite-CIK: {CIK}");
         let both = format!("{header}\r\nX-Exosite-VMS: p p 1");
         let report = "device_report={\"pressure\": \"63\"}";
@@ -224,19 +224,19 @@ mod tests {
                 "POST /onep:v1/stack/alias",
                 header.as_str(),
                 report,
-                Call::Write(cik.clone(), strings(&[("device_report", "{\"pressure\": \"63\"}")])),
+                AppCall::Write(cik.clone(), strings(&[("device_report", "{\"pressure\": \"63\"}")])),
             ),
             (
                 "POST /api:v1/stack/alias/?x",
                 &both,
                 "a=1%262&b=%zz",
-                Call::Write(vms(), strings(&[("a", "1&2"), ("b", "%zz")])),
+                AppCall::Write(vms(), strings(&[("a", "1&2"), ("b", "%zz")])),
             ),
             (
                 "POST /onep%3Av1/stack/alias/a%20b+c",
                 "X-Exosite-VMS: p  p\t1",
                 "1469819234=x&1469819235.75=y=z",
-                Call::Record(
+                AppCall::Record(
                     vms(),
                     vec![("a b+c".into(), 1_469_819_234, "x".into()), ("a b+c".into(), 1_469_819_235, "y=z".into())],
                 ),
@@ -245,21 +245,26 @@ mod tests {
                 "POST /onep:v1/stack/record",
                 &both,
                 "alias=a&1=x&2=y&alias=b&1=z",
-                Call::Record(
+                AppCall::Record(
                     vms(),
                     vec![("a".into(), 1, "x".into()), ("a".into(), 2, "y".into()), ("b".into(), 1, "z".into())],
                 ),
             ),
-            ("POST /provision/activate", "", "vendor=p&model=p&sn=1", Call::Activate(Vms::new("p", "p", "1").unwrap())),
-            ("POST /reread", "", "", Call::Reread),
-            ("GET /status", "", "", Call::Status),
-            ("HEAD /status", "", "", Call::Status),
+            (
+                "POST /provision/activate",
+                "",
+                "vendor=p&model=p&sn=1",
+                AppCall::Activate(Vms::new("p", "p", "1").unwrap()),
+            ),
+            ("POST /reread", "", "", AppCall::Reread),
+            ("GET /status", "", "", AppCall::Status),
+            ("HEAD /status", "", "", AppCall::Status),
             // A form is a form, whatever it is called.
             (
                 "POST /onep:v1/stack/alias",
                 "X-Exosite-VMS: p p 1\r\nContent-Type: text/plain",
                 "a=1&b={\"c\": 2}",
-                Call::Write(vms(), strings(&[("a", "1"), ("b", "{\"c\": 2}")])),
+                AppCall::Write(vms(), strings(&[("a", "1"), ("b", "{\"c\": 2}")])),
             ),
         ] {
             assert_eq!(routed(line, headers, body), Ok(expected), "{line}");

@@ -7,12 +7,12 @@ use super::{
 };
 use crate::queue::backoff::Retry;
 use crate::queue::forward::wire::{Errand, Who};
-use crate::queue::http::answer::Answer;
-use crate::queue::identity::Identity;
-use crate::queue::point::{Point, Time};
+use crate::queue::http::answer::AppAnswer;
+use crate::queue::identity::DeviceIdentity;
+use crate::queue::point::{Point, PointTime};
 
 /// An app that waits for the platform.
-pub(super) struct Waiting {
+pub(super) struct WaitingApp {
     pub(super) token: Token,
     pub(super) id: u64,
     pub(super) want: Want,
@@ -24,7 +24,7 @@ pub(super) struct Waiting {
 /// What for.
 pub(super) enum Want {
     /// These values are to be written; else they are queued under this time.
-    Write(Vec<(String, String)>, Time),
+    Write(Vec<(String, String)>, PointTime),
     /// The device's CIK.
     Cik,
 }
@@ -33,11 +33,11 @@ impl Service {
     pub(super) fn write(
         &mut self,
         token: Token,
-        identity: Identity,
+        identity: DeviceIdentity,
         values: Vec<(String, String)>,
         user: User<'_>,
         moment: Moment,
-    ) -> Option<Answer> {
+    ) -> Option<AppAnswer> {
         let id = match self.identify(identity, user) {
             Ok(id) => id,
             Err(answer) => return Some(answer),
@@ -46,7 +46,7 @@ impl Service {
         if self.may_send_now(id, &values, moment) {
             let want = Want::Write(values, time);
             let deadline = moment.since_boot.saturating_add(PATIENCE);
-            self.waiting.push(Waiting { token, id, want, deadline, is_under_way: false });
+            self.waiting.push(WaitingApp { token, id, want, deadline, is_under_way: false });
             return None;
         }
         self.queue_write(token, id, values, time, moment)
@@ -73,9 +73,9 @@ impl Service {
         token: Token,
         id: u64,
         values: Vec<(String, String)>,
-        time: Time,
+        time: PointTime,
         moment: Moment,
-    ) -> Option<Answer> {
+    ) -> Option<AppAnswer> {
         let points: Vec<Point> = values.into_iter().map(|(alias, value)| Point { alias, value, time }).collect();
         let answer = self.stage(token, id, &points, moment);
         // It was to go at once: only the link or the device holds it up, not the period.
@@ -86,10 +86,10 @@ impl Service {
     pub(super) fn activate(
         &mut self,
         token: Token,
-        identity: Identity,
+        identity: DeviceIdentity,
         user: User<'_>,
         moment: Moment,
-    ) -> Option<Answer> {
+    ) -> Option<AppAnswer> {
         let id = match self.identify(identity, user) {
             Ok(id) => id,
             Err(answer) => return Some(answer),
@@ -97,17 +97,17 @@ impl Service {
         // A device's name is no secret, its CIK is (docs/spec/failures.md, A8): who may not have it is told nothing, and need not know that
         // there is one. The device is activated all the same.
         let known = self.identities.get(id).filter(|known| known.may_be_told_to(user()));
-        let Some(known) = known else { return Some(Answer::done()) };
+        let Some(known) = known else { return Some(AppAnswer::done()) };
         if let Some(cik) = &known.cik {
-            return Some(Answer::text(cik.secret()));
+            return Some(AppAnswer::text(cik.secret()));
         }
         let is_early = self.link.retry.at().max(self.device_at(id)) > moment.since_boot;
         if is_early || self.waiting.len() >= MAX_WAITING {
             // An attempt was made a moment ago, and the next one comes by itself.
-            return Some(Answer::done());
+            return Some(AppAnswer::done());
         }
         let deadline = moment.since_boot.saturating_add(PATIENCE);
-        self.waiting.push(Waiting { token, id, want: Want::Cik, deadline, is_under_way: false });
+        self.waiting.push(WaitingApp { token, id, want: Want::Cik, deadline, is_under_way: false });
         None
     }
 
@@ -159,7 +159,7 @@ impl Service {
             return;
         }
         let first = self.waiting.iter_mut().find(|w| w.id == id && matches!(w.want, Want::Write(..)));
-        if let Some(Waiting { want: Want::Write(values, _), is_under_way, .. }) = first {
+        if let Some(WaitingApp { want: Want::Write(values, _), is_under_way, .. }) = first {
             *is_under_way = true;
             let errand = Errand::Write(who, values.clone());
             self.start(errand, moment);
@@ -194,12 +194,12 @@ impl Service {
 
     /// Ends all waiting for a device.
     pub(super) fn queue_waiting(&mut self, id: u64, moment: Moment) {
-        let (theirs, others) = std::mem::take(&mut self.waiting).into_iter().partition(|w: &Waiting| w.id == id);
+        let (theirs, others) = std::mem::take(&mut self.waiting).into_iter().partition(|w: &WaitingApp| w.id == id);
         self.waiting = others;
-        let theirs: Vec<Waiting> = theirs;
-        for Waiting { token, want, .. } in theirs {
+        let theirs: Vec<WaitingApp> = theirs;
+        for WaitingApp { token, want, .. } in theirs {
             let answer = match want {
-                Want::Cik => Some(Answer::done()),
+                Want::Cik => Some(AppAnswer::done()),
                 Want::Write(values, time) => self.queue_write(token, id, values, time, moment),
             };
             self.answers.extend(answer.map(|answer| (token, answer)));

@@ -19,16 +19,16 @@ use std::time::Duration;
 
 use super::backoff::Retry;
 use super::forward::wire::Errand;
-use super::http::answer::Answer;
-use super::http::route::Call;
-use super::identities::{Identities, Refused};
-use super::identity::Identity;
-use super::nap::Kept;
-use super::settings::Settings;
-use super::stamp::{Clock, Now};
+use super::http::answer::AppAnswer;
+use super::http::route::AppCall;
+use super::identities::{Identities, NotTaken};
+use super::identity::DeviceIdentity;
+use super::nap::NapRecord;
+use super::settings::QueueSettings;
+use super::stamp::{BootClock, ClockReading};
 use super::store::Store;
 use crate::config::Paths;
-use live::Waiting;
+use live::WaitingApp;
 use storing::Aliases;
 
 /// How long an app waits for the platform, before what it wrote is stored instead.
@@ -64,7 +64,7 @@ pub struct Moment {
     /// The time since boot: all intervals run on it.
     pub since_boot: Duration,
     /// The clocks, for stamping points.
-    pub now: Now,
+    pub now: ClockReading,
 }
 
 /// What the server is to do.
@@ -79,21 +79,21 @@ pub enum CourierOrder {
 /// The queue.
 pub struct Service {
     paths: Paths,
-    settings: Settings,
+    settings: QueueSettings,
     identities: Identities,
     store: Option<Store>,
     /// Why there is none, and when it is tried again.
     store_error: String,
     open_at: Duration,
-    clock: Clock,
+    clock: BootClock,
     link: Line,
     devices: Vec<Device>,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingApp>,
     errands: Vec<UnderWay>,
     next_errand: u64,
     /// Whose points are staged, to be answered when they are durable.
     staged: Vec<Token>,
-    answers: Vec<(Token, Answer)>,
+    answers: Vec<(Token, AppAnswer)>,
     orders: Vec<CourierOrder>,
     /// When the queued points are due.
     batch_due: Option<Duration>,
@@ -151,13 +151,13 @@ impl Service {
     pub fn new(paths: Paths, boot: u32, moment: Moment, random: fn() -> u64) -> Service {
         let folder = paths.queue();
         let mut service = Service {
-            settings: Settings::load(&paths),
+            settings: QueueSettings::load(&paths),
             identities: Identities::load(&folder),
             paths,
             store: None,
             store_error: String::new(),
             open_at: Duration::ZERO,
-            clock: Clock::new(boot, None),
+            clock: BootClock::new(boot, None),
             link: Line::default(),
             devices: Vec::new(),
             waiting: Vec::new(),
@@ -175,7 +175,7 @@ impl Service {
         service.open_store(moment);
         if let Some(store) = &service.store {
             let state = store.state();
-            service.clock = Clock::new(boot, state.boots.iter().find(|b| b.tag == boot).and_then(|b| b.began));
+            service.clock = BootClock::new(boot, state.boots.iter().find(|b| b.tag == boot).and_then(|b| b.began));
             if !state.cursors.is_empty() {
                 crate::info!("{} points are queued", state.queued());
                 // Gateways that come back from the same power cut do not upload in the same moment.
@@ -188,17 +188,17 @@ impl Service {
     }
 
     /// Takes a request. Its answer comes from [`Service::take_answers`], now or later. `user`: who sent it, for what needs to know.
-    pub fn request(&mut self, token: Token, call: Call, user: User<'_>, moment: Moment) {
+    pub fn request(&mut self, token: Token, call: AppCall, user: User<'_>, moment: Moment) {
         self.clock.look(moment.now);
         let answer = match call {
-            Call::Status => Some(Answer::json(self.status(moment).to_json())),
-            Call::Reread => {
+            AppCall::Status => Some(AppAnswer::json(self.status(moment).to_json())),
+            AppCall::Reread => {
                 self.reread();
-                Some(Answer::done())
+                Some(AppAnswer::done())
             }
-            Call::Write(identity, values) => self.write(token, identity, values, user, moment),
-            Call::Record(identity, points) => self.record(token, identity, points, user, moment),
-            Call::Activate(vms) => self.activate(token, Identity::Vms(vms), user, moment),
+            AppCall::Write(identity, values) => self.write(token, identity, values, user, moment),
+            AppCall::Record(identity, points) => self.record(token, identity, points, user, moment),
+            AppCall::Activate(vms) => self.activate(token, DeviceIdentity::Vms(vms), user, moment),
         };
         if let Some(answer) = answer {
             self.answers.push((token, answer));
@@ -207,7 +207,7 @@ impl Service {
 
     /// Reads both configuration files again.
     pub fn reread(&mut self) {
-        self.settings = Settings::load(&self.paths);
+        self.settings = QueueSettings::load(&self.paths);
         crate::sys::log::set_level(self.settings.log_level());
         self.settings.problems().iter().for_each(|problem| crate::error!("{problem}"));
         if let Some(store) = &mut self.store {
@@ -232,8 +232,8 @@ impl Service {
         let result = self.store.as_mut().map_or(Ok(()), Store::commit);
         for token in std::mem::take(&mut self.staged) {
             let answer = match &result {
-                Ok(()) => Answer::done(),
-                Err(e) => Answer::error(503, &e.to_string()),
+                Ok(()) => AppAnswer::done(),
+                Err(e) => AppAnswer::error(503, &e.to_string()),
             };
             self.answers.push((token, answer));
         }
@@ -244,7 +244,7 @@ impl Service {
     }
 
     /// The answers that are ready.
-    pub fn take_answers(&mut self) -> Vec<(Token, Answer)> {
+    pub fn take_answers(&mut self) -> Vec<(Token, AppAnswer)> {
         std::mem::take(&mut self.answers)
     }
 
@@ -291,18 +291,18 @@ impl Service {
 
     /// What the disk does not tell.
     #[must_use]
-    pub fn kept(&self) -> Kept {
+    pub fn kept(&self) -> NapRecord {
         let forwarded = self.store.as_ref().map_or(0, |store| store.state().counters.forwarded);
-        Kept { refused: self.refused, forwarded, began: self.clock.began() }
+        NapRecord { refused: self.refused, forwarded, began: self.clock.began() }
     }
 
     /// Takes back what was kept, in the same boot.
-    pub fn restore(&mut self, kept: Kept) {
+    pub fn restore(&mut self, kept: NapRecord) {
         self.refused = kept.refused;
         if let Some(store) = &mut self.store {
             store.know_forwarded(kept.forwarded);
         }
-        self.clock = Clock::new(self.clock.boot(), kept.began);
+        self.clock = BootClock::new(self.clock.boot(), kept.began);
     }
 
     /// Starts nothing any more; whoever waits for the platform is served from the store.
@@ -321,13 +321,13 @@ impl Service {
     }
 
     /// The id of an identity; a new one is written down first. An app that names one again finds it without a write.
-    fn identify(&mut self, identity: Identity, user: User<'_>) -> Result<u64, Answer> {
+    fn identify(&mut self, identity: DeviceIdentity, user: User<'_>) -> Result<u64, AppAnswer> {
         if let Some(known) = self.identities.find(&identity) {
             return Ok(known.id);
         }
         let (shown, user) = (identity.to_string(), user());
         let mut added = self.add(identity.clone(), user);
-        if matches!(added, Err(Refused::TooMany)) && self.make_room(user) {
+        if matches!(added, Err(NotTaken::TooMany)) && self.make_room(user) {
             added = self.add(identity, user);
         }
         match added {
@@ -337,15 +337,15 @@ impl Service {
             }
             Err(e) => {
                 self.refused += 1;
-                if let Refused::File(_) = &e {
+                if let NotTaken::File(_) = &e {
                     crate::error!("{e}");
                 }
-                Err(Answer::error(503, &e.to_string()))
+                Err(AppAnswer::error(503, &e.to_string()))
             }
         }
     }
 
-    fn add(&mut self, identity: Identity, user: Option<u32>) -> Result<u64, Refused> {
+    fn add(&mut self, identity: DeviceIdentity, user: Option<u32>) -> Result<u64, NotTaken> {
         let (store, waiting) = (&self.store, &self.waiting);
         let is_idle = |id: u64| {
             store.as_ref().map_or(true, |s| s.state().cursor(id).is_none()) && waiting.iter().all(|w| w.id != id)

@@ -1,10 +1,10 @@
 //! What is made of what the forwarding processes report.
 
-use super::live::{Waiting, Want};
+use super::live::{WaitingApp, Want};
 use super::{Moment, Purpose, Service, DEVICE_RETRY, ERRAND_LIMIT};
 use crate::config::Cik;
 use crate::queue::forward::wire::CourierReport;
-use crate::queue::http::answer::Answer;
+use crate::queue::http::answer::AppAnswer;
 
 impl Service {
     /// Takes a report of an errand.
@@ -17,12 +17,12 @@ impl Service {
             CourierReport::Activated(id, cik) => self.activated(id, cik),
             CourierReport::Written => {
                 self.link_succeeded();
-                self.written(purpose, Answer::done());
+                self.written(purpose, AppAnswer::done());
             }
             CourierReport::Refused(why) => {
                 self.link_succeeded();
                 crate::warning!("{why}; the values are set aside");
-                self.written(purpose, Answer::error(400, &why));
+                self.written(purpose, AppAnswer::error(400, &why));
             }
             // The write is queued when the errand is over, and is due at once.
             CourierReport::Late => {}
@@ -99,16 +99,16 @@ impl Service {
         self.waiting.retain(|waiting| {
             let is_answered = waiting.id == id && matches!(waiting.want, Want::Cik);
             if is_answered {
-                answers.push((waiting.token, Answer::text(cik.secret())));
+                answers.push((waiting.token, AppAnswer::text(cik.secret())));
             }
             !is_answered
         });
     }
 
     /// Answers the write that is under way.
-    fn written(&mut self, purpose: Purpose, answer: Answer) {
+    fn written(&mut self, purpose: Purpose, answer: AppAnswer) {
         let Purpose::Write(id) = purpose else { return };
-        let is_it = |w: &Waiting| w.id == id && w.is_under_way;
+        let is_it = |w: &WaitingApp| w.id == id && w.is_under_way;
         let Some(place) = self.waiting.iter().position(is_it) else {
             crate::debug!("a write succeeded that was queued meanwhile; it will be there twice");
             return;

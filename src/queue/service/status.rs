@@ -10,7 +10,7 @@ use crate::queue::store::{Limits, WhenFull};
 
 /// The state of the queue; the field names are those of `gmq status --json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Status {
+pub struct QueueStatus {
     /// Of the program.
     pub version: String,
     /// Whether the server runs; else this was read from the disk.
@@ -49,7 +49,7 @@ pub struct Status {
     pub devices: Vec<DeviceStatus>,
 }
 
-/// One device of [`Status`].
+/// One device of [`QueueStatus`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DeviceStatus {
     /// Vendor, model and serial number, or a masked CIK.
@@ -64,7 +64,7 @@ pub struct DeviceStatus {
     pub retry: Option<u64>,
 }
 
-impl Status {
+impl QueueStatus {
     /// As JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -75,8 +75,8 @@ impl Status {
 
     /// What the store alone tells.
     #[must_use]
-    pub fn of_store(state: &StoreState, bytes: u64, limits: Limits) -> Status {
-        Status {
+    pub fn of_store(state: &StoreState, bytes: u64, limits: Limits) -> QueueStatus {
+        QueueStatus {
             version: VERSION.to_string(),
             queued: state.queued(),
             forwarded: state.counters.forwarded,
@@ -97,11 +97,11 @@ impl Status {
 impl Service {
     /// How the queue is. (What is set aside is not its business: the command line adds it.)
     #[must_use]
-    pub fn status(&self, moment: Moment) -> Status {
+    pub fn status(&self, moment: Moment) -> QueueStatus {
         let limits = self.settings.limits();
         let mut status = match &self.store {
-            Some(store) => Status::of_store(store.state(), store.bytes(), limits),
-            None => Status::of_store(&StoreState::default(), 0, limits),
+            Some(store) => QueueStatus::of_store(store.state(), store.bytes(), limits),
+            None => QueueStatus::of_store(&StoreState::default(), 0, limits),
         };
         status.running = true;
         status.refused = self.refused;

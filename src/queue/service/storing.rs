@@ -1,9 +1,9 @@
 //! What goes into the store, and which aliases have something in it.
 
 use super::{Service, Token, User, LINK_RETRY, OPEN_AGAIN};
-use crate::queue::http::answer::Answer;
-use crate::queue::http::route::Sent;
-use crate::queue::identity::Identity;
+use crate::queue::http::answer::AppAnswer;
+use crate::queue::http::route::SentPoint;
+use crate::queue::identity::DeviceIdentity;
 use crate::queue::point::Point;
 use crate::queue::service::Moment;
 use crate::queue::store::Store;
@@ -54,11 +54,11 @@ impl Service {
     pub(super) fn record(
         &mut self,
         token: Token,
-        identity: Identity,
-        points: Vec<Sent>,
+        identity: DeviceIdentity,
+        points: Vec<SentPoint>,
         user: User<'_>,
         moment: Moment,
-    ) -> Option<Answer> {
+    ) -> Option<AppAnswer> {
         let id = match self.identify(identity, user) {
             Ok(id) => id,
             Err(answer) => return Some(answer),
@@ -73,18 +73,18 @@ impl Service {
     }
 
     /// Stages points; the answer comes with the next commit unless they are refused now.
-    pub(super) fn stage(&mut self, token: Token, id: u64, points: &[Point], moment: Moment) -> Option<Answer> {
+    pub(super) fn stage(&mut self, token: Token, id: u64, points: &[Point], moment: Moment) -> Option<AppAnswer> {
         self.open_store(moment);
         // Before anything is staged: what is known of its aliases is exact from then on.
         self.device(id);
         let Some(store) = &mut self.store else {
             self.refused += 1;
-            return Some(Answer::error(503, &["the queue cannot be opened: ", &self.store_error].concat()));
+            return Some(AppAnswer::error(503, &["the queue cannot be opened: ", &self.store_error].concat()));
         };
         if let Err(e) = store.stage(id, points) {
             self.refused += 1;
             crate::debug!("refused: {e}");
-            return Some(Answer::error(503, &e.to_string()));
+            return Some(AppAnswer::error(503, &e.to_string()));
         }
         let aliases = &mut self.device(id).aliases;
         points.iter().for_each(|point| aliases.add(&point.alias));

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::Cik;
 use crate::queue::forward::wire::{Batch, CourierReport, Who};
 use crate::queue::identity::Vms;
-use crate::queue::store::reader::Reader;
+use crate::queue::store::reader::ExtentReader;
 use crate::sys::epoch::BUILD_EPOCH;
 use std::fs;
 
@@ -32,7 +32,7 @@ impl Rig {
     fn on(paths: Paths) -> Rig {
         let moment = Moment {
             since_boot: Duration::from_secs(100),
-            now: Now { wall: WALL * 1000, since_boot: 100_000, is_synchronised: true },
+            now: ClockReading { wall: WALL * 1000, since_boot: 100_000, is_synchronised: true },
         };
         // Half of whatever the jitter's limit is: odd numbers below it would do as well.
         let service = Service::new(paths.clone(), 7, moment, || 1000);
@@ -41,7 +41,8 @@ impl Rig {
 
     fn moment(&self) -> Moment {
         let since_boot = (self.seconds * 1000.0) as u64;
-        let now = Now { wall: self.wall * 1000 + since_boot, since_boot, is_synchronised: self.is_synchronised };
+        let now =
+            ClockReading { wall: self.wall * 1000 + since_boot, since_boot, is_synchronised: self.is_synchronised };
         Moment { since_boot: Duration::from_secs_f64(self.seconds), now }
     }
 
@@ -59,7 +60,7 @@ impl Rig {
         self.turn()
     }
 
-    fn ask(&mut self, call: Call) -> u64 {
+    fn ask(&mut self, call: AppCall) -> u64 {
         self.places += 1;
         let token = Token { connection: 1, place: self.places };
         self.service.request(token, call, &|| Some(0), self.moment());
@@ -67,11 +68,11 @@ impl Rig {
     }
 
     fn write(&mut self, serial: &str, alias: &str, value: &str) -> u64 {
-        self.ask(Call::Write(identity(serial), vec![(alias.into(), value.into())]))
+        self.ask(AppCall::Write(identity(serial), vec![(alias.into(), value.into())]))
     }
 
     fn record(&mut self, serial: &str, alias: &str, time: u64) -> u64 {
-        self.ask(Call::Record(identity(serial), vec![(alias.into(), time, "v".into())]))
+        self.ask(AppCall::Record(identity(serial), vec![(alias.into(), time, "v".into())]))
     }
 
     fn report(&mut self, errand: u64, report: CourierReport) {
@@ -99,7 +100,7 @@ impl Rig {
 
     /// Does a batch as the forwarding process would: all its points go.
     fn deliver(&mut self, errand: u64, batch: &Batch) -> Vec<(String, u64)> {
-        let mut reader = Reader::new(&self.paths.queue(), batch.extent).unwrap();
+        let mut reader = ExtentReader::new(&self.paths.queue(), batch.extent).unwrap();
         let mut found = Vec::new();
         let share = |id: u64| batch.shares.iter().find(|s| s.who.id == id);
         let waits = |id: u64, sequence: u64| share(id).is_some_and(|s| (s.from..=s.last).contains(&sequence));
@@ -123,8 +124,8 @@ impl Drop for Rig {
     }
 }
 
-fn identity(serial: &str) -> Identity {
-    Identity::Vms(Vms::new("p", "p", serial).unwrap())
+fn identity(serial: &str) -> DeviceIdentity {
+    DeviceIdentity::Vms(Vms::new("p", "p", serial).unwrap())
 }
 
 fn id(serial: &str) -> u64 {

@@ -8,8 +8,8 @@
 use std::path::Path;
 
 use super::load::Segment;
-use super::scan::{Item, Scan};
-use super::segment::{self, Header, END, START};
+use super::scan::{Scan, Scanned};
+use super::segment::{self, SegmentHeader, END, START};
 use super::state::StoreState;
 use crate::sys::file::FileError;
 
@@ -18,7 +18,7 @@ const MAX_INPUTS: usize = 16;
 
 /// Segments whose waiting records fit into one.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Compaction {
     /// The index of the first of them.
     pub from: usize,
     /// The index behind the last.
@@ -34,7 +34,7 @@ pub struct Plan {
 /// Finds the first place among `segments` where at least two become one; `None`: nothing can be gained. The segment numbered
 /// `fixed`, where a reader's way ends, is not touched, and nothing is moved past it.
 #[must_use]
-pub fn plan(folder: &Path, segments: &[Segment], fixed: u32, salt: u64, state: &StoreState) -> Option<Plan> {
+pub fn plan(folder: &Path, segments: &[Segment], fixed: u32, salt: u64, state: &StoreState) -> Option<Compaction> {
     let mut from = 0;
     while from + 1 < segments.len() {
         let behind = segments.iter().skip(from).position(|s| s.number == fixed).map_or(segments.len(), |n| from + n);
@@ -48,8 +48,8 @@ pub fn plan(folder: &Path, segments: &[Segment], fixed: u32, salt: u64, state: &
 }
 
 /// Collects from the segment `from` on as long as all fits into one segment.
-fn gather(folder: &Path, segments: &[Segment], from: usize, salt: u64, state: &StoreState) -> Plan {
-    let mut plan = Plan { from, to: from, first: u64::MAX, records: Vec::new(), damage: Vec::new() };
+fn gather(folder: &Path, segments: &[Segment], from: usize, salt: u64, state: &StoreState) -> Compaction {
+    let mut plan = Compaction { from, to: from, first: u64::MAX, records: Vec::new(), damage: Vec::new() };
     let mut buffer = Vec::new();
     for segment in segments.iter().skip(from).take(MAX_INPUTS) {
         let begun_at = plan.records.len();
@@ -58,8 +58,8 @@ fn gather(folder: &Path, segments: &[Segment], from: usize, salt: u64, state: &S
         if segment::read(folder, segment.number, END, &mut buffer).is_ok() {
             for item in Scan::new(&buffer, salt, 0, false) {
                 match item {
-                    Item::Damage(damage) => damaged += damage.lost,
-                    Item::Record(record) => {
+                    Scanned::Damage(damage) => damaged += damage.lost,
+                    Scanned::Record(record) => {
                         let waits = record.point_identity().is_some_and(|id| state.waits(id, record.sequence));
                         if waits {
                             plan.first = plan.first.min(record.sequence);
@@ -83,7 +83,7 @@ fn gather(folder: &Path, segments: &[Segment], from: usize, salt: u64, state: &S
 ///
 /// # Errors
 /// The new segment could not be written; the old ones are untouched.
-pub fn carry_out(folder: &Path, segments: &[Segment], plan: &Plan, salt: u64) -> Result<(), FileError> {
+pub fn carry_out(folder: &Path, segments: &[Segment], plan: &Compaction, salt: u64) -> Result<(), FileError> {
     let (Some(first), Some(last)) = (segments.get(plan.from), segments.get(plan.to - 1)) else { return Ok(()) };
-    segment::write(folder, Header { number: last.number, since: first.number, salt }, &plan.records)
+    segment::write(folder, SegmentHeader { number: last.number, since: first.number, salt }, &plan.records)
 }

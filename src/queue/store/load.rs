@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use super::record::{self, Entry};
-use super::scan::{Item, Scan};
+use super::record::{self, RecordBody};
+use super::scan::{Scan, Scanned};
 use super::segment::{self, END, START};
 use super::state::StoreState;
 use crate::sys::file::FileError;
@@ -139,10 +139,10 @@ impl Loaded {
             let mut scan = Scan::new(&buffer, salt, next, true);
             let (mut lost, mut is_open) = (u32::from(found.is_short), !found.is_short);
             for item in &mut scan {
-                is_open = !found.is_short && matches!(item, Item::Record(_));
+                is_open = !found.is_short && matches!(item, Scanned::Record(_));
                 match item {
-                    Item::Record(record) => self.take_in(record),
-                    Item::Damage(damage) => {
+                    Scanned::Record(record) => self.take_in(record),
+                    Scanned::Damage(damage) => {
                         segment::warn_of(folder, segment.number, damage);
                         lost += damage.lost;
                     }
@@ -159,11 +159,11 @@ impl Loaded {
 
     fn take_in(&mut self, record: record::Record<'_>) {
         match record.entry() {
-            Some(Entry::Point(identity, point)) => {
+            Some(RecordBody::Point(identity, point)) => {
                 self.state.appended(identity, record.sequence);
                 self.state.note_boot(point.time);
             }
-            Some(Entry::State(state)) => self.state.apply(state),
+            Some(RecordBody::State(state)) => self.state.apply(state),
             None => {}
         }
     }
@@ -190,8 +190,8 @@ fn first_sequence(folder: &Path, number: u32, salt: u64, buffer: &mut Vec<u8>) -
         }
     }
     let mut scan = Scan::new(buffer, salt, 0, false);
-    match scan.find(|item| matches!(item, Item::Record(_))) {
-        Some(Item::Record(record)) => First::At(record.sequence),
+    match scan.find(|item| matches!(item, Scanned::Record(_))) {
+        Some(Scanned::Record(record)) => First::At(record.sequence),
         _ if scan.offset() > 0 => First::Unreadable,
         _ if is_short => First::Short,
         _ => First::Untouched,
@@ -203,6 +203,6 @@ fn begins_with_whole_state(folder: &Path, segment: Segment, salt: u64, buffer: &
     segment::read(folder, segment.number, end, buffer).is_ok()
         && matches!(
             record::first(buffer, salt).and_then(|record| record.entry()),
-            Some(Entry::State(StoreState { whole: true, .. }))
+            Some(RecordBody::State(StoreState { whole: true, .. }))
         )
 }

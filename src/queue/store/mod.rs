@@ -30,8 +30,8 @@ use super::point::Point;
 use crate::sys::file::{self, Context, FileError};
 use crate::sys::random;
 use load::{load, Segment};
-use record::Entry;
-use scan::{Item, Scan};
+use record::RecordBody;
+use scan::{Scan, Scanned};
 use segment::{END, START};
 use state::{Boot, Cursor, StoreState};
 
@@ -246,11 +246,11 @@ impl Store {
         self.segments.iter().skip(skipped).find_map(|s| {
             segment::read(&self.folder, s.number, END, &mut buffer).ok()?;
             Scan::new(&buffer, self.salt, 0, false).find_map(|item| match item {
-                Item::Record(record) => match record.entry()? {
-                    Entry::Point(id, point) if self.state.waits(id, record.sequence) => Some(point),
+                Scanned::Record(record) => match record.entry()? {
+                    RecordBody::Point(id, point) if self.state.waits(id, record.sequence) => Some(point),
                     _ => None,
                 },
-                Item::Damage(_) => None,
+                Scanned::Damage(_) => None,
             })
         })
     }

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::fields::HEADER;
-use super::record::Entry;
-use super::scan::{Item, Scan};
+use super::record::RecordBody;
+use super::scan::{Scan, Scanned};
 use super::segment::{self, END};
 use crate::queue::point::Point;
 use crate::sys::file::FileError;
@@ -25,7 +25,7 @@ pub struct Extent {
 
 /// One waiting point.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Waiting {
+pub struct WaitingPoint {
     /// Whose.
     pub identity: u64,
     /// Its place in the order.
@@ -45,7 +45,7 @@ pub struct Read {
 
 /// Walks through an extent.
 #[derive(Debug)]
-pub struct Reader {
+pub struct ExtentReader {
     folder: PathBuf,
     extent: Extent,
     numbers: std::vec::IntoIter<u32>,
@@ -55,15 +55,15 @@ pub struct Reader {
     buffer: Vec<u8>,
 }
 
-impl Reader {
+impl ExtentReader {
     /// Begins a pass.
     ///
     /// # Errors
     /// The folder could not be read.
-    pub fn new(folder: &Path, extent: Extent) -> Result<Reader, FileError> {
+    pub fn new(folder: &Path, extent: Extent) -> Result<ExtentReader, FileError> {
         let mut numbers = segment::list(folder)?;
         numbers.retain(|n| (extent.first..=extent.last).contains(n));
-        Ok(Reader {
+        Ok(ExtentReader {
             folder: folder.to_path_buf(),
             extent,
             numbers: numbers.into_iter(),
@@ -74,7 +74,11 @@ impl Reader {
     }
 
     /// Reads the next segment, and hands over those of its points that `waits` says yes to, in order. `None` at the end.
-    pub fn next_segment(&mut self, waits: &dyn Fn(u64, u64) -> bool, take: &mut dyn FnMut(Waiting)) -> Option<Read> {
+    pub fn next_segment(
+        &mut self,
+        waits: &dyn Fn(u64, u64) -> bool,
+        take: &mut dyn FnMut(WaitingPoint),
+    ) -> Option<Read> {
         let number = self.numbers.next()?;
         let end = if number == self.extent.last { self.extent.end } else { END };
         let follows = self.follows.take();
@@ -89,17 +93,17 @@ impl Reader {
         let mut is_first = true;
         for item in &mut scan {
             match item {
-                Item::Damage(damage) => {
+                Scanned::Damage(damage) => {
                     segment::warn_of(&self.folder, number, damage);
                     lost += damage.lost;
                 }
-                Item::Record(record) => {
+                Scanned::Record(record) => {
                     if is_first && is_dense && follows.and_then(|n| n.checked_add(1)) == Some(number) {
                         lost += missing_between(expected, record.sequence);
                     }
                     if record.point_identity().is_some_and(|identity| waits(identity, record.sequence)) {
-                        if let Some(Entry::Point(identity, point)) = record.entry() {
-                            take(Waiting { identity, sequence: record.sequence, point });
+                        if let Some(RecordBody::Point(identity, point)) = record.entry() {
+                            take(WaitingPoint { identity, sequence: record.sequence, point });
                         }
                     }
                 }

@@ -10,7 +10,7 @@
 
 use super::fields::{Fields, HEADER};
 use super::state::StoreState;
-use crate::queue::point::{Point, Time, MAX_ALIAS};
+use crate::queue::point::{Point, PointTime, MAX_ALIAS};
 
 const KIND_POINT: u8 = 1;
 const KIND_POINT_SINCE_BOOT: u8 = 2;
@@ -30,7 +30,7 @@ pub struct Record<'a> {
 
 /// What a record says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum RecordBody {
     /// A point of an identity.
     Point(u64, Point),
     /// What has become of earlier records.
@@ -46,14 +46,14 @@ pub fn point_size(point: &Point) -> usize {
 /// Appends a point's record. An alias beyond [`MAX_ALIAS`] is cut: the server refuses such before.
 pub fn push_point(out: &mut Vec<u8>, salt: u64, sequence: u64, identity: u64, point: &Point) {
     let kind = match point.time {
-        Time::Unix(_) => KIND_POINT,
-        Time::SinceBoot { .. } => KIND_POINT_SINCE_BOOT,
+        PointTime::Unix(_) => KIND_POINT,
+        PointTime::SinceBoot { .. } => KIND_POINT_SINCE_BOOT,
     };
     push(out, salt, kind, sequence, |body| {
         body.extend_from_slice(&identity.to_le_bytes());
         match point.time {
-            Time::Unix(unix) => body.extend_from_slice(&unix.to_le_bytes()),
-            Time::SinceBoot { boot, milliseconds } => {
+            PointTime::Unix(unix) => body.extend_from_slice(&unix.to_le_bytes()),
+            PointTime::SinceBoot { boot, milliseconds } => {
                 body.extend_from_slice(&boot.to_le_bytes());
                 body.extend_from_slice(&milliseconds.to_le_bytes());
             }
@@ -123,21 +123,21 @@ impl Record<'_> {
 
     /// What the record says. `None`: it is whole, but of a later version of this program.
     #[must_use]
-    pub fn entry(&self) -> Option<Entry> {
+    pub fn entry(&self) -> Option<RecordBody> {
         let kind = *self.bytes.get(4)?;
         let mut body = Fields(self.bytes.get(HEADER..)?);
         if kind == KIND_STATE {
-            return StoreState::decode(&mut body).map(Entry::State);
+            return StoreState::decode(&mut body).map(RecordBody::State);
         }
         let identity = body.u64()?;
         let time = match kind {
-            KIND_POINT => Time::Unix(body.u64()?),
-            KIND_POINT_SINCE_BOOT => Time::SinceBoot { boot: body.u32()?, milliseconds: body.i64()? },
+            KIND_POINT => PointTime::Unix(body.u64()?),
+            KIND_POINT_SINCE_BOOT => PointTime::SinceBoot { boot: body.u32()?, milliseconds: body.i64()? },
             _ => return None,
         };
         let length = usize::from(body.u8()?);
         let alias = text(body.take(length)?);
-        Some(Entry::Point(identity, Point { alias, value: text(body.0), time }))
+        Some(RecordBody::Point(identity, Point { alias, value: text(body.0), time }))
     }
 }
 
@@ -158,17 +158,17 @@ mod tests {
 
     const SALT: u64 = 0x0123_4567_89ab_cdef;
 
-    fn point(alias: &str, value: &str, time: Time) -> Point {
+    fn point(alias: &str, value: &str, time: PointTime) -> Point {
         Point { alias: alias.into(), value: value.into(), time }
     }
 
     #[test]
     fn points_come_back_as_they_went() {
         let points = [
-            point("temperature", "21.5", Time::Unix(1_700_000_000)),
-            point("", "", Time::Unix(0)),
-            point("é", "a&b=c\0\u{1F600}", Time::SinceBoot { boot: 7, milliseconds: -3 }),
-            point(&"a".repeat(255), &"v".repeat(70_000), Time::Unix(u64::MAX)),
+            point("temperature", "21.5", PointTime::Unix(1_700_000_000)),
+            point("", "", PointTime::Unix(0)),
+            point("é", "a&b=c\0\u{1F600}", PointTime::SinceBoot { boot: 7, milliseconds: -3 }),
+            point(&"a".repeat(255), &"v".repeat(70_000), PointTime::Unix(u64::MAX)),
         ];
         for (i, point) in points.iter().enumerate() {
             let mut bytes = Vec::new();
@@ -177,21 +177,21 @@ mod tests {
             bytes.extend_from_slice(b"what follows");
             let record = first(&bytes, SALT).unwrap();
             assert_eq!((record.sequence, record.point_identity()), (i as u64, Some(42)));
-            assert_eq!(record.entry(), Some(Entry::Point(42, point.clone())));
+            assert_eq!(record.entry(), Some(RecordBody::Point(42, point.clone())));
         }
     }
 
     #[test]
     fn a_record_of_a_hundred_bytes_costs_thirty_three_more() {
         let mut bytes = Vec::new();
-        push_point(&mut bytes, SALT, 1, 1, &point("abcdefghij", &"v".repeat(90), Time::Unix(1)));
+        push_point(&mut bytes, SALT, 1, 1, &point("abcdefghij", &"v".repeat(90), PointTime::Unix(1)));
         assert_eq!(bytes.len(), 133);
     }
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed_and_another_salt_is_no_record() {
         let mut whole = Vec::new();
-        push_point(&mut whole, SALT, 9, 1, &point("a", "value", Time::Unix(5)));
+        push_point(&mut whole, SALT, 9, 1, &point("a", "value", PointTime::Unix(5)));
         assert!(first(&whole, SALT + 1).is_none());
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();

@@ -12,7 +12,7 @@ const SEARCH_BUDGET: usize = 16 * 1024 * 1024;
 
 /// What is found next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Item<'a> {
+pub enum Scanned<'a> {
     /// A whole record.
     Record(Record<'a>),
     /// Bytes that are neither a record nor the untouched rest.
@@ -98,9 +98,9 @@ impl<'a> Scan<'a> {
 }
 
 impl<'a> Iterator for Scan<'a> {
-    type Item = Item<'a>;
+    type Item = Scanned<'a>;
 
-    fn next(&mut self) -> Option<Item<'a>> {
+    fn next(&mut self) -> Option<Scanned<'a>> {
         loop {
             let rest = self.rest();
             if let Some(record) = record::first(rest, self.salt) {
@@ -109,14 +109,18 @@ impl<'a> Iterator for Scan<'a> {
                     continue;
                 }
                 self.next = record.sequence.saturating_add(1);
-                return Some(Item::Record(record));
+                return Some(Scanned::Record(record));
             }
             // Zeros to the end: never written.
             rest.iter().position(|b| *b != 0)?;
             let from = self.at;
             let found = self.find_record(from + 1);
             self.at = found.unwrap_or(self.bytes.len() - self.bytes.iter().rev().take_while(|b| **b == 0).count());
-            return Some(Item::Damage(Damage { from, to: self.at, lost: self.lost(found.is_some(), self.at - from) }));
+            return Some(Scanned::Damage(Damage {
+                from,
+                to: self.at,
+                lost: self.lost(found.is_some(), self.at - from),
+            }));
         }
     }
 }
@@ -125,7 +129,7 @@ impl<'a> Iterator for Scan<'a> {
 mod tests {
     use super::super::record::push_point;
     use super::*;
-    use crate::queue::point::{Point, Time};
+    use crate::queue::point::{Point, PointTime};
 
     const SALT: u64 = 77;
 
@@ -133,7 +137,7 @@ mod tests {
         let (mut bytes, mut starts) = (Vec::new(), Vec::new());
         for (i, value) in values.iter().enumerate() {
             starts.push(bytes.len());
-            let point = Point { alias: "a".into(), value: (*value).into(), time: Time::Unix(1) };
+            let point = Point { alias: "a".into(), value: (*value).into(), time: PointTime::Unix(1) };
             push_point(&mut bytes, SALT, 10 + i as u64, 1, &point);
         }
         (bytes, starts)
@@ -144,8 +148,8 @@ mod tests {
         let mut scan = Scan::new(bytes, SALT, 0, true);
         for item in &mut scan {
             match item {
-                Item::Record(record) => records.push(record.sequence),
-                Item::Damage(d) => damage.push((d.from, d.to)),
+                Scanned::Record(record) => records.push(record.sequence),
+                Scanned::Damage(d) => damage.push((d.from, d.to)),
             }
         }
         (records, damage, scan.offset())
@@ -183,8 +187,8 @@ mod tests {
         bytes[starts[1]..starts[3]].fill(0xaa);
         let lost = |is_dense| {
             let found = Scan::new(&bytes, SALT, 0, is_dense).find_map(|item| match item {
-                Item::Damage(damage) => Some(damage.lost),
-                Item::Record(_) => None,
+                Scanned::Damage(damage) => Some(damage.lost),
+                Scanned::Record(_) => None,
             });
             found.unwrap()
         };
@@ -194,11 +198,11 @@ mod tests {
     #[test]
     fn a_value_that_looks_like_a_record_is_none_even_beside_damage() {
         let mut forged = Vec::new();
-        let point = Point { alias: "a".into(), value: "forged".into(), time: Time::Unix(1) };
+        let point = Point { alias: "a".into(), value: "forged".into(), time: PointTime::Unix(1) };
         push_point(&mut forged, SALT + 1, 11, 1, &point);
         let mut bytes = Vec::new();
         let carrier = String::from_utf8_lossy(&forged).into_owned();
-        push_point(&mut bytes, SALT, 10, 1, &Point { alias: "a".into(), value: carrier, time: Time::Unix(1) });
+        push_point(&mut bytes, SALT, 10, 1, &Point { alias: "a".into(), value: carrier, time: PointTime::Unix(1) });
         bytes[0] ^= 1;
         assert!(scanned(&bytes).0.is_empty());
     }

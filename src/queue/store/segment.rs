@@ -29,7 +29,7 @@ const MAGIC: &[u8; 8] = b"GMQSEG1\n";
 
 /// What a segment says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct SegmentHeader {
     /// Its number; the numbers rise.
     pub number: u32,
     /// The first of the segments whose waiting records were moved together into this one; its own number where none were.
@@ -38,7 +38,7 @@ pub struct Header {
     pub salt: u64,
 }
 
-impl Header {
+impl SegmentHeader {
     fn encode(self) -> [u8; START] {
         let mut bytes = [0; START];
         bytes[..8].copy_from_slice(MAGIC);
@@ -52,12 +52,12 @@ impl Header {
 
     /// Reads a header; `None` where it is damaged.
     #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Header> {
+    pub fn decode(bytes: &[u8]) -> Option<SegmentHeader> {
         let mut fields = super::fields::Fields(bytes.get(..START)?);
         if fields.take(8)? != MAGIC {
             return None;
         }
-        let header = Header { number: fields.u32()?, since: fields.u32()?, salt: fields.u64()? };
+        let header = SegmentHeader { number: fields.u32()?, since: fields.u32()?, salt: fields.u64()? };
         (fields.u32()? == crc32fast::hash(bytes.get(..24)?)).then_some(header)
     }
 }
@@ -103,7 +103,7 @@ pub fn remove_leftovers(folder: &Path) {
 ///
 /// # Errors
 /// The step that failed; nothing is left of it then.
-pub fn write(folder: &Path, header: Header, records: &[u8]) -> Result<(), FileError> {
+pub fn write(folder: &Path, header: SegmentHeader, records: &[u8]) -> Result<(), FileError> {
     let final_path = path(folder, header.number);
     let mut temporary = final_path.clone().into_os_string();
     temporary.push(".new");
@@ -117,14 +117,14 @@ pub fn write(folder: &Path, header: Header, records: &[u8]) -> Result<(), FileEr
     file::sync_folder(folder)
 }
 
-fn write_synced(path: &Path, header: Header, records: &[u8]) -> Result<(), FileError> {
+fn write_synced(path: &Path, header: SegmentHeader, records: &[u8]) -> Result<(), FileError> {
     let mut file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).context("create", path)?;
     fill(&mut file, header, records).context("write", path)?;
     file.sync_all().context("sync", path)
 }
 
-fn fill(file: &mut File, header: Header, records: &[u8]) -> io::Result<()> {
+fn fill(file: &mut File, header: SegmentHeader, records: &[u8]) -> io::Result<()> {
     let zeros = [0; 4096];
     let records = &records[..records.len().min(END - START)];
     file.write_all(&header.encode())?;
@@ -149,9 +149,9 @@ pub fn open(folder: &Path, number: u32) -> Result<File, FileError> {
 
 /// A segment as read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundSegment {
     /// What it says of itself, where one copy of that is whole.
-    pub header: Option<Header>,
+    pub header: Option<SegmentHeader>,
     /// Whether the file was cut short, or not all of it could be read.
     pub is_short: bool,
 }
@@ -161,11 +161,11 @@ pub struct Found {
 ///
 /// # Errors
 /// The file could not be opened: it is gone.
-pub fn read(folder: &Path, number: u32, end: usize, into: &mut Vec<u8>) -> Result<Found, FileError> {
+pub fn read(folder: &Path, number: u32, end: usize, into: &mut Vec<u8>) -> Result<FoundSegment, FileError> {
     let path = path(folder, number);
     let file = File::open(&path).context("open", &path)?;
     let end = end.clamp(START, END);
-    let mut found = Found { header: read_header(&file, number), is_short: false };
+    let mut found = FoundSegment { header: read_header(&file, number), is_short: false };
     found.is_short = file.metadata().map_or(true, |data| data.len() < end as u64);
     into.clear();
     into.resize(end - START, 0);
@@ -186,7 +186,7 @@ pub fn read(folder: &Path, number: u32, end: usize, into: &mut Vec<u8>) -> Resul
 
 /// Reads what a segment says of itself; `None` where both copies are damaged.
 #[must_use]
-pub fn header(folder: &Path, number: u32) -> Option<Header> {
+pub fn header(folder: &Path, number: u32) -> Option<SegmentHeader> {
     read_header(&File::open(path(folder, number)).ok()?, number)
 }
 
@@ -196,11 +196,11 @@ pub fn warn_of(folder: &Path, number: u32, damage: Damage) {
     crate::warning!("{} is damaged from byte {from} to {to}; skipped", path(folder, number).display());
 }
 
-fn read_header(file: &File, number: u32) -> Option<Header> {
+fn read_header(file: &File, number: u32) -> Option<SegmentHeader> {
     [0, END].into_iter().find_map(|at| {
         let mut bytes = [0; START];
         read_at(file, &mut bytes, at as u64).ok()?;
-        Header::decode(&bytes).filter(|header| header.number == number)
+        SegmentHeader::decode(&bytes).filter(|header| header.number == number)
     })
 }
 
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_segment_is_zeros_between_two_headers() {
         let dir = scratch("zeros");
-        let header = Header { number: 0x1f, since: 0x1f, salt: 5 };
+        let header = SegmentHeader { number: 0x1f, since: 0x1f, salt: 5 };
         write(&dir, header, b"records").unwrap();
         fs::write(dir.join("00000020.seg.new"), "left over").unwrap();
         fs::write(dir.join("lock"), "").unwrap();
@@ -244,7 +244,10 @@ mod tests {
         assert!(!dir.join("00000020.seg.new").exists());
         assert_eq!(fs::metadata(path(&dir, 0x1f)).unwrap().len(), SIZE as u64);
         let mut records = Vec::new();
-        assert_eq!(read(&dir, 0x1f, SIZE, &mut records).unwrap(), Found { header: Some(header), is_short: false });
+        assert_eq!(
+            read(&dir, 0x1f, SIZE, &mut records).unwrap(),
+            FoundSegment { header: Some(header), is_short: false }
+        );
         assert_eq!(records.len(), END - START);
         assert!(records.starts_with(b"records\0\0") && records[7..].iter().all(|b| *b == 0));
         fs::remove_dir_all(dir).unwrap();
@@ -253,13 +256,13 @@ mod tests {
     #[test]
     fn one_damaged_header_costs_nothing_and_a_cut_file_reads_as_zeros() {
         let dir = scratch("damage");
-        let header = Header { number: 2, since: 1, salt: 9 };
+        let header = SegmentHeader { number: 2, since: 1, salt: 9 };
         write(&dir, header, b"xyz").unwrap();
         open(&dir, 2).unwrap().write_all_at(b"junk", 4).unwrap();
         assert_eq!(super::header(&dir, 2), Some(header));
         open(&dir, 2).unwrap().set_len(34).unwrap();
         let mut records = Vec::new();
-        assert_eq!(read(&dir, 2, START + 100, &mut records).unwrap(), Found { header: None, is_short: true });
+        assert_eq!(read(&dir, 2, START + 100, &mut records).unwrap(), FoundSegment { header: None, is_short: true });
         assert_eq!((records.len(), &records[..3]), (100, &b"xy\0"[..]));
         assert!(read(&dir, 9, SIZE, &mut records).is_err());
         fs::remove_dir_all(dir).unwrap();

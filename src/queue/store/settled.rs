@@ -25,7 +25,7 @@ impl Store {
 mod tests {
     use super::super::{Limits, WhenFull, MIN_BYTES};
     use super::*;
-    use crate::queue::point::{Point, Time};
+    use crate::queue::point::{Point, PointTime};
     use std::fs;
 
     #[test]
@@ -35,7 +35,7 @@ mod tests {
         let limits = Limits { max_bytes: MIN_BYTES, when_full: WhenFull::Refuse };
         let mut store = Store::open(&folder, limits).unwrap();
         assert!(store.is_settled(), "empty");
-        let time = Time::SinceBoot { boot: 7, milliseconds: 5 };
+        let time = PointTime::SinceBoot { boot: 7, milliseconds: 5 };
         let point = Point { alias: "a".to_string(), value: "1".to_string(), time };
         store.stage(1, std::slice::from_ref(&point)).unwrap();
         assert!(!store.is_settled(), "not written yet");

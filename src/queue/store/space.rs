@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::compact;
 use super::load::Segment;
 use super::record;
-use super::scan::{Item, Scan};
-use super::segment::{self, Header, END};
+use super::scan::{Scan, Scanned};
+use super::segment::{self, SegmentHeader, END};
 use super::state::Cursor;
 use super::{Refused, Store, WhenFull, FRESH_ROOM, MAX_POINT, MIN_SEGMENTS, PREPARE_AGAIN};
 use crate::queue::point::Point;
@@ -70,7 +70,7 @@ impl Store {
 
     fn prepare(&mut self) -> Result<(), FileError> {
         let number = self.next_number;
-        segment::write(&self.folder, Header { number, since: number, salt: self.salt }, &[])?;
+        segment::write(&self.folder, SegmentHeader { number, since: number, salt: self.salt }, &[])?;
         self.next_number = number.saturating_add(1);
         self.ready.push(number);
         Ok(())
@@ -187,7 +187,7 @@ impl Store {
         let mut gone: Vec<(u64, u32)> = Vec::new();
         if segment::read(&self.folder, number, END, &mut buffer).is_ok() {
             for item in Scan::new(&buffer, self.salt, 0, false) {
-                let Item::Record(record) = item else { continue };
+                let Scanned::Record(record) = item else { continue };
                 let Some(identity) = record.point_identity().filter(|id| self.state.waits(*id, record.sequence)) else {
                     continue;
                 };

@@ -4,7 +4,7 @@
 //! costs no file and, while points keep arriving, no flush of its own; and opening the store reads one segment.
 
 use super::fields::{Fields, HEADER};
-use crate::queue::point::Time;
+use crate::queue::point::PointTime;
 
 /// Identities with points in the queue, at the most. So many fit into a tenth of a segment.
 pub const MAX_CURSORS: usize = 512;
@@ -62,12 +62,12 @@ pub struct StoreState {
     /// In the order of the boots.
     pub boots: Vec<Boot>,
     /// The segments that are damaged, always all of them: so that what is counted above is not counted again.
-    pub damage: Vec<Known>,
+    pub damage: Vec<KnownDamage>,
 }
 
 /// Damage that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownDamage {
     /// The segment's number.
     pub number: u32,
     /// The records lost in it.
@@ -128,7 +128,7 @@ impl StoreState {
             None => {
                 let excess = (self.damage.len() + 1).saturating_sub(MAX_KNOWN);
                 self.damage.drain(..excess);
-                self.damage.push(Known { number, lost: 0 });
+                self.damage.push(KnownDamage { number, lost: 0 });
                 let Some(known) = self.damage.last_mut() else { return };
                 known
             }
@@ -138,8 +138,8 @@ impl StoreState {
     }
 
     /// Notes that a point of a boot whose place in time was not known was appended.
-    pub fn note_boot(&mut self, time: Time) {
-        let Time::SinceBoot { boot: tag, milliseconds } = time else { return };
+    pub fn note_boot(&mut self, time: PointTime) {
+        let PointTime::SinceBoot { boot: tag, milliseconds } = time else { return };
         match self.boots.iter_mut().find(|b| b.tag == tag) {
             Some(boot) => boot.last = boot.last.max(milliseconds),
             None => self.set_boot(Boot { tag, began: None, last: milliseconds }),
@@ -215,7 +215,7 @@ impl StoreState {
             state.boots.push(Boot { tag, began: is_known.then_some(began), last });
         }
         for _ in 0..body.u16()? {
-            state.damage.push(Known { number: body.u32()?, lost: body.u32()? });
+            state.damage.push(KnownDamage { number: body.u32()?, lost: body.u32()? });
         }
         Some(state)
     }
@@ -234,7 +234,7 @@ mod tests {
                 Cursor { identity: 8, from: 4, last: 4, queued: 1 },
             ],
             boots: vec![Boot { tag: 1, began: None, last: -5 }, Boot { tag: 2, began: Some(-1), last: 9 }],
-            damage: vec![Known { number: 3, lost: 1 }],
+            damage: vec![KnownDamage { number: 3, lost: 1 }],
         }
     }
 

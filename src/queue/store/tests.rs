@@ -1,8 +1,8 @@
 //! The store as a whole: what comes back, in which order, after damage, at its bounds.
 
-use super::reader::Reader;
+use super::reader::ExtentReader;
 use super::*;
-use crate::queue::point::Time;
+use crate::queue::point::PointTime;
 use std::fs;
 
 fn scratch(name: &str) -> PathBuf {
@@ -16,7 +16,7 @@ const SMALL: Limits = Limits { max_bytes: MIN_BYTES + 4 * segment::SIZE as u64, 
 
 fn point(value: u64) -> Point {
     let alias = "temperature".to_string();
-    Point { alias, value: format!("{value:0>89}"), time: Time::Unix(1_700_000_000 + value) }
+    Point { alias, value: format!("{value:0>89}"), time: PointTime::Unix(1_700_000_000 + value) }
 }
 
 fn put(store: &mut Store, identity: u64, values: std::ops::Range<u64>) {
@@ -34,7 +34,7 @@ fn put(store: &mut Store, identity: u64, values: std::ops::Range<u64>) {
 fn waiting(store: &mut Store) -> Vec<(u64, u64, u64)> {
     let ids: Vec<u64> = store.state().cursors.iter().map(|c| c.identity).collect();
     let Some(extent) = store.begin_pass(&mut ids.into_iter()) else { return Vec::new() };
-    let mut reader = Reader::new(&store.folder, extent).unwrap();
+    let mut reader = ExtentReader::new(&store.folder, extent).unwrap();
     let mut found = Vec::new();
     let state = store.state().clone();
     while let Some(read) = reader.next_segment(&|id, sequence| state.waits(id, sequence), &mut |w| {
@@ -206,9 +206,9 @@ fn a_reader_under_way_meets_every_point_although_they_are_moved() {
     let all = waiting(&mut store);
     let state = store.state().clone();
     let extent = store.begin_pass(&mut [7].into_iter()).unwrap();
-    let mut reader = Reader::new(&dir, extent).unwrap();
+    let mut reader = ExtentReader::new(&dir, extent).unwrap();
     let mut found = Vec::new();
-    let read = |reader: &mut Reader, found: &mut Vec<u64>| {
+    let read = |reader: &mut ExtentReader, found: &mut Vec<u64>| {
         reader
             .next_segment(&|id, sequence| id == 7 && state.waits(id, sequence), &mut |w| {
                 found.push(w.point.value.parse().unwrap());
@@ -387,7 +387,7 @@ fn a_segment_that_cannot_be_made_is_a_reason_and_not_the_end() {
 fn boots_are_placed_in_time_for_good() {
     let dir = scratch("boots");
     let mut store = Store::open(&dir, ROOMY).unwrap();
-    let time = |milliseconds| Time::SinceBoot { boot: 5, milliseconds };
+    let time = |milliseconds| PointTime::SinceBoot { boot: 5, milliseconds };
     for seconds in [10, 25, 20] {
         store.stage(1, &[Point { time: time(seconds), ..point(1) }]).unwrap();
     }

@@ -22,7 +22,7 @@ torn line
 
 #[test]
 fn the_kernels_list_is_read_with_its_escapes_and_empty_fields() {
-    let List { mounts, doubtful, .. } = read(&mut LIST.as_bytes()).unwrap();
+    let MountList { mounts, doubtful, .. } = read(&mut LIST.as_bytes()).unwrap();
     assert_eq!(doubtful, [Path::new("/mnt/share"), Path::new("/mnt/phone")]);
     let seen: Vec<(&str, &str, &str)> =
         mounts.iter().map(|m| (m.source.as_str(), m.target.to_str().unwrap(), m.kind.as_str())).collect();

@@ -127,7 +127,7 @@ fn records_wait_for_their_period_and_then_go_together() {
 fn a_new_device_is_activated_first_and_only_once() {
     let mut rig = Rig::new("new");
     let write = rig.write("1", "a", "x");
-    let ask = rig.ask(Call::Activate(Vms::new("p", "p", "1").unwrap()));
+    let ask = rig.ask(AppCall::Activate(Vms::new("p", "p", "1").unwrap()));
     let (errand, who) = activation_of(&rig.turn());
     assert_eq!((who.id, who.cik), (id("1"), None));
     rig.report(errand, CourierReport::Activated(id("1"), cik("n")));
@@ -137,7 +137,7 @@ fn a_new_device_is_activated_first_and_only_once() {
     rig.report(errand, CourierReport::Written);
     rig.over(errand);
     assert_eq!(rig.answers(), [(write, 204)]);
-    let again = rig.ask(Call::Activate(Vms::new("p", "p", "1").unwrap()));
+    let again = rig.ask(AppCall::Activate(Vms::new("p", "p", "1").unwrap()));
     assert!(rig.turn().is_empty());
     assert_eq!(rig.answers(), [(again, 200)]);
     let restarted = Rig::on(rig.paths.clone());
@@ -148,7 +148,7 @@ fn a_new_device_is_activated_first_and_only_once() {
 fn a_device_that_is_not_enabled_is_tried_later_and_its_data_is_queued() {
     let mut rig = Rig::new("not-enabled");
     let write = rig.write("1", "a", "x");
-    let ask = rig.ask(Call::Activate(Vms::new("p", "p", "1").unwrap()));
+    let ask = rig.ask(AppCall::Activate(Vms::new("p", "p", "1").unwrap()));
     let (errand, _) = activation_of(&rig.turn());
     rig.report(errand, CourierReport::Held(id("1"), "404".into(), None));
     rig.over(errand);
@@ -170,7 +170,7 @@ fn a_device_that_is_not_enabled_is_tried_later_and_its_data_is_queued() {
 #[test]
 fn a_device_first_seen_in_an_outage_is_provisioned_by_itself() {
     let mut rig = Rig::new("outage");
-    let ask = rig.ask(Call::Activate(Vms::new("p", "p", "1").unwrap()));
+    let ask = rig.ask(AppCall::Activate(Vms::new("p", "p", "1").unwrap()));
     let (errand, _) = activation_of(&rig.turn());
     rig.report(errand, link());
     rig.over(errand);

@@ -109,8 +109,10 @@ fn at_the_end_what_waits_is_stored_and_nothing_is_started() {
 #[test]
 fn settings_are_read_again() {
     let mut rig = Rig::new("reread");
-    Settings::load(&rig.paths).set(crate::queue::settings::Which::Queue, "unq", "batch_record_period", "0").unwrap();
-    let place = rig.ask(Call::Reread);
+    QueueSettings::load(&rig.paths)
+        .set(crate::queue::settings::SettingsFile::Queue, "unq", "batch_record_period", "0")
+        .unwrap();
+    let place = rig.ask(AppCall::Reread);
     assert_eq!(rig.answers(), [(place, 204)]);
     rig.activated("1");
     rig.record("1", "a", 1);
