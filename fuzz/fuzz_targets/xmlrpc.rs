@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use gwe::format::xml::{escape_into, Reader, Token};
+use gwe::format::xml::{escape_into, XmlReader, XmlToken};
 use gwe::format::xmlrpc::{method_call, method_response, Answer, Param, Value};
 use libfuzzer_sys::fuzz_target;
 
@@ -34,15 +34,15 @@ fuzz_target!(|bytes: &[u8]| {
     }
 
     let call = method_call(text, &[Param::Text(text)]);
-    let mut reader = Reader::new(&call);
+    let mut reader = XmlReader::new(&call);
     let mut read = Vec::new();
-    let mut before = Token::End;
+    let mut before = XmlToken::End;
     loop {
         let token = reader.next_token().expect("a call is XML");
         match (&before, &token) {
-            (_, Token::End) => break,
-            (Token::Open("methodName" | "string"), Token::Text(text)) => read.push(text.clone().into_owned()),
-            (Token::Open("methodName" | "string"), _) => read.push(String::new()),
+            (_, XmlToken::End) => break,
+            (XmlToken::Open("methodName" | "string"), XmlToken::Text(text)) => read.push(text.clone().into_owned()),
+            (XmlToken::Open("methodName" | "string"), _) => read.push(String::new()),
             _ => {}
         }
         before = token;
