@@ -136,7 +136,7 @@ function Apps({ apps }) {
   );
 }
 
-const SIGNS = { requested: '…', taken: '↻', installed: '✓', failed: '✗', 'rolled back': '↩' };
+const SIGNS = { requested: '…', taken: '↻', installed: '✓', failed: '✗', 'rolled back': '↩', awaited: '↻', answered: '✓' };
 
 export function Orders({ orders }) {
   return (

@@ -99,6 +99,7 @@ test('logs are asked for, and come', { skip: why }, async () => {
   await page.waitForSelector('text=its logs come with its next check-in');
   await page.locator('pre', { hasText: '== log of hello_gateway: ' }).waitFor();
   await page.locator('pre', { hasText: '| Hello from the page' }).waitFor();
+  await page.locator('dd li', { hasText: 'logs of ' }).filter({ hasText: 'answered' }).waitFor();
   await page.goto(`${url}/#/`);
 });
 

@@ -100,7 +100,28 @@ fn orders(latest: &Latest) -> Vec<Value> {
         };
         json!({ "name": name, "state": state, "line": line, "ts": ordered.ts })
     };
-    pending(&ordered.value).into_iter().map(order).collect()
+    let mut orders: Vec<Value> = pending(&ordered.value).into_iter().map(order).collect();
+    orders.extend(logs(&ordered.value).map(|names| {
+        let state = match told.lines().any(is_of_logs) {
+            _ if logs(value(&latest.order)).is_some() => "requested",
+            true => "answered",
+            false => "awaited",
+        };
+        json!({ "name": format!("logs of {names}"), "state": state, "line": null, "ts": ordered.ts })
+    }));
+    orders
+}
+
+/// Whose logs an `engine_fetch` asks for.
+fn logs(order: &str) -> Option<String> {
+    let order: Value = serde_json::from_str(order.trim_start_matches('\u{feff}')).unwrap_or_default();
+    let names: Vec<&str> = order["logs"].as_object()?.keys().map(String::as_str).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// A line of `fetch_status` that answers for logs.
+fn is_of_logs(line: &str) -> bool {
+    ["== log of ", "[gwe] no log of ", "[gwe] failed: logs"].iter().any(|words| line.starts_with(words))
 }
 
 /// The last line about a tarball in a `fetch_status`, and what it says.
@@ -226,6 +247,24 @@ mod tests {
             let status = Some(Point { alias: String::new(), ts: told_at, value: told.to_string() });
             let latest = Latest { order: point(waiting), ordered: point(order), status, ..Latest::default() };
             assert_eq!(row(&device(), &latest, 0)["orders"][0]["state"], state, "{told}");
+        }
+    }
+
+    #[test]
+    fn an_order_for_logs_alone_is_an_order() {
+        let order = r#"{"logs": {"gwe": 200, "my_app": 200}}"#;
+        for (waiting, told_at, told, state) in [
+            (order, 1001.0, "== log of gwe: /x ==", "requested"),
+            ("", 999.0, "== log of gwe: /x ==", "awaited"),
+            ("", 1000.0, "[gwe] installed x v3 in 1 s\n| == log of gwe: /x ==", "awaited"),
+            ("", 1000.0, "== log of gwe: /x ==\n| one", "answered"),
+            ("", 1000.0, "[gwe] no log of gwe: there is no such app here", "answered"),
+        ] {
+            let status = Some(Point { alias: String::new(), ts: told_at, value: told.to_string() });
+            let latest = Latest { order: point(waiting), ordered: point(order), status, ..Latest::default() };
+            let orders = &row(&device(), &latest, 0)["orders"];
+            assert_eq!(orders[0]["state"], state, "{told}");
+            assert_eq!((&orders[0]["name"], &orders[1]), (&json!("logs of gwe, my_app"), &Value::Null));
         }
     }
 
