@@ -49,8 +49,7 @@ fn refusal(answer: &Answer, call: &'static str) -> DeviceError {
 }
 
 impl Client {
-    /// A client for these settings. The first client of a process that speaks TLS points it at its CA roots, by the environment:
-    /// make it before starting a thread.
+    /// A client for these settings.
     ///
     /// # Errors
     /// The settings cannot work: the server's URL, the User-Agent, the CA bundle, no TLS in this build.

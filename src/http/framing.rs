@@ -1,31 +1,29 @@
-//! Whether a plain HTTP answer came whole, judged from the bytes on the wire.
+//! Whether an HTTP answer came whole, judged from its bytes as the connection brings them.
 //!
 //! minreq takes the end of the connection for the end of whatever it was reading: a line, the headers, a chunk, the body
 //! (docs/spec/device-api.md, "What minreq 3.0.0 does"). This follower is shown the same bytes and believes none of that. It
-//! keeps nothing but the headers. The one thing that it changes: a byte above 127 outside of the body becomes a `?`, since minreq refuses a
-//! whole answer for a header in Latin-1 (docs/spec/failures.md, case 11). It cannot look into TLS; there the library reports a cut.
+//! keeps nothing but the head. The one thing that it changes: a byte above 127 outside of the body becomes a `?`, since minreq refuses a
+//! whole answer for a header in Latin-1; and it says how much of what came is no part of the answer: 100, 102 and 103, which
+//! minreq would take for it (RFC 9110, 15.2; docs/spec/failures.md, case 11).
 
 use crate::format::http;
 
-/// The longest head that is followed; with TLS, the relay holds back more until minreq has read the head.
+/// The longest head that is followed, with all that came before the answer's own.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 /// The longest line that names a chunk's length, extensions included; minreq has the same limit.
-pub(crate) const MAX_CHUNK_LINE: usize = 1024;
+const MAX_CHUNK_LINE: usize = 1024;
 
 /// Whether something else follows this head. (101 is an answer: the protocol is another from there on.)
 pub(crate) fn is_interim(status: u16) -> bool {
     matches!(status, 100 | 102..=199)
 }
 
-/// The length that a chunk's line names; `None`: none, or one too large to be counted.
-pub(crate) fn chunk_size(line: &[u8]) -> Option<u64> {
-    http::chunk_size(line).filter(|size| *size < u64::MAX)
-}
-
 /// Follows one answer.
 #[derive(Debug)]
 pub(crate) struct Follower {
     at: At,
+    /// Bytes of the heads that came before the answer's own.
+    early: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -83,7 +81,7 @@ pub(crate) enum Verdict {
 
 impl Follower {
     pub(crate) fn new() -> Follower {
-        Follower { at: At::Head(Vec::new()) }
+        Follower { at: At::Head(Vec::new()), early: 0 }
     }
 
     /// Shows it the next bytes from the server.
@@ -92,7 +90,10 @@ impl Follower {
             bytes = match &mut self.at {
                 At::Head(head) => {
                     let rest = take_head(head, bytes);
-                    if let Some(next) = after_head(head) {
+                    if let Some(next) = after_head(head, self.early) {
+                        if matches!(next, At::Head(_)) {
+                            self.early += head.len();
+                        }
                         self.at = next;
                     }
                     rest
@@ -120,6 +121,16 @@ impl Follower {
                 At::UntilClose | At::Done | At::DoneWithoutBody | At::Excess | At::Garbage | At::LongHead => return,
             };
         }
+    }
+
+    /// How many bytes came before the answer's own head.
+    pub(crate) fn early(&self) -> usize {
+        self.early
+    }
+
+    /// Whether the head is still to come, or a part of it.
+    pub(crate) fn is_in_head(&self) -> bool {
+        matches!(self.at, At::Head(_))
     }
 
     /// What came, the connection being at its end.
@@ -153,13 +164,13 @@ fn plain(byte: &mut u8) {
 }
 
 /// What follows the head; `None` while it is not complete.
-fn after_head(head: &[u8]) -> Option<At> {
+fn after_head(head: &[u8], early: usize) -> Option<At> {
     const START: &[u8] = b"HTTP/1.";
     let shown = head.len().min(START.len());
     if head[..shown] != START[..shown] {
         return Some(At::Garbage);
     }
-    if head.len() > MAX_HEAD {
+    if early + head.len() > MAX_HEAD {
         return Some(At::LongHead);
     }
     if !(head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n")) {
@@ -225,7 +236,7 @@ fn follow_chunk<'a>(chunk: &mut Chunk, bytes: &'a mut [u8]) -> (&'a mut [u8], Op
 }
 
 fn after_size(line: &[u8]) -> At {
-    match chunk_size(line) {
+    match http::chunk_size(line).filter(|size| *size < u64::MAX) {
         Some(0) => At::Chunked(Chunk::Trailer(0, 0)),
         Some(length) => At::Chunked(Chunk::Data(length)),
         None => At::Garbage,
@@ -284,8 +295,10 @@ mod tests {
         for step in [1, 3, 10_000] {
             let mut follower = Follower::new();
             let mut bytes = [&early[..], answer].concat();
+            assert!(follower.is_in_head());
             bytes.chunks_mut(step).for_each(|part| follower.feed(part));
-            assert_eq!(follower.verdict(), Verdict::Whole);
+            assert_eq!((follower.verdict(), follower.is_in_head()), (Verdict::Whole, false));
+            assert_eq!(follower.early(), early.len());
             assert_eq!(bytes[early.len()..], clean[..]);
         }
         assert_eq!(verdict(early, 7), Verdict::CutHead);
@@ -310,6 +323,7 @@ mod tests {
         }
         let flood = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"a: b\r\n".repeat(MAX_HEAD)].concat();
         assert_eq!(verdict(&flood, 4096), Verdict::LongHead);
+        assert_eq!(verdict(&b"HTTP/1.1 103 E\r\n\r\n".repeat(MAX_HEAD), 4096), Verdict::LongHead);
         let trailers =
             ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", &"a: b\r\n".repeat(MAX_HEAD)].concat();
         assert_eq!(verdict(trailers.as_bytes(), 4096), Verdict::Garbage);

@@ -1,14 +1,13 @@
 //! The connection under minreq: a loopback listener that poses as minreq's proxy, and a thread that copies bytes between
-//! minreq and a connection that is ours.
+//! minreq and a connection that is ours, in TLS or not.
 //!
 //! minreq's own connection has no stall or connect timeout, leaks a thread at its deadline, gives the first address of a
 //! name the whole time, and panics at a bad proxy (docs/spec/device-api.md, "What minreq 3.0.0 does"). So it is never used:
 //! minreq is told that 127.0.0.1 is its proxy, and this module
+//! - speaks TLS to the server ([`Link`](super::link::Link)): what passes here is the server's HTTP in any case;
 //! - ends the request at its deadlines, by closing ([`Watchdog`](super::watchdog::Watchdog));
 //! - counts the bytes on the wire;
-//! - follows the framing of a plain answer and bounds its head ([`Follower`](super::framing::Follower));
-//! - with TLS, holds the answer back at [`MAX_HEAD`](super::framing::MAX_HEAD) until minreq has read the head, so that no flood of headers
-//!   gets into memory, and refuses TLS below 1.2 by its ServerHello, which minreq does not.
+//! - follows the framing of the answer, bounds its head, and passes over what comes before it ([`Follower`](super::framing::Follower)).
 //!
 //! Invariants: a stranger on the loopback gets nothing (a random token, once per request, stands in minreq's CONNECT); one
 //! thread per request, which has ended when [`Relay::finish`] returns; two buffers, no allocation while copying. The socket
@@ -22,6 +21,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::framing::Verdict;
+use super::link::Link;
 use super::proxy::base64;
 use super::pump::Pump;
 use super::watchdog::{Expired, Limits};
@@ -40,16 +40,8 @@ const MAX_STRANGERS: usize = 16;
 /// How often the thread looks whether minreq gave up before it connected.
 const ACCEPT_STEP: Duration = Duration::from_millis(50);
 
-/// What a request may cost.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
-    pub limits: Limits,
-    /// Whether TLS runs inside.
-    pub https: bool,
-}
-
 /// Why copying ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// minreq closed its side: the normal one.
     Client,
@@ -59,20 +51,18 @@ pub(crate) enum End {
     Broken(io::ErrorKind),
     /// A limit was passed.
     Expired(Expired),
-    /// A plain answer is no HTTP.
+    /// The answer is no HTTP.
     Garbage,
     /// The head is longer than [`MAX_HEAD`](super::framing::MAX_HEAD).
     LongHead,
-    /// Far more came than the body explains.
-    Flood,
-    /// The server speaks TLS 1.1 or older.
-    OldTls,
+    /// There is no TLS with the server: what the library says.
+    Tls(String),
     /// The loopback failed, or strangers kept minreq out.
     Loopback(io::ErrorKind),
 }
 
 /// What a connection cost and how it ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Account {
     /// Bytes from the server, TLS included.
     pub rx: u64,
@@ -81,15 +71,13 @@ pub(crate) struct Account {
     pub end: End,
     /// Whether the server's end of the connection was seen.
     pub server_closed: bool,
-    /// How whole a plain answer was; `None` with TLS.
-    pub verdict: Option<Verdict>,
+    /// How whole the answer was.
+    pub verdict: Verdict,
 }
 
 /// What the client tells the relay. 32 bits: there are gateways without 64-bit atomics.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    /// minreq has read the head.
-    pub head_is_read: AtomicBool,
     /// The client has no use for the connection any more.
     pub is_over: AtomicBool,
     /// The client is not waiting for bytes: it deals with some.
@@ -107,13 +95,11 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Starts to relay for `remote`, a connected non-blocking stream.
-    pub(crate) fn start(remote: TcpStream, plan: Plan) -> io::Result<Relay> {
+    /// Starts to relay for `remote`.
+    pub(crate) fn start(remote: Link, limits: Limits) -> io::Result<Relay> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        // Small writes (a request, a handshake) must not wait for each other's acknowledgement.
-        remote.set_nodelay(true)?;
         let token = hex::encode(&random::token()?);
         let progress = Arc::new(Progress::default());
         let expected = base64([USER, ":", &token].concat().as_bytes());
@@ -122,7 +108,7 @@ impl Relay {
             thread::Builder::new()
                 .name("relay".to_string())
                 .stack_size(STACK)
-                .spawn(move || run(&listener, &expected, remote, plan, &progress))?
+                .spawn(move || run(&listener, &expected, remote, limits, &progress))?
         };
         Ok(Relay { port, token, progress, thread })
     }
@@ -130,11 +116,6 @@ impl Relay {
     /// What minreq is to take for its proxy.
     pub(crate) fn proxy_url(&self) -> String {
         format!("http://{USER}:{}@127.0.0.1:{}", self.token, self.port)
-    }
-
-    /// Tells that minreq has read the head: the body may come.
-    pub(crate) fn head_is_read(&self) {
-        self.progress.head_is_read.store(true, Relaxed);
     }
 
     /// Tells that the client deals with bytes (`true`) or waits for some.
@@ -150,18 +131,21 @@ impl Relay {
     /// Ends the relay. minreq's side must be closed, or never have been opened.
     pub(crate) fn finish(self) -> Account {
         self.progress.is_over.store(true, Relaxed);
-        let lost = End::Loopback(io::ErrorKind::Other);
         // A panic of the thread would be a bug of ours; it must not become one of the caller's.
-        self.thread.join().unwrap_or(Account { rx: 0, tx: 0, end: lost, server_closed: true, verdict: None })
+        self.thread.join().unwrap_or(unused(io::ErrorKind::Other))
     }
 }
 
-fn run(listener: &TcpListener, expected: &str, remote: TcpStream, plan: Plan, progress: &Progress) -> Account {
-    let (rx, tx, verdict) = (0, 0, None);
+fn run(listener: &TcpListener, expected: &str, remote: Link, limits: Limits, progress: &Progress) -> Account {
     match accept(listener, expected, progress) {
-        Ok(local) => Pump::new(remote, local, plan).run(progress),
-        Err(kind) => Account { rx, tx, end: End::Loopback(kind), server_closed: false, verdict },
+        Ok(local) => Pump::new(remote, local, limits).run(progress),
+        Err(kind) => unused(kind),
     }
+}
+
+/// The account of a connection that nothing came of, for a reason on this machine.
+fn unused(kind: io::ErrorKind) -> Account {
+    Account { rx: 0, tx: 0, end: End::Loopback(kind), server_closed: false, verdict: Verdict::CutHead }
 }
 
 /// Waits for minreq: for whoever knows the token. Nobody who says nothing is sent away: it may be minreq on a machine that
@@ -237,19 +221,17 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::link::Wire;
     use std::time::Instant;
 
-    fn plan() -> Plan {
-        let limits = Limits { stall: Duration::from_secs(10), total: None };
-        Plan { limits, https: false }
-    }
+    const LIMITS: Limits = Limits { stall: Duration::from_secs(10), total: None };
 
     /// A relay, and the server's end of its connection.
     fn relay() -> (Relay, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let remote = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         remote.set_nonblocking(true).unwrap();
-        (Relay::start(remote, plan()).unwrap(), listener.accept().unwrap().0)
+        (Relay::start(Link::Plain(Wire::new(remote)), LIMITS).unwrap(), listener.accept().unwrap().0)
     }
 
     fn connect_text(token: &str) -> String {
@@ -282,7 +264,7 @@ mod tests {
         drop((minreq, silent));
         let account = relay.finish();
         assert_eq!((account.rx, account.tx, account.end), (18, 18, End::Client));
-        assert_eq!(account.verdict, Some(Verdict::Whole));
+        assert_eq!(account.verdict, Verdict::Whole);
     }
 
     #[test]

@@ -1,27 +1,23 @@
-//! Where the TLS library finds its roots: set once per process, by the environment, which is the only way minreq leaves.
+//! Which roots TLS trusts: those of the `cacert` setting alone, or the system's.
 //!
-//! Without a `cacert` setting, OpenSSL reads the system's whole bundle at each request (37 ms of CPU for 145 CAs;
-//! docs/spec/device-api.md). Where the system's folder has hash links it looks up only the one that it needs, if it is not told of
-//! the bundle: a fifth of the CPU. That is done only where there are as many links as the bundle has certificates, so that no
-//! root is lost. rustls reads everything in either case, so it is left alone.
+//! Of the system's, OpenSSL reads the whole bundle at each request (37 ms of CPU for 145 CAs; docs/spec/device-api.md). Where the
+//! system's folder has hash links, it looks up only the one that it needs if it is given the folder alone: a fifth of the CPU.
+//! That is done only where there are as many links as the bundle has certificates, so that no root is lost, and where the
+//! environment says nothing of roots. rustls reads everything in either case, once per process.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::error::TransportError;
 use crate::config::bundle;
 use crate::format::hex;
 
-/// What TLS libraries look at.
-const FILE: &str = "SSL_CERT_FILE";
-const FOLDER: &str = "SSL_CERT_DIR";
-/// minreq's own deadline, which leaks threads.
-const MINREQ_TIMEOUT: &str = "MINREQ_TIMEOUT";
+/// Where people tell TLS libraries of their roots.
+const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// The system's roots, one file a root and hash links to them.
 const SYSTEM_FOLDER: &str = "/etc/ssl/certs";
@@ -32,49 +28,39 @@ const MAX_BUNDLE: u64 = 16 * 1024 * 1024;
 /// So many entries of that folder are looked at: a folder with links has them in between.
 const MAX_ENTRIES: usize = 2000;
 
-/// The environment as it was.
-static BEFORE: OnceLock<[(&str, Option<OsString>); 2]> = OnceLock::new();
-
-/// Points the TLS library at its roots. Call it before the process has a second thread: `Client::new` does. The first call
-/// in a process counts.
-pub(crate) fn prepare(cacert: Option<&Path>, https: bool) -> Result<(), TransportError> {
-    if env::var_os(MINREQ_TIMEOUT).is_some() {
-        env::remove_var(MINREQ_TIMEOUT);
-    }
-    if !https {
-        return Ok(());
-    }
-    if let Some(path) = cacert {
-        // Said here, with its name: the libraries would only say that the server's issuer is unknown.
-        bundle::check(path).map_err(|source| TransportError::Roots { path: path.to_path_buf(), source })?;
-    }
-    if BEFORE.get().is_some() {
-        return Ok(());
-    }
-    let before = BEFORE.get_or_init(|| [FILE, FOLDER].map(|name| (name, env::var_os(name))));
-    let is_set_by_user = before.iter().any(|(_, value)| value.is_some());
-    match cacert {
-        // No folder: what is not in the bundle is not trusted.
-        Some(path) => set(path.as_os_str(), OsStr::new("")),
-        None if cfg!(feature = "tls-rustls") || is_set_by_user || !is_linked(Path::new(SYSTEM_FOLDER)) => {}
-        None => set(OsStr::new("/dev/null"), OsStr::new(SYSTEM_FOLDER)),
-    }
-    Ok(())
+/// Where the trusted certificates are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(any(feature = "tls-openssl", feature = "tls-rustls")), allow(dead_code))]
+pub(crate) enum Roots {
+    /// In this file, and nowhere else.
+    Bundle(PathBuf),
+    /// In this folder, by their hashes.
+    Folder(PathBuf),
+    /// Where the library looks for them, and where the environment tells it to.
+    System,
 }
 
-fn set(file: &OsStr, folder: &OsStr) {
-    env::set_var(FILE, file);
-    env::set_var(FOLDER, folder);
+/// The roots for a `cacert` setting.
+pub(crate) fn choose(cacert: Option<&Path>) -> Result<Roots, TransportError> {
+    let Some(path) = cacert else { return Ok(system().clone()) };
+    // Said here, with its name: the libraries would only say that the server's issuer is unknown.
+    match bundle::check(path) {
+        Ok(_) => Ok(Roots::Bundle(path.to_path_buf())),
+        Err(source) => Err(TransportError::Roots { path: path.to_path_buf(), source }),
+    }
 }
 
-/// Gives a program that this process starts the environment that this process was given: its TLS is its own affair.
-pub fn restore_environment(command: &mut Command) {
-    for (name, value) in BEFORE.get().into_iter().flatten() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
+/// The system's roots; looked for once.
+fn system() -> &'static Roots {
+    static FOUND: OnceLock<Roots> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let is_set_by_user = VARIABLES.iter().any(|name| env::var_os(name).is_some());
+        if cfg!(feature = "tls-rustls") || is_set_by_user || !is_linked(Path::new(SYSTEM_FOLDER)) {
+            Roots::System
+        } else {
+            Roots::Folder(PathBuf::from(SYSTEM_FOLDER))
+        }
+    })
 }
 
 /// Whether the folder has a hash link, such as `5ad8a5d6.0`, for each certificate of its bundle.

@@ -1,6 +1,6 @@
 //! One HTTP request, whole or an error: the only use of minreq.
 //!
-//! minreq speaks HTTP and TLS over a connection that is ours ([`relay`](super::relay)). What it does not see to is seen to
+//! minreq speaks plain HTTP over a connection that is ours, and in TLS where the URL says so ([`relay`](super::relay)). What it does not see to is seen to
 //! here (docs/spec/device-api.md, "What minreq 3.0.0 does"): no redirects, bounded heads and bodies, bodies counted against
 //! their length, a cut told from an end, no control characters in what is sent.
 
@@ -9,13 +9,14 @@ use std::net::IpAddr;
 
 use super::connect;
 use super::error::TransportError;
-use super::framing::{is_interim, MAX_HEAD};
-use super::interim;
+use super::framing::MAX_HEAD;
+use super::link::{Link, Wire};
 use super::outcome;
 use super::proxy::{self, BadProxy, Proxy};
-use super::relay::{Account, Plan, Relay};
+use super::relay::{Account, Relay};
 use super::resolve;
-use super::roots;
+use super::roots::{self, Roots};
+use super::tls::{self, Session};
 use super::url::Base;
 use super::usage;
 use super::watchdog::Limits;
@@ -95,7 +96,12 @@ pub(crate) trait Receiver {
 pub(crate) struct Transport {
     base: Base,
     settings: Settings,
+    /// Where TLS is spoken.
+    roots: Option<Roots>,
 }
+
+/// minreq's own deadline, which leaks threads.
+const MINREQ_TIMEOUT: &str = "MINREQ_TIMEOUT";
 
 /// Why minreq's part ended without a whole answer.
 pub(crate) enum Fault {
@@ -118,15 +124,13 @@ impl From<TransportError> for Fault {
 /// What is known of an answer that minreq takes for whole.
 pub(crate) struct Received {
     pub head: Head,
-    pub is_chunked: bool,
-    pub has_length: bool,
     pub bytes: u64,
 }
 
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Result<Transport, TransportError> {
         let base = Base::parse(&settings.server).map_err(|why| TransportError::Server(settings.server.clone(), why))?;
-        if base.https && !cfg!(any(feature = "tls-openssl", feature = "tls-rustls")) {
+        if base.https && !tls::IS_THERE {
             return Err(TransportError::NoTls(base.authority()));
         }
         if !is_header_value(&settings.user_agent) {
@@ -135,8 +139,11 @@ impl Transport {
         if !base.https && !base.is_loopback() {
             crate::warning!("{} is spoken to without TLS: anybody on the way can read and change it", base.authority());
         }
-        roots::prepare(settings.cacert.as_deref(), base.https)?;
-        Ok(Transport { base, settings })
+        if std::env::var_os(MINREQ_TIMEOUT).is_some() {
+            std::env::remove_var(MINREQ_TIMEOUT);
+        }
+        let roots = if base.https { Some(roots::choose(settings.cacert.as_deref())?) } else { None };
+        Ok(Transport { base, settings, roots })
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -155,14 +162,27 @@ impl Transport {
         check(request)?;
         let (remote, before) = self.connect()?;
         let local = remote.local_addr().map(|address| address.ip()).ok();
-        let plan = Plan { limits: request.limits, https: self.base.https };
-        let relay = Relay::start(remote, plan).map_err(|e| TransportError::Local(e.to_string()))?;
+        let link = self.link(remote)?;
+        let relay = Relay::start(link, request.limits).map_err(|e| TransportError::Local(e.to_string()))?;
         let result = self.speak(&relay, request, receiver);
         let mut account = relay.finish();
         account.rx += before.0;
         account.tx += before.1;
         self.account_for(local, &account);
         outcome::judge(&self.base, result, &account)
+    }
+
+    fn link(&self, stream: std::net::TcpStream) -> Result<Link, TransportError> {
+        // Small writes (a request, a handshake) must not wait for each other's acknowledgement.
+        stream.set_nodelay(true).map_err(|e| TransportError::Connect(self.host(), e))?;
+        let wire = Wire::new(stream);
+        match &self.roots {
+            None => Ok(Link::Plain(wire)),
+            Some(roots) => match Session::new(wire, &self.base.host, roots) {
+                Ok(session) => Ok(Link::Tls(Box::new(session))),
+                Err(why) => Err(outcome::no_tls(self.host(), why)),
+            },
+        }
     }
 
     /// Whether somebody on the way may answer in the server's place.
@@ -225,7 +245,6 @@ impl Transport {
             message = message.with_body(body);
         }
         let response = message.send_lazy().map_err(|e| Fault::Minreq(e.to_string()))?;
-        relay.head_is_read();
         self.read(relay, response, receiver)
     }
 
@@ -239,29 +258,19 @@ impl Transport {
         if response.reason_phrase == "Server did not provide a status line" {
             return Err(Fault::Nothing);
         }
-        let is_early = is_interim(response.status_code);
-        let (status, headers) = match is_early {
-            true => self.behind_interim(&mut response)?,
-            false => (response.status_code, std::mem::take(&mut response.headers)),
-        };
-        let head = Head { status, headers };
+        let head = Head { status: response.status_code, headers: std::mem::take(&mut response.headers) };
         let malformed = |how: String| TransportError::Malformed(self.host(), how);
         let length = head.length().map_err(malformed)?;
-        let is_chunked = head.is_chunked().map_err(malformed)?;
         let has_body = self.has_body(&head)?;
         let limit = receiver.head(&head, length)?;
         if length.is_some_and(|length| has_body && length > limit) {
             return Err(TransportError::TooLarge(self.host(), "body", limit).into());
         }
-        let mut body: Box<dyn Read> = match is_early {
-            true => Box::new(interim::Body::new(response, is_chunked, length)),
-            false => Box::new(response),
-        };
         let mut bytes = 0;
         let mut part = vec![0; if has_body { PART } else { 0 }];
         while has_body && length != Some(bytes) {
             relay.is_busy(false);
-            let n = match body.read(&mut part) {
+            let n = match response.read(&mut part) {
                 Ok(0) => break,
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
@@ -277,18 +286,8 @@ impl Transport {
         }
         match length {
             Some(length) if has_body && bytes < length => Err(Fault::Short(bytes, length)),
-            _ => Ok(Received { head, is_chunked, has_length: length.is_some(), bytes }),
+            _ => Ok(Received { head, bytes }),
         }
-    }
-
-    /// The answer's own head, behind what the server said before it.
-    fn behind_interim(&self, response: &mut minreq::ResponseLazy) -> Result<interim::Final, Fault> {
-        interim::answer(response).map_err(|e| match e.kind() {
-            io::ErrorKind::UnexpectedEof => Fault::Nothing,
-            io::ErrorKind::InvalidInput => TransportError::TooLarge(self.host(), "head", MAX_HEAD as u64).into(),
-            io::ErrorKind::InvalidData => TransportError::Malformed(self.host(), e.to_string()).into(),
-            _ => Fault::Minreq(e.to_string()),
-        })
     }
 
     /// Whether a body follows; a redirect, and a status that ends no request, are errors.

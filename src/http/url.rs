@@ -57,10 +57,9 @@ impl Base {
         Ok(Base { https, host: host.to_string(), port, explicit_port, prefix })
     }
 
-    /// The URL of a path, which begins with a slash.
+    /// The URL of a path, which begins with a slash, for minreq: TLS is not its affair.
     pub(crate) fn url(&self, path: &str) -> String {
-        let scheme = if self.https { "https://" } else { "http://" };
-        [scheme, &self.authority(), &self.prefix, path].concat()
+        ["http://", &self.authority(), &self.prefix, path].concat()
     }
 
     /// `host`, with the port where the URL has one: how messages name the server.
@@ -86,8 +85,8 @@ mod tests {
     #[test]
     fn urls_are_taken_apart_and_put_together() {
         for (url, authority, port, https, whole) in [
-            ("https://prod.m2.exosite.io", "prod.m2.exosite.io", 443, true, "https://prod.m2.exosite.io/timestamp"),
-            ("HTTPS://h:443/", "h:443", 443, true, "https://h:443/timestamp"),
+            ("https://prod.m2.exosite.io", "prod.m2.exosite.io", 443, true, "http://prod.m2.exosite.io/timestamp"),
+            ("HTTPS://h:443/", "h:443", 443, true, "http://h:443/timestamp"),
             ("http://127.0.0.1:8080", "127.0.0.1:8080", 8080, false, "http://127.0.0.1:8080/timestamp"),
             ("http://on_prem:/base//", "on_prem", 80, false, "http://on_prem/base/timestamp"),
         ] {

@@ -12,7 +12,6 @@ use super::state::Event;
 use super::status::{self, MAX_OUTPUT};
 use crate::app::{Installer, TarballName};
 use crate::config::paths::ROOT_VARIABLE;
-use crate::http;
 use crate::sys::file::{self, FileError};
 use crate::sys::mounts;
 use crate::sys::process::{self, Ended};
@@ -76,7 +75,6 @@ fn run_command(
     limit: Duration,
 ) -> Ran {
     command.current_dir(folder);
-    http::restore_environment(&mut command);
     let is_ones_own = |name: &str| name.starts_with(LOCALE) || NOT_INHERITED.contains(&name);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ones_own)) {
         command.env_remove(name);

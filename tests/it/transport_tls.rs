@@ -1,6 +1,6 @@
-//! HTTPS: who is trusted, what is said when somebody is not, and that a cut is told from an end inside TLS too.
+//! HTTPS: who is trusted, what is said when somebody is not, and that an answer inside TLS is judged as one without.
 
-use gwe_tests::harness::{has_program, run, Background, Gateway, Murano, Ran, Scratch, Scripted};
+use gwe_tests::harness::{has_program, run, Background, Gateway, Murano, Ran, Scratch, Scripted, Secured};
 use gwe_tests::skip;
 use std::path::Path;
 use std::process::Command;
@@ -183,7 +183,7 @@ fn a_cut_inside_tls_is_never_taken_for_the_answer() {
         }
     }
     assert_eq!(time.stdout.len(), 11);
-    // Case 11, where no relay can look: what comes before the answer is not the answer, also when that is cut.
+    // Case 11: what comes before the answer is not the answer, also when that is cut.
     murano.faults(&["any:interim"]);
     assert_eq!(gdc(&gateway, &url, "timestamp").ok().stdout.len(), 11);
     murano.upload("c", &[7; 50_000]);
@@ -195,6 +195,73 @@ fn a_cut_inside_tls_is_never_taken_for_the_answer() {
         murano.faults(&[fault]);
         assert_eq!(gdc(&gateway, &url, "content download c -P p -O -").ok().stdout.len(), 50_000, "{fault}");
     }
+}
+
+/// The first call of `gdc` to a server that answers with these bytes inside TLS, and ends TLS properly.
+fn timestamp_inside_tls(answer: &[u8]) -> (Ran, Secured, Gateway) {
+    let server = Scripted::answering(answer);
+    let secured = Secured::before(&server);
+    let gateway = gateway_trusting(&secured.ca_certificate());
+    (gdc(&gateway, &secured.url(), "timestamp --timeout 5"), secured, gateway)
+}
+
+#[test]
+fn an_answer_inside_tls_is_judged_as_one_without() {
+    needs_tls!();
+    let long_head = [&b"HTTP/1.1 200 OK\r\n"[..], &b"Name: some value\r\n".repeat(5000), b"\r\n"].concat();
+    let endless = [b"HTTP/1.1 100 Continue\r\n\r\n".repeat(5000), b"HTTP/1.1 204 N\r\n\r\n".to_vec()].concat();
+    let trailers = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+    let trailers = [&trailers[..], &b"Name: some value\r\n".repeat(5000), b"\r\n"].concat();
+    // What is printed, or what is said of it.
+    let rows: [(&[u8], Result<&str, &str>); 13] = [
+        // Case 11.
+        (b"HTTP/1.1 200 \xd6K\r\nServer: 21 \xb0C\r\nContent-Length: 4\r\n\r\n1795", Ok("1795\n")),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;\xb0\r\n1795\r\n0\r\nX: \xb0\r\n\r\n",
+            Ok("1795\n"),
+        ),
+        (
+            b"HTTP/1.1 102 P\r\n\r\nHTTP/1.1 103 \xb0\r\n\r\nHTTP/1.1 200 OK\r\nX: \xb0\r\nContent-Length: 4\r\n\r\n1795",
+            Ok("1795\n"),
+        ),
+        (b"HTTP/1.0 200 OK\r\n\r\n1795\r\n", Ok("1795\n")),
+        (b"HTTP/1.1 103 E\r\n\r\nHTTP/1.1 200 OK\r\n", Err("cut short")),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n1795", Err("cut short")),
+        // A server, or the balancer before it, that closes properly in the middle of its answer.
+        (
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n1795\r\n",
+            Err("cut short"),
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n1795", Err("more came")),
+        (b"SSH-2.0-OpenSSH_9.2 200 OK\r\n\r\n", Err("no HTTP")),
+        (&long_head, Err("longer than 65536 bytes")),
+        (&endless, Err("longer than 65536 bytes")),
+        (&trailers, Err("no HTTP")),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", Err("its status is 101")),
+    ];
+    for (answer, want) in rows {
+        let start = String::from_utf8_lossy(&answer[..answer.len().min(90)]).into_owned();
+        let (ran, _, _) = timestamp_inside_tls(answer);
+        match want {
+            Ok(out) => assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), out), "{start}: {}", ran.report()),
+            Err(words) => assert!(ran.code == Some(1) && ran.stderr.contains(words), "{start}: {}", ran.report()),
+        }
+    }
+}
+
+#[test]
+fn the_account_is_of_the_bytes_on_the_wire() {
+    needs_tls!();
+    let (ran, secured, gateway) = timestamp_inside_tls(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n1795");
+    ran.ok();
+    let account = gateway.root().read("run/gwe/usage");
+    let words: Vec<&str> = account.split_whitespace().collect();
+    let (received, sent): (u64, u64) = (words[2].parse().unwrap(), words[4].parse().unwrap());
+    let (from_gwe, to_gwe) = secured.bytes();
+    assert_eq!(sent, from_gwe, "{account}");
+    // The last record says that the server has no more to say; whoever has the whole answer need not wait for it.
+    let end = to_gwe - received;
+    assert!(end < 100 && received > 700, "{end} {account}");
 }
 
 #[test]

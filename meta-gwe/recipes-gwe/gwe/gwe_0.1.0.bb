@@ -7,7 +7,7 @@ SECTION = "net"
 LICENSE = "Apache-2.0 & ISC & MIT & Unicode-3.0${@' & BSD-3-Clause' if 'tls-rustls' in d.getVar('PACKAGECONFIG').split() else ''}"
 LIC_FILES_CHKSUM = " \
     file://LICENSE;md5=3b83ef96387f14655fc854ddc3c6bd57 \
-    file://LICENSE-CRATES;md5=6f6be760c80ae4efaa7adc13300e25cb \
+    file://LICENSE-CRATES;md5=e4ebb54f09c0e34d19b1977723c89a59 \
 "
 # scarthgap has no text of it.
 NO_GENERIC_LICENSE[Unicode-3.0] = "LICENSE-CRATES"

@@ -16,7 +16,7 @@ pub mod store;
 mod connection;
 mod platform;
 mod server;
-mod tls;
+pub(crate) mod tls;
 
 pub use platform::{Options, Platform};
 pub use server::Server;
