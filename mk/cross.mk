@@ -8,7 +8,7 @@ TARGET ?=
 FEATURES ?= tls-openssl
 CROSS_TARGETS ?= aarch64 armv7
 
-.PHONY: cross cross-test year-2040
+.PHONY: cross cross-test year-2040 cgroup-test
 cross:
 	tools/cross.sh "$(TARGET)" "$(FEATURES)"
 
@@ -23,3 +23,7 @@ cross-test: murano
 # A whole emulated armv7 machine in the year 2040: see the script. Needs qemu-system-arm.
 year-2040:
 	tests/cross/year-2040.sh
+
+# Limits by cgroup v2, in a machine that has it: see the script. Needs qemu-system-x86_64, and the agent of make.
+cgroup-test:
+	tests/cross/cgroup.sh

@@ -70,6 +70,8 @@ record! {
         watchdog: &'a [u8],
         has_rpc: bool,
         childlogdir: &'a [u8],
+        /// The folder of its programs' cgroups; empty: none.
+        cgroups: &'a [u8],
     }
 }
 
@@ -189,6 +191,8 @@ record! {
         after_missing: &'a [u8],
         /// In seconds.
         after_timeout: u32,
+        /// The folder of its own cgroup; empty: none.
+        cgroup: &'a [u8],
     }
 }
 

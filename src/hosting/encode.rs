@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
+use super::cgroup;
 use super::config::{
     absolute, order, Address, Configuration, Group, Kind, LogFile, Note, Output, Process, Server, User,
 };
@@ -27,7 +28,7 @@ pub type KnownLog<'a> = dyn Fn(&str, &str, &str) -> Option<Vec<u8>> + 'a;
 pub struct Start<'a> {
     /// The folder that relative paths are meant from.
     pub folder: &'a str,
-    /// Its `arguments`, `started_in`, `front`, `core` and `zones`; all else is filled in here.
+    /// Its `arguments`, `started_in`, `front`, `core`, `zones` and `cgroups`; all else is filled in here.
     pub settings: Settings<'a>,
     /// See there.
     pub known_log: &'a KnownLog<'a>,
@@ -104,7 +105,12 @@ pub fn encode(configuration: &Configuration, start: &Start<'_>) -> Result<Vec<u8
     };
     let (mut fields, mut all) = (Bytes::default(), Bytes::default());
     settings.encode(&mut fields);
-    let known = KnownPaths { daemon, folder: &log_folder(daemon, start.folder), known_log: start.known_log };
+    let known = KnownPaths {
+        daemon,
+        folder: &log_folder(daemon, start.folder),
+        known_log: start.known_log,
+        cgroups: start.settings.cgroups,
+    };
     let mut seen: Vec<&str> = Vec::new();
     for group in &configuration.groups {
         // Of two of one name the first is there; so it is in the real one.
@@ -215,6 +221,7 @@ struct KnownPaths<'a> {
     daemon: &'a super::config::Daemon,
     folder: &'a str,
     known_log: &'a KnownLog<'a>,
+    cgroups: &'a [u8],
 }
 
 impl KnownPaths<'_> {
@@ -311,6 +318,9 @@ fn put_process(process: &Process, group: &str, all: &[Group], known: &KnownPaths
     let path = |name: &str, output: &Output| channel(output, &known.path(group, &process.name, name, output));
     let stdout = path("stdout", &process.stdout);
     let stderr = if process.redirect_stderr { channel(&process.stderr, b"") } else { path("stderr", &process.stderr) };
+    let name = cgroup::name_of(&known.daemon.identifier, group, &process.name);
+    let has_cgroup = !known.cgroups.is_empty() && (process.memory_max > 0 || process.cpu_weight > 0);
+    let cgroup = if has_cgroup { [known.cgroups, b"/", name.as_bytes()].concat() } else { Vec::new() };
     let user: Option<&User> = process.user.as_ref();
     let groups = numbers(user.map_or(&[], |user| &user.groups));
     let (after, missing) = order::resolved(&process.after, all);
@@ -345,6 +355,7 @@ fn put_process(process: &Process, group: &str, all: &[Group], known: &KnownPaths
         after: &after,
         after_missing: &missing,
         after_timeout: bounded(process.after.timeout),
+        cgroup: &cgroup,
         ..Program::default()
     };
     record.encode(out);

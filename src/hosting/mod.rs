@@ -7,6 +7,8 @@
 
 pub mod auto_logs;
 
+pub mod cgroup;
+
 pub mod config;
 
 pub mod ctl;

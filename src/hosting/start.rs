@@ -8,7 +8,7 @@ use super::config::{self, Configuration, Note, Strictness, Surroundings};
 use super::definition::Settings;
 use super::encode::{encode, Start};
 use super::flags::{parse, Flags};
-use super::{auto_logs, definition, encode::Bytes, renewal};
+use super::{auto_logs, cgroup, definition, encode::Bytes, renewal};
 use crate::sys::core_link::{become_core, memory_file};
 use crate::sys::limits::{at_least, is_root, Limit};
 use crate::sys::{clock, zones};
@@ -78,12 +78,15 @@ pub fn start(name: &OsStr, arguments: &[OsString], flags: &Flags) -> Result<Infa
     let text = |path: &Path| path.to_string_lossy().into_owned().into_bytes();
     let core_path = text(&renewal::place_of(&core, &configuration.daemon.pidfile));
     let (front, zones) = (text(&front), zones_from_now());
+    let cgroups =
+        cgroup::folder_for(&configuration, std::process::id()).map(|folder| text(&folder)).unwrap_or_default();
     let settings = Settings {
         arguments: &given,
         started_in: folder.as_bytes(),
         front: &front,
         core: &core_path,
         zones: &zones,
+        cgroups: &cgroups,
         ..Settings::default()
     };
     if !configuration.daemon.nocleanup {

@@ -2,6 +2,7 @@
 //! what went wrong.
 
 use super::arch::number;
+use super::cgroup::{self, Kept};
 use super::definition::{Group, Program, Settings};
 use super::own::{for_child, Core, Surroundings};
 use super::spawn_error::{errno_name, Number};
@@ -57,7 +58,7 @@ pub struct Ends {
 }
 
 /// Becomes the program.
-pub fn become_program(core: &Core, group: &Group<'_>, program: &Program<'_>, file: &PathBuffer, ends: &Ends) -> ! {
+pub fn become_program(core: &Core, group: &Group<'_>, program: &Program<'_>, file: &PathBuffer, ends: &Ends, kept: Kept) -> ! {
     // SAFETY: no memory.
     let _ = unsafe { ask(number::SETPGID, &[0, 0]) };
     for (from, to) in [(ends.stdin, 0), (ends.stdout, 1), (ends.stderr, 2)] {
@@ -65,7 +66,9 @@ pub fn become_program(core: &Core, group: &Group<'_>, program: &Program<'_>, fil
     }
     close_from(3);
     common(core);
-    limit_memory(program);
+    if !(cgroup::enter(program) && kept.memory) {
+        limit_memory(program);
+    }
     if let Err(why) = set_user(program) {
         let mut number = Number::of(program.uid);
         let uid = Number::of(program.uid);

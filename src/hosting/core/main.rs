@@ -26,6 +26,7 @@ mod wire;
 mod after;
 mod arch;
 mod capture;
+mod cgroup;
 mod child;
 mod command;
 mod fcgi;

@@ -58,6 +58,7 @@ fn ended(core: &mut Core, place: Place, status: i32) {
     let pid = core::mem::take(&mut process.pid);
     super::pool::listener_ended(core, place);
     super::fcgi::released(core, place);
+    super::cgroup::left(&program);
     core.ended_pid = pid;
     happens(core, place, Event::Ended { expected });
     let Some(process) = core.store.process(place) else { return };

@@ -1,7 +1,9 @@
 //! A program is started: its file, its logs, its pipes, its process. Whatever of that fails is undone.
 
+use super::cgroup;
 use super::child::{become_program, fork, Ends};
 use super::command::resolve;
+use super::definition::Program;
 use super::fcgi;
 use super::log::{line, INFO};
 use super::output;
@@ -112,14 +114,16 @@ fn try_spawn(core: &mut Core, place: Place) -> Result<(), Failure> {
         stdout: pipes.stdout.1,
         stderr: pipes.stderr.map_or(pipes.stdout.1, |(_, write)| write),
     };
+    let kept = cgroup::make(&program);
     let pid = match fork() {
-        Ok(0) => become_program(core, &group, &program, &file, &ends),
+        Ok(0) => become_program(core, &group, &program, &file, &ends, kept),
         Ok(pid) => pid,
         Err(errno) => {
             pipes.close_childs();
             pipes.close_cores();
             output::close_logs(core, place);
             fcgi::released(core, place);
+            cgroup::left(&program);
             let why = if errno == EAGAIN { SpawnError::TooManyProcesses } else { SpawnError::Fork };
             return Err(complain(core, (why, errno), b""));
         }
@@ -128,11 +132,27 @@ fn try_spawn(core: &mut Core, place: Place) -> Result<(), Failure> {
     process.pid = pid;
     keep(core, place, &pipes);
     line(&core.store, INFO, &[b"spawned: '", program.name, b"' with pid ", Number::of(pid).digits()]);
+    say_limits(core, &program, kept);
+    Ok(())
+}
+
+/// Which of its limits holds by what.
+fn say_limits(core: &Core, program: &Program<'_>, kept: cgroup::Kept) {
     if program.memory_max > 0 {
         let bytes = Number::of_u64(program.memory_max);
-        line(&core.store, INFO, &[b"memory_max of '", program.name, b"': its address space has ", bytes.digits(), b" bytes"]);
+        let (by, what): (&[u8], &[u8]) = match kept.memory {
+            true => (b"its cgroup ", program.cgroup),
+            false => (b"its address space", b""),
+        };
+        line(&core.store, INFO, &[b"memory_max of '", program.name, b"': ", by, what, b" has ", bytes.digits(), b" bytes"]);
     }
-    Ok(())
+    if program.cpu_weight > 0 {
+        let weight = Number::of_u64(u64::from(program.cpu_weight));
+        match kept.cpu {
+            true => line(&core.store, INFO, &[b"cpu_weight of '", program.name, b"': its cgroup ", program.cgroup, b" has ", weight.digits()]),
+            false => line(&core.store, INFO, &[b"cpu_weight of '", program.name, b"' does nothing: there is no cgroup v2 that keeps it"]),
+        }
+    }
 }
 
 /// The core's ends go out of the way of the fixed numbers, and are watched.

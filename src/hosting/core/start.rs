@@ -15,7 +15,7 @@ use super::system::{
     Answer, Path, PathBuffer, EADDRINUSE, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
 };
 use super::wire::records;
-use super::{listen, pass, pool, signals, watchdog};
+use super::{cgroup, listen, pass, pool, signals, watchdog};
 
 /// What a wrong start ends with.
 const USAGE: u32 = 2;
@@ -233,6 +233,7 @@ fn number(text: &[u8]) -> i32 {
 pub fn clean_up(core: &mut Core) {
     watchdog::stop(core);
     listen::close_all(core);
+    core.store.processes().filter_map(|place| core.store.program(place)).for_each(|(_, program)| cgroup::left(&program));
     let header = core.store.header();
     if header.flags & FLAG_PIDFILE != 0 && is_own_pid_file(core) {
         if let Some(path) = PathBuffer::of(&[core.store.settings().pidfile]) {

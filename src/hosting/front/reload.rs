@@ -5,11 +5,11 @@ use super::fault::{Fault, BAD_NAME, CANT_REREAD, FAILED};
 use super::now::{gone, text, Now};
 use super::{Core, Gone};
 use crate::format::xmlrpc::Value;
-use crate::hosting::auto_logs;
-use crate::hosting::definition::{Channel, Configuration, Group, Program};
+use crate::hosting::definition::{Channel, Configuration, Group, Program, Settings};
 use crate::hosting::encode::{encode, Start};
 use crate::hosting::protocol::Request;
 use crate::hosting::wire::Reader;
+use crate::hosting::{auto_logs, cgroup};
 
 /// The configuration as its files have it now, in bytes for the core. What runs keeps the files that were chosen for its logs.
 fn read_again(core: &mut dyn Core, now: &Now) -> Result<Vec<u8>, Fault> {
@@ -22,6 +22,11 @@ fn read_again(core: &mut dyn Core, now: &Now) -> Result<Vec<u8>, Fault> {
         let read = Configuration::checked(&last).into_iter().flat_map(|last| last.all_groups().collect::<Vec<_>>());
         active.chain(read).find_map(|known| known_log(&known, group, process, channel))
     };
+    let cgroups = cgroup::folder_for(&configuration, now.pid().unsigned_abs())
+        .unwrap_or_default()
+        .into_os_string()
+        .into_encoded_bytes();
+    let settings = Settings { cgroups: &cgroups, ..settings };
     let start = Start { folder: &text(settings.started_in), settings, known_log: &known };
     encode(&configuration, &start).map_err(bad)
 }
@@ -50,8 +55,8 @@ fn is_same_program(a: &Program<'_>, b: &Program<'_>) -> bool {
         is_same_output(&a.read_stdout(), &b.read_stdout()) && is_same_output(&a.read_stderr(), &b.read_stderr());
     let (mut a, mut b) = (*a, *b);
     for one in [&mut a, &mut b] {
-        // The groups of a user are the user's, not the program's. The order of starts is a matter of the next one.
-        (one.stdout, one.stderr, one.groups) = (b"", b"", b"");
+        // The groups of a user are the user's, not the program's, and where cgroups are the system's. The order of starts is a matter of the next one.
+        (one.stdout, one.stderr, one.groups, one.cgroup) = (b"", b"", b"", b"");
         (one.after, one.after_missing, one.after_timeout) = (b"", b"", 0);
     }
     outputs && a == b
