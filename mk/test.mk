@@ -12,7 +12,7 @@ RELEASED = $(abspath $(or $(CARGO_TARGET_DIR),target))/release/gwe
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard | xargs awk 'FNR == 1 { if (/^\#!.*[/ ](ba)?sh$$|^\# shellcheck shell=/) print FILENAME; nextfile }' 2>/dev/null)
 
 # What hosts by our own supervisord in make test, and by the one of Python in make test-long.
-ON_PYTHON = supervisor:: faults_hosting:: otau:: roll_back:: killed:: self_update::a_good self_update::a_version_that_crashes
+ON_PYTHON = supervisor:: faults_hosting:: otau:: roll_back:: probed:: killed:: self_update::a_good self_update::a_version_that_crashes
 
 .PHONY: test test-long test-skipped lint lint-rust lint-shell unit black-box
 test:

@@ -10,7 +10,7 @@ use crate::format::utc;
 use crate::install::agent::Agents;
 use crate::install::gateway::Gateway;
 use crate::install::journal::{self, Journal};
-use crate::install::{trust, waiting};
+use crate::install::{own_options, trust, waiting};
 use crate::report::engine_report::AppFacts;
 use crate::supervisor::Supervisor;
 use crate::sys::log;
@@ -37,6 +37,7 @@ struct GatewayStatus {
     trusted_keys: Vec<String>,
     pending: Vec<Pending>,
     apps: Vec<StatusApp>,
+    hosting: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -108,6 +109,7 @@ fn gather(config: &Config) -> GatewayStatus {
         trusted_keys: keys.names(),
         pending: pending.collect(),
         apps: facts::apps(&gateway).into_iter().map(app).collect(),
+        hosting: own_options::in_vain(&gateway),
     }
 }
 
@@ -157,6 +159,9 @@ fn text(status: &GatewayStatus) -> String {
     line("packages", &status.signatures);
     for key in &status.trusted_keys {
         line("trusted key", key);
+    }
+    if let Some(hosting) = &status.hosting {
+        line("hosting", hosting);
     }
     if !status.pending.is_empty() {
         out.push_str("\nPending installs\n");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::error::CheckInError;
 use super::last::{self, Last};
 use super::source::{self, Charge};
-use super::{follow, former, last_known_time, limit, renew, NOT_CONFIGURED};
+use super::{falls, follow, former, last_known_time, limit, renew, NOT_CONFIGURED};
 use crate::config::{Config, Identity, Paths};
 use crate::install;
 use crate::install::agent::Agents;
@@ -102,6 +102,7 @@ fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError
 /// With the network: the state of the gateway up, orders down, and what they ask for.
 fn exchange<'g>(backend: &'g dyn Backend, charge: Charge, mut gateway: Gateway<'g>) -> Result<(), CheckInError> {
     backend.check_in(&mut charge.desk(&mut gateway))?;
+    falls::look(&mut gateway);
     gateway.checked_in = true;
     gateway.cloud = Some(backend);
     gateway.work_off()?;

@@ -92,6 +92,7 @@ pub fn apps(gateway: &Gateway<'_>) -> Vec<AppFacts> {
     let of_agent = Agents::load(gateway.config.paths()).note;
     apps.iter_mut().filter(|app| app.name == agent::APP).for_each(|app| app.note.clone_from(&of_agent));
     push_rolled_back(gateway, &mut apps);
+    gateway.seen.replace(processes);
     apps
 }
 
@@ -119,6 +120,7 @@ fn of_process(gateway: &Gateway<'_>, process: &Process, rss: &dyn Fn(u32) -> Opt
             exitstatus: process.exitstatus,
             pid,
             uptime_s: process.uptime().unwrap_or_default().as_secs(),
+            probe_restarts: process.probe_restarts,
         }),
         rss_kb: pid.and_then(rss),
     }

@@ -8,6 +8,7 @@ pub mod child;
 pub mod desk;
 pub mod error;
 pub mod facts;
+mod falls;
 pub mod follow;
 pub mod former;
 pub mod last;

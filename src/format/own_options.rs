@@ -8,6 +8,15 @@ pub const AFTER_TIMEOUT: Bounds = Bounds { key: "after_timeout", least: 0, most:
 /// So many programs one may wait for.
 pub const MAX_AFTER: usize = 32;
 
+/// A command that says by its exit status 0 that the program works.
+pub const PROBE: &str = "probe";
+/// It may take so many seconds.
+pub const PROBE_TIMEOUT: Bounds = Bounds { key: "probe_timeout", least: 1, most: 300, default: 10 };
+/// It is run so often, in seconds, while the program is up; 0: only while a new version settles.
+pub const PROBE_INTERVAL: Bounds = Bounds { key: "probe_interval", least: 0, most: 86_400, default: 0 };
+/// So many misses in a row are a fault of the program.
+pub const PROBE_RETRIES: Bounds = Bounds { key: "probe_retries", least: 1, most: 100, default: 3 };
+
 /// A number with its bounds.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {

@@ -193,6 +193,12 @@ record! {
         after_timeout: u32,
         /// The folder of its own cgroup; empty: none.
         cgroup: &'a [u8],
+        /// The command that asks whether it works: a list of texts. Empty: nothing is asked while it is up.
+        probe: &'a [u8],
+        /// In seconds; 0 with an empty probe.
+        probe_interval: u32,
+        probe_timeout: u32,
+        probe_retries: u32,
     }
 }
 
@@ -267,6 +273,7 @@ impl<'a> Program<'a> {
         ends(self.argv)
             && ends(self.environment)
             && ends(self.after)
+            && ends(self.probe)
             && ends(self.after_missing)
             && channels.iter().all(|channel| channel.is_empty() || Channel::decode(&mut Reader::new(channel)).is_some())
     }

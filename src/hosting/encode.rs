@@ -356,6 +356,10 @@ fn put_process(process: &Process, group: &str, all: &[Group], known: &KnownPaths
         after_missing: &missing,
         after_timeout: bounded(process.after.timeout),
         cgroup: &cgroup,
+        probe: &list(process.probe.command.iter().map(String::as_str)),
+        probe_interval: bounded(process.probe.interval),
+        probe_timeout: bounded(process.probe.timeout),
+        probe_retries: bounded(process.probe.retries),
         ..Program::default()
     };
     record.encode(out);

@@ -28,6 +28,10 @@ pub mod front;
 
 pub mod image;
 
+/// Questions to a program that is up.
+#[allow(missing_docs)]
+pub mod probe;
+
 /// Requests to the core.
 #[allow(missing_docs)]
 pub mod protocol;

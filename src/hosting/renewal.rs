@@ -96,6 +96,12 @@ impl Running {
     }
 }
 
+/// Whether the supervisord of this process number is somebody else's.
+#[must_use]
+pub fn is_foreign(pid: i32) -> bool {
+    matches!(Running::of(pid), Err(Fixed::Foreign))
+}
+
 /// What the memory of a core names as its file. Its first words never change their meaning; the others count only if all is known.
 fn link_of(bytes: &[u8], pid: i32) -> Result<PathBuf, Fixed> {
     let header = Header::read(bytes);

@@ -116,7 +116,8 @@ shared! {
         /// Of an fcgi-program: its socket.
         socket_fd: i32,
         pool_serial: u32,
-        spare: u32,
+        /// How often a process of it was started again since it did not answer its probe.
+        probe_restarts: u32,
     }
 }
 

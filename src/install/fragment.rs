@@ -51,9 +51,14 @@ impl Fragment {
     }
 
     /// The value of an option, as supervisord will read it.
-    pub fn option(&self, key: &str) -> Option<String> {
+    pub fn value(&self, key: &str) -> Option<String> {
         let ini = Ini::parse(&self.text).ok()?;
-        ini.sections.first()?.get(key).map(|value| value.trim().to_ascii_lowercase())
+        ini.sections.first()?.get(key).map(|value| value.trim().to_string())
+    }
+
+    /// The same where case means nothing.
+    pub fn option(&self, key: &str) -> Option<String> {
+        self.value(key).map(|value| value.to_ascii_lowercase())
     }
 
     /// How long its start may wait for other programs.

@@ -1,12 +1,13 @@
 //! What installs work with: settings, a source of orders, a supervisord, and the books that are kept.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::journal::{self, Journal};
 use super::registry::{self, Registry};
 use crate::config::Config;
 use crate::orders::Backend;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Process, Supervisor};
 use crate::sys::file::FileError;
 
 /// What installs work with.
@@ -29,6 +30,8 @@ pub struct Gateway<'a> {
     pub on_trial: bool,
     /// When this process should leave further work to the next one, as time since boot.
     pub deadline: Duration,
+    /// The processes that the last report told of.
+    pub seen: RefCell<Vec<Process>>,
 }
 
 impl<'a> Gateway<'a> {
@@ -46,6 +49,7 @@ impl<'a> Gateway<'a> {
             index: 0,
             on_trial: false,
             deadline: Duration::MAX,
+            seen: RefCell::default(),
         }
     }
 }

@@ -9,19 +9,24 @@ use super::fetch::{self, Fetched};
 use super::fragment::{self, Fragment};
 use super::gateway::Gateway;
 use super::journal::Job;
+use super::own_options;
+use super::probe::Probe;
 use super::registry::{App, Registry};
 use super::script;
 use super::script::installer_in;
 use super::state::Event;
 use crate::app::TarballName;
-use crate::supervisor::settle::Terms;
-use crate::supervisor::{Changes, Settled, SupervisorError};
+use crate::supervisor::settle::{self, Terms};
+use crate::supervisor::{Changes, Process, Settled, SupervisorError};
 use crate::sys::file;
 
 /// supervisord may come up so much later than the agent.
 const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(30);
 /// Beyond the settling time, an app may use so long for its own retries of starting.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The settling time, or the time that its probe may take, so often: for so long a probe is tried again.
+const PROBINGS: u32 = 3;
 
 /// How supervisord spells no.
 const NO: &[&str] = &["false", "no", "off", "0"];
@@ -36,11 +41,13 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
     }
     let folder = gateway.slot(name.app(), &job.slot);
     let log = app_log::Mark::of(&fragment::log_of(gateway, name.app()));
-    let hosted = match prove(gateway, name.app(), &folder) {
+    let mut words = String::new();
+    let hosted = match prove(gateway, name.app(), &folder, &mut words) {
         Ok(hosted) => hosted,
         Err(unhosted) => {
             if matches!(unhosted, Unhosted::Bad(_)) {
                 job.append_output(&log.since());
+                job.append_output(&words);
             }
             return not_hosted(job, unhosted);
         }
@@ -202,7 +209,7 @@ impl Unhosted {
 
 /// Has a version show that it stays up, by a fragment that no boot starts, and then puts its fragment in place for good;
 /// `Ok(false)` for an app without `supervisor.conf`.
-fn prove(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<bool, Unhosted> {
+fn prove(gateway: &Gateway<'_>, app: &str, folder: &Path, words: &mut String) -> Result<bool, Unhosted> {
     file::create_folder(&gateway.config.logs()).map_err(Unhosted::passing)?;
     if Fragment::of(gateway, app, folder, None).map_err(Unhosted::Passing)?.is_none() {
         unhost(gateway, app);
@@ -215,7 +222,11 @@ fn prove(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<bool, Unhost
         return Ok(false);
     };
     fragment.hold().map_err(Unhosted::passing)?;
-    let settled = take_up(gateway, app, &fragment, &|| fragment.have_read(gateway.supervisor))?;
+    own_options::say_what_is_not_there(gateway, app, &fragment);
+    let mut probe = Probe::of(app, &fragment);
+    let settled = take_up(gateway, app, &fragment, &|| fragment.have_read(gateway.supervisor), probe.as_mut());
+    *words = probe.map(|probe| probe.last_words()).unwrap_or_default();
+    let settled = settled?;
     let is = |key: &str, values: &[&str]| fragment.option(key).is_some_and(|value| values.contains(&value.as_str()));
     match settled {
         Settled::Stopped if !is("autostart", NO) => {
@@ -241,7 +252,8 @@ fn host(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<(), Unhosted>
     };
     fragment.put().map_err(Unhosted::passing)?;
     await_supervisor(gateway, app)?;
-    take_up(gateway, app, &fragment, &|| gateway.supervisor.reload()).map(drop)
+    // What it goes back to is not asked: there is nothing behind it.
+    take_up(gateway, app, &fragment, &|| gateway.supervisor.reload(), None).map(drop)
 }
 
 fn await_supervisor(gateway: &Gateway<'_>, app: &str) -> Result<(), Unhosted> {
@@ -263,12 +275,16 @@ fn take_up(
     app: &str,
     fragment: &Fragment,
     reload: &dyn Fn() -> Result<Changes, SupervisorError>,
+    probe: Option<&mut Probe>,
 ) -> Result<Settled, Unhosted> {
     let supervisor = gateway.supervisor;
     let settle = gateway.config.settling_time();
-    let terms = Terms { settle, patience: settle + START_PATIENCE, order: fragment.order() };
+    let probing = PROBINGS * probe.as_ref().map_or(settle, |probe| probe.limit().max(settle));
+    let terms = Terms { settle, patience: settle + START_PATIENCE, order: fragment.order(), probing };
     let taken = supervisor.take_up_by(app, reload);
-    match taken.and_then(|()| supervisor.await_proven(app, &terms)) {
+    let mut ask = probe.map(|probe| move |processes: &[Process]| probe.ask(processes));
+    let ask = ask.as_mut().map(|ask| ask as settle::Probe<'_>);
+    match taken.and_then(|()| supervisor.await_proven(app, &terms, ask)) {
         Ok(settled) => Ok(settled),
         Err(e @ SupervisorError::Failing { .. }) => Err(Unhosted::Bad(e.to_string())),
         Err(e @ SupervisorError::Unreadable(_)) => {

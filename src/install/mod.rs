@@ -17,6 +17,8 @@ mod hosting;
 pub mod journal;
 pub mod local;
 pub mod ordered;
+pub mod own_options;
+mod probe;
 pub mod registry;
 mod remove;
 mod reserved;

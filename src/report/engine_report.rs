@@ -3,7 +3,7 @@
 //! Each key of an app has one type and is always there, since dashboards print what they find: `exitstatus` and `uptime` are
 //! integers, `status` and `version` are strings. `uptime` is in seconds (0 when not running): text like supervisorctl's
 //! `0:00:20` can be made of it, but not sorted, drawn or compared with a threshold. `pid` and `rss_kb` are there while
-//! there is a process, `note` where there is something to say, such as a roll-back.
+//! there is a process, `probe_restarts` where it is asked by a probe again and again, `note` where there is something to say, such as a roll-back.
 
 use super::MAX_REPORT;
 use crate::format::json::{shortened, Json};
@@ -49,6 +49,8 @@ pub struct ProcessFacts {
     pub pid: Option<u32>,
     /// Seconds since it was started; 0 while it is not running.
     pub uptime_s: u64,
+    /// How often it was started again since it did not answer its probe; `None`: it is not asked.
+    pub probe_restarts: Option<u64>,
 }
 
 impl AppFacts {
@@ -111,6 +113,10 @@ fn write_app(json: &mut Json, app: &AppFacts) {
         json.key("rss_kb");
         json.unsigned(rss_kb);
     }
+    if let Some(count) = process.probe_restarts {
+        json.key("probe_restarts");
+        json.unsigned(count);
+    }
     if let Some(note) = &app.note {
         json.key("note");
         json.string(&shortened(note, MAX_NOTE));
@@ -147,7 +153,7 @@ mod tests {
     }
 
     fn process(status: &str, exitstatus: i64, pid: Option<u32>, uptime_s: u64) -> Option<ProcessFacts> {
-        Some(ProcessFacts { status: status.into(), exitstatus, pid, uptime_s })
+        Some(ProcessFacts { status: status.into(), exitstatus, pid, uptime_s, probe_restarts: None })
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub struct Process {
     pub spawnerr: String,
     /// Where its output goes; empty for nowhere.
     pub logfile: String,
+    /// How often it was started again since it did not answer its probe, where it is asked: our own supervisord's.
+    pub probe_restarts: Option<u64>,
 }
 
 impl Process {
@@ -100,6 +102,10 @@ impl Process {
             exitstatus: int("exitstatus"),
             spawnerr: one_line(text("spawnerr")),
             logfile: text("stdout_logfile").to_string(),
+            probe_restarts: value
+                .get("probe_restarts")
+                .and_then(Value::as_int)
+                .and_then(|count| u64::try_from(count).ok()),
         })
     }
 

@@ -71,6 +71,13 @@ pub fn judge(process: &Process, ran: Option<u32>) -> Health {
     }
 }
 
+/// What an app has to say for itself beside staying up, given all processes as they are: `Err` says why that is no yes.
+pub type Probe<'a> = &'a mut dyn FnMut(&[Process]) -> Result<(), String>;
+
+/// A probe is tried again after so long.
+const PROBE_PAUSE: Duration = Duration::from_secs(2);
+const PROBE_FAILS: &str = "is up, and its probe does not succeed: ";
+
 /// What is asked of an app that settles.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
@@ -80,6 +87,8 @@ pub struct Terms {
     pub patience: Duration,
     /// Before that its start may wait so long for others (`after`): STOPPED is no verdict then.
     pub order: Duration,
+    /// From its first try, its probe may take so long until it succeeds.
+    pub probing: Duration,
 }
 
 /// One process as it was last seen.
@@ -183,14 +192,21 @@ impl Supervisor<'_> {
     /// [`SupervisorError::Failing`]: the app does not stay up, or has not settled within `patience`; it says why.
     /// [`SupervisorError::Down`] and the like, where supervisord was not there to ask at the end of `patience`.
     pub fn await_running(&self, app: &str, settle: Duration, patience: Duration) -> Result<Settled, SupervisorError> {
-        self.await_proven(app, &Terms { settle, patience, order: Duration::ZERO })
+        self.await_proven(app, &Terms { settle, patience, order: Duration::ZERO, probing: Duration::ZERO }, None)
     }
 
-    /// The same, on more terms.
+    /// The same, on more terms. One that stays up has its probe then, until that succeeds once, for `terms.probing` at the most; all the
+    /// while it has to stay up as it is.
     ///
     /// # Errors
     /// As there.
-    pub fn await_proven(&self, app: &str, terms: &Terms) -> Result<Settled, SupervisorError> {
+    pub fn await_proven(
+        &self,
+        app: &str,
+        terms: &Terms,
+        mut probe: Option<Probe<'_>>,
+    ) -> Result<Settled, SupervisorError> {
+        let mut asked_since = None;
         let begun = self.clock.now();
         let mut watch = Watch::default();
         loop {
@@ -199,7 +215,26 @@ impl Supervisor<'_> {
             let over = now.saturating_sub(begun) >= terms.patience + terms.order;
             match answer {
                 Ok(processes) => match watch.look(app, &processes, now, terms) {
-                    Verdict::Settled(settled) => return Ok(settled),
+                    Verdict::Settled(settled) => {
+                        // Of one that does not run nothing is to be asked.
+                        let Some(ask) = probe.as_mut().filter(|_| settled != Settled::Stopped) else {
+                            return Ok(settled);
+                        };
+                        match ask(&processes) {
+                            // One more look: it may have ended under the probe.
+                            Ok(()) => probe = None,
+                            Err(why) => {
+                                if self.clock.now().saturating_sub(*asked_since.get_or_insert(now)) >= terms.probing {
+                                    return Err(SupervisorError::Failing {
+                                        process: app.to_string(),
+                                        why: PROBE_FAILS.to_string() + &why,
+                                    });
+                                }
+                                self.clock.sleep(PROBE_PAUSE);
+                            }
+                        }
+                        continue;
+                    }
                     Verdict::Failed(why) => return Err(why),
                     Verdict::GoOn if over => return Err(watch.last(app)),
                     Verdict::GoOn => {}

@@ -44,14 +44,54 @@ const KILL_ROUNDS: usize = 50;
 ///
 /// # Errors
 /// The program could not be started.
-pub fn run(mut command: Command, limit: Duration, max_output: usize) -> io::Result<Run> {
+pub fn run(command: Command, limit: Duration, max_output: usize) -> io::Result<Run> {
+    run_as(command, None, limit, max_output)
+}
+
+/// Who a program is to run as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// His number.
+    pub uid: u32,
+    /// His first group.
+    pub gid: u32,
+    /// All his groups.
+    pub groups: Vec<u32>,
+}
+
+impl Identity {
+    /// Groups first: afterwards it may not any more. Whoever is no superuser can only stay himself. Async-signal-safe.
+    fn take(&self) -> io::Result<()> {
+        // SAFETY: the numbers outlive the call; nothing else touches memory.
+        let refused = unsafe {
+            let own = libc::geteuid();
+            (own != 0 && own != self.uid)
+                || (own == 0
+                    && (libc::setgroups(self.groups.len() as _, self.groups.as_ptr()) != 0
+                        || libc::setgid(self.gid) != 0
+                        || libc::setuid(self.uid) != 0))
+        };
+        if refused {
+            return Err(io::Error::from_raw_os_error(libc::EPERM));
+        }
+        Ok(())
+    }
+}
+
+/// The same as somebody else.
+///
+/// # Errors
+/// The program could not be started, or not as him.
+pub fn run_as(mut command: Command, identity: Option<Identity>, limit: Duration, max_output: usize) -> io::Result<Run> {
     become_subreaper();
     let (reader, writer) = pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     // SAFETY: setsid, prctl, signal, sigprocmask and fcntl are async-signal-safe, and nothing else runs between fork and exec.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             libc::setsid();
+            // Before the next: another user's process forgets it.
+            identity.as_ref().map_or(Ok(()), Identity::take)?;
             // Should this process be killed, the script does not go on unseen beside its own second try.
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0);
             signal::reset_all();
@@ -339,6 +379,14 @@ mod tests {
         let ok = sh("echo out; echo err >&2; exit 3", 5000, 1000);
         assert_eq!((ok.ended, ok.output.as_slice()), (Ended::Exit(3), &b"out\nerr\n"[..]));
         assert_eq!(sh("kill -9 $$", 5000, 1000).ended, Ended::Signal(9));
+
+        if user() == 0 {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", "id -u; id -g; id -G"]);
+            let identity = Identity { uid: 65_534, gid: 65_534, groups: vec![65_534, 65_533] };
+            let run = run_as(command, Some(identity), Duration::from_secs(5), 1000).unwrap();
+            assert_eq!(String::from_utf8_lossy(&run.output), "65534\n65534\n65534 65533\n");
+        }
 
         // SAFETY: getsid has no memory effects.
         let own = unsafe { libc::getsid(0) };

@@ -21,6 +21,7 @@ pub use fault::{ConfFault, Why};
 pub use gateway::{AnyGateway, Folder, Gateway, ThisGateway, Variable};
 
 use crate::format::ini::{Ini, Section};
+use crate::format::own_options::PROBE;
 use crate::format::percent;
 
 /// The section that makes a `supervisor.conf` one.
@@ -130,14 +131,16 @@ fn complete(section: &mut Section, app: &str, defaults: &FragmentDefaults<'_>) {
             section.set(key, value);
         }
     }
-    if let Some(command) = command_in_folder(section) {
-        section.set("command", &command);
+    for key in ["command", PROBE] {
+        if let Some(command) = command_in_folder(section, key) {
+            section.set(key, &command);
+        }
     }
 }
 
 /// `./run.sh` means the app's own file. supervisord would look for it in its own folder, whatever `directory` says.
-fn command_in_folder(section: &Section) -> Option<String> {
-    let rest = section.get("command")?.strip_prefix("./")?;
+fn command_in_folder(section: &Section, key: &str) -> Option<String> {
+    let rest = section.get(key)?.strip_prefix("./")?;
     let folder = section.get("directory")?.trim_end_matches('/');
     let plain = folder.chars().all(|c| c.is_ascii_alphanumeric() || "_-./+%()".contains(c));
     let quoted = if plain { folder.to_string() } else { format!("'{}'", folder.replace('\'', "'\"'\"'")) };

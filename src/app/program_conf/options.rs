@@ -7,7 +7,7 @@ use super::fault::{ConfFault, Why};
 use super::gateway::{Folder, Gateway, Variable};
 use super::values;
 use crate::format::ini::Section;
-use crate::format::own_options::{Bounds, AFTER, AFTER_TIMEOUT};
+use crate::format::own_options::{Bounds, AFTER, AFTER_TIMEOUT, PROBE, PROBE_INTERVAL, PROBE_RETRIES, PROBE_TIMEOUT};
 use crate::format::pairs::pairs;
 use crate::format::percent::{expand, Value};
 
@@ -27,12 +27,14 @@ enum Kind {
     User,
     /// Of an option of our own.
     Within(Bounds),
+    /// A command, of an option of our own.
+    Command,
     /// Programs, none of which is the app itself.
     Programs,
 }
 
 /// Read once for the program.
-const OF_PROGRAM: [(&str, Kind); 20] = [
+const OF_PROGRAM: [(&str, Kind); 23] = [
     ("autostart", Kind::Boolean),
     ("autorestart", Kind::Autorestart),
     ("startsecs", Kind::Integer),
@@ -53,12 +55,16 @@ const OF_PROGRAM: [(&str, Kind); 20] = [
     ("numprocs_start", Kind::Integer),
     (AFTER, Kind::Programs),
     (AFTER_TIMEOUT.key, Kind::Within(AFTER_TIMEOUT)),
+    (PROBE_TIMEOUT.key, Kind::Within(PROBE_TIMEOUT)),
+    (PROBE_INTERVAL.key, Kind::Within(PROBE_INTERVAL)),
+    (PROBE_RETRIES.key, Kind::Within(PROBE_RETRIES)),
 ];
 
 /// Read for each process.
-const OF_PROCESS: [(&str, Kind); 8] = [
+const OF_PROCESS: [(&str, Kind); 9] = [
     ("directory", Kind::Text),
     ("command", Kind::Text),
+    (PROBE, Kind::Command),
     ("stdout_logfile_backups", Kind::Integer),
     ("stderr_logfile_backups", Kind::Integer),
     ("stdout_logfile_maxbytes", Kind::Size),
@@ -88,6 +94,7 @@ pub(super) fn check(section: &Section, program: &str, gateway: &dyn Gateway, fau
     for (key, kind) in OF_PROGRAM {
         check.value(key, kind, &Names::Program);
     }
+    check.probe();
     check.groups_of_signals();
     let count = check.count();
     let start = check.integer("numprocs_start", 0);
@@ -152,6 +159,14 @@ impl Check<'_> {
         count.clamp(1, MAX_PROCESSES)
     }
 
+    /// An interval without anything to ask.
+    fn probe(&mut self) {
+        let asks = self.section.get(PROBE).is_some();
+        if !asks && self.section.get(PROBE_INTERVAL.key).is_some_and(|value| value.trim() != "0") {
+            self.note::<()>(PROBE, Err(Why::Empty));
+        }
+    }
+
     fn groups_of_signals(&mut self) {
         let stop = self.expanded_boolean("stopasgroup").unwrap_or(false);
         let kill = self.expanded_boolean("killasgroup").unwrap_or(stop);
@@ -189,6 +204,7 @@ impl Check<'_> {
             Kind::User if self.gateway.has_user(&text) => Ok(()),
             Kind::User => Err(Why::NoUser(text)),
             Kind::Within(bounds) => values::within(&text, bounds),
+            Kind::Command => values::command(&text),
             Kind::Programs => values::programs(&text, self.program),
         };
         self.note(key, verdict);

@@ -6,6 +6,7 @@
 use super::fault::Why;
 use crate::format::own_options::{names, Bounds, MAX_AFTER};
 use crate::format::python::int;
+use crate::format::shell_words;
 use crate::sys::signal_names::SIGNALS;
 
 pub(super) fn integer(text: &str) -> Result<i64, Why> {
@@ -79,6 +80,15 @@ pub(super) fn within(text: &str, bounds: Bounds) -> Result<(), Why> {
     match integer(text)? {
         number if bounds.hold(number) => Ok(()),
         _ => Err(Why::Range(bounds.least, bounds.most)),
+    }
+}
+
+/// A command that can be split into words.
+pub(super) fn command(text: &str) -> Result<(), Why> {
+    match shell_words::split(text) {
+        Ok(words) if words.is_empty() => Err(Why::Empty),
+        Ok(_) => Ok(()),
+        Err(_) => Err(Why::Quote),
     }
 }
 

@@ -5,9 +5,10 @@ use super::order::{self, After};
 use super::users::{self, User};
 use super::values::{self, LogFile};
 use super::{Loader, Note};
-use crate::format::own_options::{Bounds, AFTER, AFTER_TIMEOUT};
+use crate::format::own_options::{Bounds, AFTER, AFTER_TIMEOUT, PROBE, PROBE_INTERVAL, PROBE_RETRIES, PROBE_TIMEOUT};
 use crate::format::pairs::{pairs, PairsError};
 use crate::format::percent::Value;
+use crate::format::shell_words;
 use crate::format::sort::sort_by_key;
 use crate::hosting::definition::MAX_PROCESSES;
 use crate::hosting::table::Restart;
@@ -45,6 +46,19 @@ pub struct Process {
     pub cpu_weight: i64,
     /// What its start waits for.
     pub after: After,
+    /// How it is asked while it is up.
+    pub probe: Probe,
+}
+
+/// How a process is asked whether it works, while it is up: options of our own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Probe {
+    /// In words; none: it is not asked.
+    pub command: Vec<String>,
+    pub interval: i64,
+    pub timeout: i64,
+    pub retries: i64,
 }
 
 /// What becomes of what a process writes.
@@ -154,6 +168,12 @@ fn common(section: &Section<'_>, names: &Names) -> Result<Common, String> {
     if numprocs > MAX_PROCESSES as i64 {
         return Err(format!("numprocs is above upper bound ({MAX_PROCESSES})"));
     }
+    let probe = Probe {
+        command: Vec::new(),
+        interval: own_number(PROBE_INTERVAL)?,
+        timeout: own_number(PROBE_TIMEOUT)?,
+        retries: own_number(PROBE_RETRIES)?,
+    };
     let after = After { names: order::names(&get(AFTER, "")?)?, timeout: own_number(AFTER_TIMEOUT)? };
     let process = Process {
         name: String::new(),
@@ -180,6 +200,7 @@ fn common(section: &Section<'_>, names: &Names) -> Result<Common, String> {
         memory_max: size("memory_max")?,
         cpu_weight: integer("cpu_weight", "0")?,
         after,
+        probe,
     };
     let environment = section.raw("environment").unwrap_or_default().to_string();
     Ok(Common { process_name, process, environment, numprocs, first })
@@ -213,8 +234,22 @@ fn one(loader: &mut Loader, section: &str, common: &Common, names: &mut Names, n
         Some(command) => command,
         None => return Err(format!("program section {section} does not specify a command")),
     };
+    ask(&loader.section(section), names, &mut process.probe)?;
     process.name = expanded(&common.process_name, "process_name", &loader.variables, names)?;
     Ok(process)
+}
+
+/// What is asked: nothing is kept of it where nothing asks again and again.
+fn ask(section: &Section<'_>, names: &Names, probe: &mut Probe) -> Result<(), String> {
+    let command = section.find(PROBE, names)?.unwrap_or_default();
+    probe.command = shell_words::split(&command).map_err(|why| [PROBE, ": ", why].concat())?;
+    if probe.command.is_empty() && probe.interval > 0 {
+        return Err(format!("{} without a {PROBE}", PROBE_INTERVAL.key));
+    }
+    if probe.interval == 0 {
+        *probe = Probe::default();
+    }
+    Ok(())
 }
 
 /// The four options of one output's log.

@@ -3,6 +3,7 @@
 
 use super::log::{line, INFO, WARN};
 use super::own::Core;
+use super::probes;
 use super::spawn_error::Number;
 use super::state::{ProcessRecord, NEVER};
 use super::store::Place;
@@ -80,7 +81,7 @@ fn not_up(core: &Core, list: &[u8]) -> Text<256> {
     missing
 }
 
-/// All processes of a group, or the one that is named. A program that does its work and ends has proven itself when it has ended well.
+/// All processes of a group, or the one that is named; with a probe that is asked again and again, each has passed it. A program that does its work and ends has proven itself when it has ended well.
 fn is_up(core: &Core, name: &[u8]) -> bool {
     let mut parts = name.splitn(2, |byte| *byte == b':');
     let (group, only) = (parts.next().unwrap_or(b""), parts.next());
@@ -91,7 +92,7 @@ fn is_up(core: &Core, name: &[u8]) -> bool {
     };
     core.store.processes().filter(is_meant).all(|place| {
         core.store.process(place).is_some_and(|process| match State::of(process.state) {
-            State::Running => true,
+            State::Running => probes::has_passed(process.id),
             State::Exited => process.spawn_error == 0 && process.wanted == Wanted::Down as u32,
             State::Stopped | State::Starting | State::Backoff | State::Stopping | State::Fatal => false,
         })

@@ -1,11 +1,12 @@
-//! What goes over a renewal beside the shared memory: events that wait, how each listener's conversation stands, and what is being captured. One
+//! What goes over a renewal beside the shared memory: events that wait, how each listener's conversation stands, what is being captured, and how programs
+//! have answered their probes. One
 //! file in memory under a fixed number, written just before the newer core is there, and read once by that. After a fault there is none.
 
 use super::memory::{memory_file, Piece};
 use super::own::Core;
 use super::system::{close, facts_of_open, move_to, write, Answer, Path, EINVAL};
 use super::wire::{record, records, Sink};
-use super::{capture, listener, pool};
+use super::{capture, listener, pool, probes};
 
 /// Between the shared memory and the listening sockets.
 const FD_KEPT: i32 = 5;
@@ -16,6 +17,7 @@ pub const MAGIC: u32 = 0x4757_4b01;
 pub const EVENT: u32 = 1;
 pub const LISTENER: u32 = 2;
 pub const CAPTURE: u32 = 3;
+pub const PROBE: u32 = 4;
 
 record! {
     /// Whose it is, numbers of its kind, and bytes.
@@ -65,7 +67,8 @@ fn try_save(core: &Core) -> Answer<()> {
     move_to(memory_file(Path::of(b"gwe-kept\0").ok_or(EINVAL)?)?, FD_KEPT)?;
     let mut file = File(FD_KEPT);
     let mut put = |item: Item<'_>| item.encode(&mut file);
-    let is_whole = pool::save(core, &mut put) && listener::save(core, &mut put) && capture::save(core, &mut put);
+    // First: what is asked is ended with it.
+    let is_whole = probes::save(&mut put) && pool::save(core, &mut put) && listener::save(core, &mut put) && capture::save(core, &mut put);
     is_whole.then_some(()).ok_or(EINVAL)
 }
 
@@ -84,6 +87,7 @@ pub fn restore(core: &mut Core) {
                 EVENT => pool::restore(core, &item),
                 LISTENER => listener::restore(core, &item),
                 CAPTURE => capture::restore(core, &item),
+                PROBE => probes::restore(&item),
                 _ => {}
             }
         }

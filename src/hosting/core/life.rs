@@ -4,6 +4,7 @@ use super::definition::Program;
 use super::log::{line, CRIT, DEBG, INFO, WARN};
 use super::own::Core;
 use super::pool;
+use super::probes;
 use super::spawn::spawn;
 use super::spawn_error::{errno_name, Number, SpawnError};
 use super::state::{ProcessRecord, NEVER};
@@ -129,6 +130,7 @@ fn tell(core: &mut Core, place: Place, program: &Program<'_>, before: State, eve
     let name = program.name;
     if before != after {
         pool::state_changed(core, place, before, after, event);
+        probes::state_changed(core, process, program, after);
     }
     match (before, event, after) {
         (State::Starting, Event::Due, State::Running) => {

@@ -12,6 +12,8 @@
 mod definition;
 #[path = "../events.rs"]
 mod events;
+#[path = "../probe.rs"]
+mod probe;
 #[path = "../protocol.rs"]
 mod protocol;
 #[path = "../spawn_error.rs"]
@@ -43,6 +45,7 @@ mod output;
 mod own;
 mod pass;
 mod pool;
+mod probes;
 mod reap;
 mod renew;
 mod requests;

@@ -6,6 +6,7 @@ use super::listen;
 use super::log::{line, INFO};
 use super::own::Core;
 use super::pool;
+use super::probes;
 use super::state::NEVER;
 use super::stop;
 use super::store::Place;
@@ -45,11 +46,12 @@ pub fn pass(core: &mut Core) -> Next {
         });
         now = now_ms();
     }
+    let probed = probes::look(core);
     after::look(core);
     if !is_going_on && stop::step(core) {
         return Next::AllStopped;
     }
-    let soonest = report_stops(core, now).min(pool::tick(core)).min(listen::due_ms(core)).min(super::watchdog::feed(core));
+    let soonest = report_stops(core, now).min(probed).min(pool::tick(core)).min(listen::due_ms(core)).min(super::watchdog::feed(core));
     let soonest = core
         .store
         .processes()

@@ -19,7 +19,7 @@ pub fn reap_all(core: &mut Core) {
     while let Some((pid, status)) = next_ended() {
         if let Some(place) = core.store.find(|process| process.pid == pid) {
             ended(core, place, status);
-        } else if !super::front::ended(core, pid) {
+        } else if !super::probes::ended(core, pid, code_of(status) == Some(0)) && !super::front::ended(core, pid) {
             let mut said = Text::<96>::of(&[b"reaped unknown pid ", Number::of(pid).digits(), b" ("]);
             describe(status, &mut said);
             line(&core.store, INFO, &[said.bytes(), b")"]);

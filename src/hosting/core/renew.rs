@@ -9,7 +9,7 @@ use super::system::{
     close, exit, facts_of, facts_of_open, may_run, move_to, open, pid, pread, write, Answer, Path, PathBuffer, EACCES,
     EINVAL, O_RDONLY,
 };
-use super::{front, kept, listen, output, pool, reap, start};
+use super::{front, kept, listen, output, pool, probes, reap, start};
 
 /// The file of the core before, and the same once a newer one has gone back to it.
 const FD_BEFORE: i32 = 6;
@@ -74,6 +74,7 @@ pub fn taken_over(around: Surroundings) -> Option<Core> {
         pool::added(&mut core, at);
         index += 1;
     }
+    probes::adopt(&core);
     kept::restore(&mut core);
     for place in core.store.processes() {
         output::watch(&core, place);

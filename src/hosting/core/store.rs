@@ -169,7 +169,7 @@ impl Store {
                     kind: group.kind,
                     socket_fd: -1,
                     pool_serial: 0,
-                    spare: 0,
+                    probe_restarts: 0,
                 };
             }
             for index in 0..count {

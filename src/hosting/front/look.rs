@@ -108,7 +108,7 @@ fn info(found: &Found<'_>, settings_zones: &[u8], clocks: (i64, u64)) -> Value {
     };
     let exit = if found.record.has_exited == 0 { 0 } else { found.record.exit_status };
     let (stdout, stderr) = (text(found.program.read_stdout().logfile), text(found.program.read_stderr().logfile));
-    Value::Struct(vec![
+    let mut members = vec![
         member("name", string(&found.name)),
         member("group", string(&found.group)),
         member("start", Value::Int(start)),
@@ -123,7 +123,11 @@ fn info(found: &Found<'_>, settings_zones: &[u8], clocks: (i64, u64)) -> Value {
         member("stderr_logfile", string(&stderr)),
         member("pid", Value::Int(i64::from(found.record.pid))),
         member("description", string(&description)),
-    ])
+    ];
+    if found.program.probe_interval > 0 {
+        members.push(member("probe_restarts", Value::Int(i64::from(found.probe_restarts))));
+    }
+    Value::Struct(members)
 }
 
 pub(super) fn process_info(core: &mut dyn Core, name: &str) -> Result<Value, Fault> {

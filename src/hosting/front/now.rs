@@ -18,6 +18,8 @@ pub(crate) struct Found<'a> {
     pub(crate) name: String,
     pub(crate) record: ProcessRecord,
     pub(crate) program: Program<'a>,
+    /// Of its group.
+    pub(crate) probe_restarts: u32,
 }
 
 impl Found<'_> {
@@ -100,6 +102,7 @@ impl Now {
                     name: text(program.name),
                     record: group.process(index).unwrap_or_default(),
                     program,
+                    probe_restarts: group.record.probe_restarts,
                 });
             }
         }

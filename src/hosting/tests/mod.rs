@@ -3,3 +3,4 @@
 mod forms;
 mod model;
 mod pairs;
+mod probes;

@@ -33,7 +33,7 @@ fn the_table() {
 
 fn terms(settle: u64, order: u64) -> Terms {
     let seconds = Duration::from_secs;
-    Terms { settle: seconds(settle), patience: seconds(60), order: seconds(order) }
+    Terms { settle: seconds(settle), patience: seconds(60), order: seconds(order), probing: seconds(5) }
 }
 
 /// `after`: an app whose start waits for others is not one that somebody stopped.

@@ -144,6 +144,7 @@ pub(crate) fn process(group: &str, name: &str, state: State, pid: u32) -> Proces
         exitstatus: 0,
         spawnerr: String::new(),
         logfile: String::new(),
+        probe_restarts: None,
     }
 }
 

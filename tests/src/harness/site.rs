@@ -205,6 +205,11 @@ impl Site {
         tree
     }
 
+    /// Whether it is Python's supervisord that hosts.
+    pub fn hosts_by_python(&self) -> bool {
+        Supervisord::find().is_ok_and(|path| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"#!")))
+    }
+
     /// What supervisorctl says of an app: a line for each process.
     #[track_caller]
     pub fn ctl_status(&self, app: &str) -> String {

@@ -58,6 +58,8 @@ fn here_and_a_leading_dot_mean_the_apps_folder() {
     assert_eq!(command("command = %(here)s/run.sh", "/d"), "/d/run.sh");
     assert_eq!(command("command = ./run.sh\ndirectory = /opt/x/", "/d"), "/opt/x/run.sh");
     assert_eq!(command("command = python3 run.py", "/d"), "python3 run.py");
+    let conf = "[supervisord]\nprobe = ./ask.sh --x\n";
+    assert!(made(conf).contains("probe = /var/lib/gwe/apps/my_app/1/ask.sh --x\n"), "{}", made(conf));
     assert_eq!(command("command = ./run.sh", "/with space/it's"), "'/with space/it'\"'\"'s'/run.sh");
     assert_eq!(command("command = ./run.sh", "/50%/d"), "/50%%/d/run.sh");
 }
@@ -89,6 +91,16 @@ fn all_faults_at_once() {
         told("[supervisord]\nafter = b app\nafter_timeout = 601\n"),
         ["after: names the app itself, which would wait for itself", "after_timeout: not between 0 and 600"]
     );
+    assert_eq!(told("[supervisord]\nprobe = ./ask %(process_num)d\nprobe_interval = 5\n"), Vec::<String>::new());
+    assert_eq!(
+        told("[supervisord]\nprobe = 'half\nprobe_timeout = 0\nprobe_retries = 101\n"),
+        [
+            "probe_timeout: not between 1 and 300",
+            "probe_retries: not between 1 and 100",
+            "probe: a quote without its partner",
+        ]
+    );
+    assert_eq!(told("[supervisord]\nprobe_interval = 5\n"), ["probe: is empty"]);
     assert_eq!(told("[supervisord]\nafter = a:b\n"), ["after: `:` may not stand in a process name"]);
     assert_eq!(told(""), ["no [supervisord] section: without it the file is not recognised"]);
     assert_eq!(

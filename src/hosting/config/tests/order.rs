@@ -82,3 +82,29 @@ fn names_are_those_of_programs_and_groups() {
         assert!(scratch.load(Strictness::Refuse).unwrap_err().text.starts_with(why), "{option}");
     }
 }
+
+/// The other options of our own.
+#[test]
+fn a_probe_is_kept_only_where_something_asks() {
+    let scratch = Scratch::new("probe");
+    let load = |options: &str| {
+        scratch.file("root.conf", &format!("[supervisord]\n[program:w]\ncommand = x\n{options}\n"));
+        scratch.load(Strictness::Refuse)
+    };
+    let loaded = load("probe = ask '%(program_name)s %(process_num)d'\nprobe_interval = 5\nprobe_retries = 7").unwrap();
+    let probe = &loaded.groups[0].processes[0].probe;
+    assert_eq!((probe.interval, probe.timeout, probe.retries), (5, 10, 7));
+    assert_eq!(probe.command, ["ask", "w 0"]);
+    assert_eq!(load("probe = ask").unwrap().groups[0].processes[0].probe, Default::default());
+    for (options, why) in [
+        ("probe_interval = 5", "probe_interval without a probe"),
+        ("probe = 'half", "probe: No closing quotation"),
+        ("probe = x\nprobe_interval = 86401", "probe_interval 86401 is above upper bound (86400)"),
+        ("probe = x\nprobe_timeout = 0", "probe_timeout 0 is below lower bound (1)"),
+        ("probe = x\nprobe_retries = 0", "probe_retries 0 is below lower bound (1)"),
+        ("probe = %(nope)s", "Format string '%(nope)s' for 'program:w.probe' contains names"),
+    ] {
+        let text = load(options).unwrap_err().text;
+        assert!(text.starts_with(why), "{options}: {text}");
+    }
+}
