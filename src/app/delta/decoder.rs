@@ -206,3 +206,21 @@ impl Read for Decoder<'_> {
         Ok(filled)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::add;
+
+    #[test]
+    fn bytes_are_added_each_by_itself_whatever_they_are() {
+        let all: Vec<u8> = (0..=255).collect();
+        for byte in 0..=255u8 {
+            for length in [256, 255, 9, 8, 7, 1, 0] {
+                let mut sums = vec![byte; length];
+                add(&mut sums, &all[256 - length..]);
+                let wanted: Vec<u8> = all[256 - length..].iter().map(|other| byte.wrapping_add(*other)).collect();
+                assert_eq!(sums, wanted, "{byte} {length}");
+            }
+        }
+    }
+}
