@@ -5,7 +5,16 @@ HAWKBIT := 1.0.4
 HAWKBIT_JAR ?= target/hawkbit/hawkbit-update-server-$(HAWKBIT).jar
 GOOSEBIT := target/goosebit
 
-.PHONY: hawkbit-test goosebit-test
+# make hawkbit-load: simulated gateways against it; GATEWAYS of them, SECONDS for each load.
+GATEWAYS ?= 2000
+SECONDS ?= 60
+
+.PHONY: hawkbit-test hawkbit-load goosebit-test
+hawkbit-load:
+	@command -v java >/dev/null && [ -f "$(HAWKBIT_JAR)" ] || { echo "hawkbit-load needs java, and HAWKBIT_JAR=path of hawkbit-update-server-$(HAWKBIT).jar"; exit 2; }
+	cargo build --quiet --locked --manifest-path tests/Cargo.toml --features benches --bin bench-hawkbit
+	tests/hawkbit/load.py tests/target/debug/bench-hawkbit "$(HAWKBIT_JAR)" $(GATEWAYS) $(SECONDS)
+
 hawkbit-test:
 	@command -v java >/dev/null || { echo "skipped: hawkbit-test needs java"; exit 0; }; \
 	if ! [ -f "$(HAWKBIT_JAR)" ]; then \

@@ -9,6 +9,7 @@ mod clock;
 mod core_update;
 mod damaged_state;
 mod ddi;
+mod ddi_beside;
 mod ddi_delta;
 mod ddi_hosted;
 mod delta;
