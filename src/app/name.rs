@@ -16,6 +16,8 @@ const SUFFIX: &str = ".tar.gz";
 const RESERVED: [&str; 4] = ["gmq", "gdc", "supervisord", "supervisorctl"];
 /// How the names begin that the image keeps for itself.
 const RESERVED_START: &str = "gwe-";
+/// The one of them that arrives over the air: a set of keys ([`super::key_set`]), which no buildfile can make.
+pub const KEY_SET: &str = "gwe-keys";
 
 /// A name that has been checked. `Display` gives it back in full.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,6 +111,10 @@ impl TarballName {
         }
         let stem = name.strip_suffix(SUFFIX).ok_or(NameError::Suffix)?;
         let (app, version) = stem.split_once(".v").ok_or(NameError::NoVersionMark)?;
+        if app == KEY_SET {
+            check_version(version)?;
+            return Ok(TarballName { app: app.to_string(), version: version.to_string() });
+        }
         TarballName::new(app, version)
     }
 
@@ -235,6 +241,7 @@ mod tests {
             ("my_app.v1_8d09124.tar.gz", "my_app", "1_8d09124"),
             ("my-app.v1.2.3.tar.gz", "my-app", "1.2.3"),
             ("gwe.v0.1.0+git.tar.gz", "gwe", "0.1.0+git"),
+            ("gwe-keys.v3.tar.gz", "gwe-keys", "3"),
             ("_x.v0.tar.gz", "_x", "0"),
             ("a.v1.v2.tar.gz", "a", "1.v2"),
             ("a.v1.tar.gz.tar.gz", "a", "1.tar.gz"),

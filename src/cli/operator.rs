@@ -6,7 +6,7 @@ use super::output;
 use crate::config::{Cik, Config, ConfigError, Setting, Which};
 use crate::install::asked::AskedName;
 use crate::install::local::{self, LocalError, Report};
-use crate::install::{forget, trust};
+use crate::install::{forget, key_set, trust};
 use crate::queue;
 use crate::sys::net;
 
@@ -55,7 +55,12 @@ pub fn set(config: &mut Config, settings: &[Setting]) -> u8 {
 pub fn problems(config: &Config) -> Vec<String> {
     let queue = queue::settings::QueueSettings::load(config.paths());
     let told = config.problems().into_iter().chain(queue.problems()).map(|problem| problem.to_string());
-    told.chain(no_key(config)).collect()
+    told.chain(no_key(config)).chain(bad_set(config)).collect()
+}
+
+/// A set of keys that cannot be read.
+fn bad_set(config: &Config) -> Option<String> {
+    key_set::in_force(config.paths()).err().map(|(file, why)| format!("{}: {why}", file.display()))
 }
 
 /// A gateway that can install nothing is one that somebody should know of before it is in the field.

@@ -10,7 +10,8 @@ use crate::format::utc;
 use crate::install::agent::Agents;
 use crate::install::gateway::Gateway;
 use crate::install::journal::{self, Journal};
-use crate::install::{own_options, trust, waiting};
+use crate::install::security::SecurityEvent;
+use crate::install::{key_set, own_options, security, trust, waiting};
 use crate::report::engine_report::AppFacts;
 use crate::supervisor::Supervisor;
 use crate::sys::log;
@@ -35,6 +36,8 @@ struct GatewayStatus {
     last_check_in: Option<Last>,
     signatures: String,
     trusted_keys: Vec<String>,
+    key_set: Option<u64>,
+    security_events: Vec<SecurityEvent>,
     pending: Vec<Pending>,
     apps: Vec<StatusApp>,
     hosting: Option<String>,
@@ -107,6 +110,8 @@ fn gather(config: &Config) -> GatewayStatus {
         last_check_in: last::load(config.paths()),
         signatures: keys.summary(),
         trusted_keys: keys.names(),
+        key_set: key_set::in_force(config.paths()).ok().flatten().map(|in_force| in_force.set.version),
+        security_events: security::events(config.paths()),
         pending: pending.collect(),
         apps: facts::apps(&gateway).into_iter().map(app).collect(),
         hosting: own_options::in_vain(&gateway),
@@ -159,6 +164,12 @@ fn text(status: &GatewayStatus) -> String {
     line("packages", &status.signatures);
     for key in &status.trusted_keys {
         line("trusted key", key);
+    }
+    if let Some(version) = &status.key_set {
+        line("set of keys", &format!("v{version}"));
+    }
+    if !status.security_events.is_empty() {
+        line("security events", &format!("{} kept, see --json", status.security_events.len()));
     }
     if let Some(hosting) = &status.hosting {
         line("hosting", hosting);

@@ -1,7 +1,7 @@
 //! Every path the program touches, under one root, so that it runs without being root in a folder (`--root DIR`, `GWE_ROOT`).
 //!
 //! Factory defaults are read-only files of the image under `/etc/gwe`; what is set or learned at run time lives under
-//! `/var/lib/gwe`, so a read-only root works and `rm -r /var/lib/gwe` is a factory reset (docs/spec/gateway-engine.md).
+//! `/var/lib/gwe`, so a read-only root works, and removing that but for [`Paths::security`] is a factory reset (docs/spec/gateway-engine.md).
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,24 @@ impl Paths {
     #[must_use]
     pub fn trusted_keys(&self) -> PathBuf {
         self.factory().join("trusted")
+    }
+
+    /// minisign public keys (`*.pub`) that sign sets of keys, and nothing else (docs/security.md, "Keys that age").
+    #[must_use]
+    pub fn root_keys(&self) -> PathBuf {
+        self.factory().join("trusted-root")
+    }
+
+    /// The set of keys that the image itself brings.
+    #[must_use]
+    pub fn key_set(&self) -> PathBuf {
+        self.factory().join("keys.json")
+    }
+
+    /// What outlives a factory reset: the set of keys that came over the air, and the security events.
+    #[must_use]
+    pub fn security(&self) -> PathBuf {
+        self.state().join("security")
     }
 
     /// Tarballs that the image brings, installed once at first boot.

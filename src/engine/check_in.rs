@@ -13,6 +13,7 @@ use crate::config::{Config, Identity, Paths};
 use crate::install;
 use crate::install::agent::Agents;
 use crate::install::gateway::Gateway;
+use crate::install::security;
 use crate::orders::Backend;
 use crate::supervisor::Supervisor;
 use crate::sys::clock;
@@ -71,6 +72,7 @@ fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError
     let in_force = config.clone();
     let supervisor = Supervisor::new(in_force.supervisor_socket());
     let mut gateway = Gateway::load(&in_force, &supervisor);
+    security::catch_up(in_force.paths());
     let agents = Agents::load(in_force.paths());
     gateway.deadline = begun + limit(&agents, &in_force) / 2;
     gateway.on_trial = agents.is_on_trial(in_force.paths());

@@ -45,11 +45,31 @@ pub fn from_http(text: &str) -> Option<u64> {
     if words.next().is_some() || parts.next().is_some() {
         return None;
     }
-    // As in `date`, the other way round (Howard Hinnant's `days_from_civil`).
-    let (year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    Some(seconds_to(year, month, day)? + seconds)
+}
+
+/// Reads a day, such as `1994-11-06`: its first second, in unix seconds. `None`: there is no such day, or it lies before 1970.
+#[must_use]
+pub fn from_day(text: &str) -> Option<u64> {
+    let number = |part: &str, length: usize| {
+        let is_number = part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+        part.parse().ok().filter(|_| is_number)
+    };
+    let mut parts = text.split('-');
+    let (year, month, day) = (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+    if parts.next().is_some() || !(1..=12).contains(&month) || day == 0 {
+        return None;
+    }
+    // A day that its month does not have would come out as another.
+    seconds_to(year, month, day).filter(|unix| date(*unix).starts_with(text))
+}
+
+/// To the first second of a day: as in `date`, the other way round (Howard Hinnant's `days_from_civil`).
+fn seconds_to(year: u64, month: u64, day: u64) -> Option<u64> {
+    let (year, from_march) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
     let (era, year_of_era) = (year / 400, year % 400);
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * from_march + 2) / 5 + day - 1;
-    Some((era * DAYS_IN_400_YEARS + day_of_era).checked_sub(DAYS_TO_1970)? * DAY + seconds)
+    Some((era * DAYS_IN_400_YEARS + day_of_era).checked_sub(DAYS_TO_1970)? * DAY)
 }
 
 /// A length of time as supervisorctl writes it: `0:00:20`, `1 day, 2:03:04`.
@@ -112,6 +132,34 @@ mod tests {
             ("é, é é é é GMT", None),
         ] {
             assert_eq!(from_http(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_read_and_nothing_else() {
+        for (text, expected) in [
+            ("1970-01-01", Some(0)),
+            ("1994-11-06", Some(784_080_000)),
+            ("2000-02-29", Some(951_782_400)),
+            ("9999-12-31", Some(LAST + 1 - DAY)),
+            ("1969-12-31", None),
+            ("0000-01-01", None),
+            ("2023-02-29", None),
+            ("2024-02-30", None),
+            ("2024-04-31", None),
+            ("2024-13-01", None),
+            ("2024-00-01", None),
+            ("2024-01-00", None),
+            ("2024-1-1", None),
+            ("24-01-01", None),
+            ("2024-01-01T00:00:00Z", None),
+            ("2024-01-01-", None),
+            (" 2024-01-01", None),
+            ("+024-01-01", None),
+            ("NaN", None),
+            ("", None),
+        ] {
+            assert_eq!(from_day(text), expected, "{text}");
         }
     }
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::journal::{Content, Job};
+use super::key_set;
+use crate::app::key_set::{KeySetFault, MAX_PACKAGE};
 use crate::http::Sink;
 use crate::orders::{Backend, Failed, Kind, Piece};
 use crate::sys::file::{self, Context, FileError};
@@ -191,6 +193,9 @@ pub fn miss(job: &mut Job, reason: &str) -> Fetched {
 }
 
 fn unacceptable(job: &Job, content: Content) -> Option<String> {
+    if job.name.app() == key_set::APP && content.size > MAX_PACKAGE {
+        return Some(KeySetFault::TooLarge.to_string());
+    }
     if content.size > MAX_TARBALL {
         return Some(format!("it has {} bytes, more than the limit of {MAX_TARBALL}", content.size));
     }

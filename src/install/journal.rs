@@ -80,6 +80,8 @@ pub struct Job {
     pub slot: String,
     /// The time stamp of its signature, unix seconds.
     pub signed_at: Option<u64>,
+    /// The number of the key that made it: that may be revoked before the job's turn comes. An older agent's journal lacks it.
+    pub signed_by: Option<String>,
     /// Milliseconds of work spent on it.
     pub spent_ms: u64,
     /// What `install.sh` printed, bounded.
@@ -155,6 +157,7 @@ impl Job {
             content: None,
             slot: String::new(),
             signed_at: None,
+            signed_by: None,
             spent_ms: 0,
             output: String::new(),
             reason: String::new(),
@@ -390,12 +393,14 @@ impl Journal {
         }
     }
 
-    /// The first job that can be worked on, none of these apps' and none behind another of the same app.
+    /// The first job that can be worked on, none of these apps' and none behind another of the same app. A set of keys comes before
+    /// everything; as long as it is awaited, nothing that was ordered is begun under the old one.
     #[must_use]
     pub fn next_job(&self, network: bool, waiting: &[String]) -> Option<usize> {
         let can = |job: &Job| network || job.file.is_some() || !job.state.needs_network();
-        let ready = |job: &Job| !job.state.is_terminal() && can(job) && !self.rests(job);
-        (0..self.jobs.len()).find(|index| {
+        let may_begin = self.may_begin();
+        let ready = |job: &Job| !job.state.is_terminal() && can(job) && !self.rests(job) && may_begin(job);
+        self.sets_first().find(|index| {
             let job = &self.jobs[*index];
             let app = job.name.app();
             // What cannot be worked on here at all, as a download without a network, keeps nobody back: who installs by hand does it

@@ -11,6 +11,7 @@ use super::drive::Outcome;
 use super::gateway::Gateway;
 use super::hosting;
 use super::journal::{Job, Journal};
+use super::key_set;
 use super::request::Entry;
 use super::script;
 use super::state::{Event, State};
@@ -90,6 +91,8 @@ impl Gateway<'_> {
         }
         let reserved = if *job.name == *agent::APP {
             Some("it is the agent itself".to_string())
+        } else if *job.name == *key_set::APP {
+            Some("keys are taken back by a newer set of keys".to_string())
         } else {
             self.reserved_by(&job.name)
         };

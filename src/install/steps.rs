@@ -7,8 +7,9 @@ use super::fetch::{self, part_of, Area, Fetched};
 use super::gateway::Gateway;
 use super::journal::{Content, Job};
 use super::registry::Registry;
+use super::security::{self, What};
 use super::state::{Event, State};
-use super::{agent, delta, hosting, ordered, remove, self_update, status, trust};
+use super::{agent, delta, hosting, key_set, ordered, remove, self_update, status, trust};
 use crate::app::{TarballName, UnpackError};
 use crate::orders::Progress;
 use crate::sys::clock;
@@ -36,7 +37,7 @@ impl Steps for Gateway<'_> {
         let outcome = match (&name, job.state) {
             _ if job.removes.is_some() => self.removal_cut_off(job),
             // A new agent's trial has an account of its own.
-            (Ok(name), _) if name.app() == agent::APP => return self.step(job),
+            (Ok(name), _) if matches!(name.app(), agent::APP | key_set::APP) => return self.step(job),
             (Ok(name), State::Settling) => hosting::not_settled(self, job, name),
             (Ok(name), State::RollingBack) => hosting::give_up(self, job, name),
             (_, state) => self.refuse(job, &state.cut_off()),
@@ -76,6 +77,7 @@ impl Gateway<'_> {
         match job.state {
             State::Requested => self.admit(job, &name),
             State::Downloading => self.fetch(job, &name),
+            state if name.app() == key_set::APP && !state.needs_network() => self.take_key_set(job, &name),
             // Who ordered it wants it here, and not yet installed.
             State::Verified if self.journal.is_held(job) => Outcome::Later,
             State::Verified => self.begin(job, &name),
@@ -105,7 +107,7 @@ impl Gateway<'_> {
     fn admit(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
         crate::info!("installing {} v{}", name.app(), name.version());
         job.spent_ms = 0;
-        if let Some(reason) = self.reserved_by(name.app()) {
+        if let Some(reason) = self.reserved_by(name.app()).filter(|_| name.app() != key_set::APP) {
             return self.refuse(job, &reason);
         }
         if job.file.is_none() {
@@ -188,7 +190,16 @@ impl Gateway<'_> {
             trust::Distrust::Damaged(reason) if may_be_torn => self.fetch_anew(job, &reason),
             trust::Distrust::Damaged(reason) | trust::Distrust::Refused(reason) => self.give_up(job, &reason),
             trust::Distrust::Known(reason) => self.refuse(job, &reason),
+            trust::Distrust::Untrusted(_, reason, true) if may_be_torn => self.fetch_anew(job, &reason),
+            trust::Distrust::Untrusted(what, reason, _) => {
+                self.note_distrust(job, what, &reason);
+                self.give_up(job, &reason)
+            }
         }
+    }
+
+    fn note_distrust(&self, job: &Job, what: What, reason: &str) {
+        security::note(self.config.paths(), what, &[job.content_id(), ": ", reason].concat());
     }
 
     /// Notes which content a part on disk belongs to, before there is any of it: only so can a download be gone on with after a
@@ -213,6 +224,10 @@ impl Gateway<'_> {
     }
 
     pub(super) fn unpack(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
+        if let Err((what, reason)) = trust::check_again(self, job) {
+            self.note_distrust(job, what, &reason);
+            return self.refuse(job, &reason);
+        }
         if job.attempts >= MAX_ATTEMPTS {
             return self.refuse(job, &format!("install.sh was cut off {MAX_ATTEMPTS} times"));
         }

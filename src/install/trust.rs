@@ -7,12 +7,12 @@ use super::fetch::Area;
 use super::gateway::Gateway;
 use super::journal::Job;
 use super::registry::{App, Refused};
+use super::security::What;
 use super::state::State;
-use super::{agent, digest};
+use super::{agent, digest, key_set};
 use crate::app::delta::{self, DeltaError};
-use crate::app::signature::SignatureError;
-use crate::app::{TarballName, TrustedKeys};
-use crate::config::Config;
+use crate::app::signature::{KeyId, SignatureError};
+use crate::app::{Signed, TarballName, TrustedKeys};
 use crate::format::hex;
 use crate::orders::Link;
 use crate::sys::epoch::BUILD_EPOCH;
@@ -21,16 +21,7 @@ use crate::sys::file;
 /// The largest signature file, in bytes: minisign's have some 300.
 const MAX_SIGNATURE: usize = 4096;
 
-/// The keys whose signatures count here.
-#[must_use]
-pub fn keys(config: &Config) -> TrustedKeys {
-    let keys = TrustedKeys::load(&config.paths().trusted_keys());
-    if config.requires_signatures() {
-        keys.closed()
-    } else {
-        keys
-    }
-}
+pub use super::key_set::keys;
 
 /// Why a tarball is not believed.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +32,9 @@ pub enum Distrust {
     Damaged(String),
     /// Permanent.
     Refused(String),
+    /// Permanent, and of its signature: an event that is kept. Where it came in parts and the third says so, getting it whole may mend
+    /// that.
+    Untrusted(What, String, bool),
     /// Permanent, in whatever form it comes: this very version was installed here, and failed.
     Known(String),
 }
@@ -142,10 +136,13 @@ pub fn refused_before(refused: &Refused) -> String {
 
 fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Path) -> Result<(), Distrust> {
     let keys = keys(gateway.config);
-    if job.factory {
+    if job.factory && name.app() != key_set::APP {
         // The image vouches for what it brings; what comes later must not be older.
         job.signed_at = Some(time_of_factory(&keys, job, name, path));
         return Ok(());
+    }
+    if name.app() == key_set::APP {
+        return check_key_set(gateway, job, name, path);
     }
     if keys.is_open() {
         crate::warning!(
@@ -154,22 +151,64 @@ fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, pat
         );
         return Ok(());
     }
-    let id = [job.content_id(), ".minisig"].concat();
-    let Some(signature) = signature(gateway, job, &id)? else {
-        return Err(Distrust::Refused(format!("it is not signed: there is no {id}")));
-    };
-    let signed = keys.verify(path, &signature, job.content_id()).map_err(|e| match e {
-        // Nothing else is explained by a torn part: to fetch the tarball anew would cost its bytes for nothing.
-        SignatureError::BadSignature => Distrust::Damaged(e.to_string()),
-        _ => Distrust::Refused(e.to_string()),
-    })?;
+    let (signed, signature) = signed_by(gateway, job, path, &keys)?;
     if floor(gateway, name).is_some_and(|floor| signed.timestamp < floor) {
-        return Err(Distrust::Refused("its signature is older than that of the installed version".to_string()));
+        let reason = "its signature is older than that of the installed version".to_string();
+        return Err(Distrust::Untrusted(What::DowngradeRefused, reason, false));
     }
     job.signed_at = Some(signed.timestamp);
+    job.signed_by = Some(signed.key.to_string());
     // What waits is checked again, with or without a network.
     job.waiting_mut().signature = Some(signature);
     Ok(())
+}
+
+/// What a signature by one of these keys says, and its text.
+fn signed_by(gateway: &Gateway<'_>, job: &Job, path: &Path, keys: &TrustedKeys) -> Result<(Signed, String), Distrust> {
+    let id = [job.content_id(), ".minisig"].concat();
+    let Some(signature) = signature(gateway, job, &id)? else {
+        let reason = format!("it is not signed: there is no {id}");
+        return Err(Distrust::Untrusted(What::SignatureRefused, reason, false));
+    };
+    let signed = keys.verify(path, &signature, job.content_id()).map_err(distrust_of)?;
+    Ok((signed, signature))
+}
+
+fn distrust_of(error: SignatureError) -> Distrust {
+    let what = match error {
+        SignatureError::File(_) => return Distrust::Refused(error.to_string()),
+        SignatureError::Revoked(_) => What::RevokedKey,
+        SignatureError::Expired(_) => What::ExpiredKey,
+        _ => What::SignatureRefused,
+    };
+    // Nothing else is explained by a torn part: to fetch the tarball anew would cost its bytes for nothing.
+    Distrust::Untrusted(what, error.to_string(), matches!(error, SignatureError::BadSignature))
+}
+
+/// Whether the package is a set of keys that the image's root signed, and that may follow the one in force.
+fn check_key_set(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path: &Path) -> Result<(), Distrust> {
+    let refused = |reason, torn| Distrust::Untrusted(What::KeySetRefused, reason, torn);
+    let roots = key_set::roots(gateway.config.paths());
+    if roots.is_open() {
+        return Err(refused("this image trusts no root key, whose signature it would need".to_string(), false));
+    }
+    let (signed, _) = signed_by(gateway, job, path, &roots).map_err(|distrust| match distrust {
+        Distrust::Untrusted(_, reason, torn) => refused(reason, torn),
+        other => other,
+    })?;
+    gateway.key_set_of(path, name).map_err(|reason| refused(reason, false))?;
+    job.signed_at = Some(signed.timestamp);
+    Ok(())
+}
+
+/// Whether what was believed once may still be installed: a set of keys may have come since.
+pub fn check_again(gateway: &Gateway<'_>, job: &Job) -> Result<(), (What, String)> {
+    let Some(id) = job.signed_by.as_deref().and_then(KeyId::parse) else { return Ok(()) };
+    let verdict = keys(gateway.config).still_takes(id, job.signed_at.unwrap_or(0));
+    verdict.map_err(distrust_of).map_err(|distrust| match distrust {
+        Distrust::Untrusted(what, reason, _) => (what, reason),
+        _ => (What::SignatureRefused, "its key is not trusted any more".to_string()),
+    })
 }
 
 /// The time of what the image brought: of its signature, where it has a good one beside it, else of the image's build (docs/spec/failures.md,
@@ -177,8 +216,9 @@ fn check_signature(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, pat
 fn time_of_factory(keys: &TrustedKeys, job: &Job, name: &TarballName, path: &Path) -> u64 {
     let text = file::read(&path.with_file_name(name.signature_id()), MAX_SIGNATURE as u64).ok().flatten();
     let signature = text.map(|text| String::from_utf8_lossy(&text).into_owned());
-    let signed = signature.and_then(|signature| keys.verify(path, &signature, &job.name).ok());
-    signed.map_or(BUILD_EPOCH, |signed| signed.timestamp)
+    // A key whose time is over said when it was.
+    let signed = signature.and_then(|signature| keys.made_by(path, &signature, &job.name).ok());
+    signed.map_or(BUILD_EPOCH, |(signed, _)| signed.timestamp)
 }
 
 /// The oldest signature that is taken for the app; `None`: any.

@@ -7,6 +7,15 @@ pub const BUILD_EPOCH: u64 = match option_env!("SOURCE_DATE_EPOCH") {
     None => FIRST_RELEASE,
 };
 
+/// A time this long after the build, thirty years, is a clock that jumped, not a gateway that lasted.
+const PLAUSIBLE: u64 = 30 * 365 * 86_400;
+
+/// A time that can be, as far as this program knows.
+#[must_use]
+pub fn plausible(unix: u64) -> Option<u64> {
+    (BUILD_EPOCH..=BUILD_EPOCH + PLAUSIBLE).contains(&unix).then_some(unix)
+}
+
 /// 2026-01-01
 const FIRST_RELEASE: u64 = 1_767_225_600;
 

@@ -33,8 +33,16 @@ class EachStart(Furnished):
         gateway.write("/var/lib/gwe/supervisor.d/app.conf", "x")
         gateway.write("/var/lib/gwe/.hidden", "x")
         gateway.write("/var/lib/gwe/factory-reset", "")
+        # What a thief of a revoked key would want gone stays (docs/security.md, "Keys that age").
+        kept = ["last_known_time", "security/events.json", "security/key_set.json"]
+        for name in kept:
+            gateway.write(f"/var/lib/gwe/{name}", "kept")
         self.assertIn("factory reset", gateway.must(PREPARE))
-        self.assertEqual(gateway.must("find /var/lib/gwe -mindepth 1").split(), ["/var/lib/gwe/supervisor.d"])
+        left = {name.removeprefix("/var/lib/gwe/") for name in gateway.must("find /var/lib/gwe -mindepth 1").split()}
+        self.assertEqual(left, {"supervisor.d", "security", "security/factory-reset", *kept})
+        self.assertEqual(gateway.must("cat /var/lib/gwe/security/factory-reset"), gateway.must("cat /proc/sys/kernel/random/boot_id"))
+        for name in kept:
+            self.assertEqual(gateway.must(f"cat /var/lib/gwe/{name}"), "kept")
         gateway.write("/var/lib/gwe/Gateway.cfg", "kept")
         self.assertEqual(gateway.must(PREPARE), "", "a quiet start says nothing")
         self.assertEqual(gateway.must("cat /var/lib/gwe/Gateway.cfg"), "kept")
@@ -148,7 +156,7 @@ class DataPartition(Furnished):
         self.start()
         self.gateway.write("/var/lib/gwe/factory-reset", "")
         self.start()
-        self.assertEqual(self.gateway.must("ls /var/lib/gwe").split(), ["lost+found", "supervisor.d"])
+        self.assertEqual(self.gateway.must("ls /var/lib/gwe").split(), ["lost+found", "security", "supervisor.d"])
 
 
 if __name__ == "__main__":

@@ -180,14 +180,31 @@ fn installs_from_disk_need_their_signature_beside_them_and_the_images_own_apps_d
 
 #[test]
 fn the_commands_of_the_document_make_a_signed_release_that_is_installed() {
-    const DOCUMENT: &str = include_str!("../../docs/security.md");
+    let document = include_str!("../../docs/security.md");
+    let (plain, aging) = document.split_once("\n## Keys that age\n").expect("a heading");
     if !has_minisign() {
         skip!("needs minisign");
     }
     let folder = Scratch::new();
     let site = Site::new();
     Tarball::app("echo installed").save(folder.path("my_app.v1.0.0.tar.gz"));
-    let blocks = DOCUMENT.split("```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    run_blocks(plain, &folder, &site);
+    site.gateway.root().write("etc/gwe/trusted/oem.pub", folder.read("oem.pub"));
+    site.check_in().ok();
+    assert_eq!(site.fetch_status(), "installed\n[gwe] installed my_app v1.0.0 in N s\n");
+
+    run_blocks(aging, &folder, &site);
+    fs::remove_file(site.gateway.root().path("etc/gwe/trusted/oem.pub")).unwrap();
+    site.gateway.root().write("etc/gwe/trusted-root/root.pub", folder.read("root.pub"));
+    site.check_in().ok();
+    assert_eq!(site.fetch_status(), "[gwe] installed gwe-keys v1 in N s\n");
+    let keys = site.gateway.gwe(&["--status"]).ok().stdout;
+    assert!(keys.contains("from 2025-01-01, until 2099-12-31") && keys.contains("00000000000000AA, revoked"), "{keys}");
+}
+
+/// A document's commands, as who reads it types them.
+fn run_blocks(text: &str, folder: &Scratch, site: &Site) {
+    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next());
     let script = blocks.collect::<Vec<_>>().join("\n");
     let own = murano_binary().parent().expect("it is in a folder").to_path_buf();
     let path = env::join_paths(std::iter::once(own).chain(env::split_paths(&env::var_os("PATH").expect("a PATH"))));
@@ -195,7 +212,4 @@ fn the_commands_of_the_document_make_a_signed_release_that_is_installed() {
     shell.args(["-eux", "-c", &script]).current_dir(folder.root());
     shell.env("PATH", path.expect("no colon in it")).env("MURANO_URL", site.murano.url()).env("SERIAL", SN);
     run(&mut shell, PATIENCE).ok();
-    site.gateway.root().write("etc/gwe/trusted/oem.pub", folder.read("oem.pub"));
-    site.check_in().ok();
-    assert_eq!(site.fetch_status(), "installed\n[gwe] installed my_app v1.0.0 in N s\n");
 }

@@ -3,6 +3,7 @@
 //! Invariant: where the folder of trusted keys holds anything, or cannot be read, nothing unsigned gets in; a key file that
 //! cannot be used never opens what it was meant to close.
 
+mod aging;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+pub use aging::Term;
 use minisign_verify::{PublicKey, Signature};
 
 use crate::format::sort::sort;
@@ -31,20 +33,24 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyId([u8; 8]);
 
-/// The public keys of `/etc/gwe/trusted`.
+/// The public keys of `/etc/gwe/trusted`, and what a set of keys says of them.
 #[derive(Debug)]
 pub struct TrustedKeys {
     keys: Vec<Key>,
     problems: Vec<KeyProblem>,
     /// Nothing lies in the folder.
     open: bool,
+    /// The latest time that is known to be over, unix seconds: keys that age are judged by it.
+    now: u64,
 }
 
 #[derive(Debug)]
 struct Key {
     file: String,
     id: KeyId,
-    key: PublicKey,
+    /// `None`: one that is only known to be revoked.
+    key: Option<PublicKey>,
+    term: Term,
 }
 
 /// A file in the folder of trusted keys that is no key.
@@ -78,6 +84,12 @@ pub enum SignatureError {
     Legacy,
     /// It was made with another key than those trusted.
     UnknownKey(KeyId),
+    /// Its key does not count any more.
+    Revoked(KeyId),
+    /// Its key's last day is over.
+    Expired(KeyId),
+    /// Its key's first day is still to come, as far as anybody knows here.
+    NotYet(KeyId),
     /// Tarball, trusted comment and signature do not belong together.
     BadSignature,
     /// It was made for another file, or does not say for which.
@@ -115,6 +127,9 @@ impl fmt::Display for SignatureError {
                 f.write_str("its signature is of the old kind; sign it with minisign 0.8 or later")
             }
             SignatureError::UnknownKey(id) => write!(f, "it is signed with the key {id}, which is not trusted"),
+            SignatureError::Revoked(id) => write!(f, "it is signed with the key {id}, which is revoked"),
+            SignatureError::Expired(id) => write!(f, "it is signed with the key {id}, whose time is over"),
+            SignatureError::NotYet(id) => write!(f, "it is signed with the key {id}, whose time has not begun"),
             SignatureError::BadSignature => f.write_str("its signature is not good: tarball or signature were changed"),
             SignatureError::WrongFile(None) => f.write_str("its signature does not say which file it is for"),
             SignatureError::WrongFile(Some(name)) => write!(f, "its signature is for another file, {name}"),
@@ -131,7 +146,7 @@ impl TrustedKeys {
     /// trusts nobody.
     #[must_use]
     pub fn load(folder: &Path) -> TrustedKeys {
-        let mut trusted = TrustedKeys { keys: Vec::new(), problems: Vec::new(), open: false };
+        let mut trusted = TrustedKeys { keys: Vec::new(), problems: Vec::new(), open: false, now: 0 };
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && fs::symlink_metadata(folder).is_err() => {
@@ -175,7 +190,7 @@ impl TrustedKeys {
         // The file that minisign writes, or the key's line alone.
         let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
         match (PublicKey::from_base64(line), key_id(line)) {
-            (Ok(key), Some(id)) => self.keys.push(Key { file: name, id, key }),
+            (Ok(key), Some(id)) => self.keys.push(Key { file: name, id, key: Some(key), term: Term::default() }),
             _ => self.problem(&name, "is no minisign public key".to_string()),
         }
     }
@@ -193,7 +208,7 @@ impl TrustedKeys {
     /// Whether no key can be used.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        !self.keys.iter().any(|key| key.key.is_some() && key.term.judge(key.id, self.now, self.now).is_ok())
     }
 
     /// Whether unsigned tarballs are accepted: nothing lies in the folder.
@@ -205,17 +220,17 @@ impl TrustedKeys {
     /// For `gwe --status`.
     #[must_use]
     pub fn summary(&self) -> String {
-        match (self.open, self.keys.len()) {
+        match (self.open, self.is_empty()) {
             (true, _) => "unsigned packages accepted".to_string(),
-            (false, 0) => "no package is accepted: no trusted key can be used".to_string(),
+            (false, true) => "no package is accepted: no trusted key can be used".to_string(),
             (false, _) => "only signed packages are accepted".to_string(),
         }
     }
 
-    /// For `gwe --status`: each key as `<file> <key id>`, then each file that is no key, with the reason.
+    /// For `gwe --status`: each key as `<file> <key id>`, and when it counts; then each file that is no key, with the reason.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let keys = self.keys.iter().map(|key| format!("{} {}", key.file, key.id));
+        let keys = self.keys.iter().map(|key| format!("{} {}{}", key.file, key.id, key.term));
         keys.chain(self.problems.iter().map(|problem| format!("unusable: {problem}"))).collect()
     }
 
@@ -225,12 +240,22 @@ impl TrustedKeys {
         &self.problems
     }
 
-    /// Verifies that `signature` (the text of `<name>.minisig`) was made for this tarball, under this name, with a trusted key.
-    /// Whether it is older than what is installed is for the caller to compare. Memory is constant.
+    /// Verifies that `signature` (the text of `<name>.minisig`) was made for this tarball, under this name, with a trusted key whose time
+    /// it is. Whether it is older than what is installed is for the caller to compare. Memory is constant.
     ///
     /// # Errors
     /// Why it is not believed.
     pub fn verify(&self, tarball: &Path, signature: &str, name: &str) -> Result<Signed, SignatureError> {
+        let (signed, term) = self.made_by(tarball, signature, name)?;
+        term.judge(signed.key, signed.timestamp, self.now)?;
+        Ok(signed)
+    }
+
+    /// The same, whether or not it is the key's time; and when that is.
+    ///
+    /// # Errors
+    /// As [`TrustedKeys::verify`].
+    pub fn made_by(&self, tarball: &Path, signature: &str, name: &str) -> Result<(Signed, Term), SignatureError> {
         if self.keys.is_empty() {
             return Err(SignatureError::NoUsableKey);
         }
@@ -241,8 +266,9 @@ impl TrustedKeys {
         let signature = Signature::decode(signature).map_err(|_| SignatureError::Malformed)?;
         let mut verdict = SignatureError::UnknownKey(id);
         for trusted in self.keys.iter().filter(|trusted| trusted.id == id) {
-            match verify_with(&trusted.key, &signature, tarball) {
-                Ok(()) => return signed(id, signature.trusted_comment(), name),
+            let Some(key) = &trusted.key else { return Err(SignatureError::Revoked(id)) };
+            match verify_with(key, &signature, tarball) {
+                Ok(()) => return Ok((signed(id, signature.trusted_comment(), name)?, trusted.term)),
                 Err(e) => verdict = e,
             }
         }
@@ -290,7 +316,7 @@ fn signed(key: KeyId, comment: &str, name: &str) -> Result<Signed, SignatureErro
 
 /// The number in a base64 line that begins with two letters of the algorithm and eight bytes of the key's number, as keys and
 /// signatures do.
-fn key_id(line: &str) -> Option<KeyId> {
+pub(super) fn key_id(line: &str) -> Option<KeyId> {
     // 14 characters hold 10 bytes and 4 bits.
     let mut bits: u128 = 0;
     for c in line.trim().bytes().take(14) {
