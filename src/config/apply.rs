@@ -95,6 +95,12 @@ impl Config {
         Apply::parse(self.engine.get("apply")).unwrap_or(Apply::Now)
     }
 
+    /// How long an app may hold an install off, in seconds.
+    #[must_use]
+    pub fn max_hold(&self) -> u64 {
+        self.seconds("max_hold").as_secs()
+    }
+
     /// The window of the day, and its text.
     #[must_use]
     pub fn window(&self) -> (Option<Window>, &str) {

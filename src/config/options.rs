@@ -72,6 +72,7 @@ pub static ENGINE: &[Opt] = &[
     opt("install", "require_signatures", "no", yes_no),
     opt("install", "apply", "now", apply),
     opt("install", "window", "02:00-04:00", window),
+    opt("install", "max_hold", "86400", interval),
 ];
 
 /// Parses an interval in seconds. `60.0` is 60: there are writers with one kind of number.

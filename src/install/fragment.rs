@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::gateway::Gateway;
+use super::hold;
 use crate::app::{self, FragmentDefaults, ThisGateway};
 use crate::format::ini::Ini;
 use crate::format::own_options::{AFTER, AFTER_TIMEOUT};
@@ -47,7 +48,7 @@ impl Fragment {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             format!("supervisor.conf: {}", faults.join("; "))
         })?;
-        Ok(Some(Fragment { place: place(gateway, app), text }))
+        Ok(Some(Fragment { place: place(gateway, app), text: hold::told(gateway.config.paths(), app, &text) }))
     }
 
     /// The value of an option, as supervisord will read it.
@@ -70,6 +71,15 @@ impl Fragment {
             Duration::from_secs(seconds.unsigned_abs())
         } else {
             Duration::ZERO
+        }
+    }
+
+    /// Has the file ready that the app may hold an update off by.
+    pub fn prepare_hold(&self, gateway: &Gateway<'_>, app: &str) {
+        let ini = Ini::parse(&self.text).ok();
+        let user = ini.as_ref().and_then(|ini| ini.sections.first()?.get("user"));
+        if let Err(e) = hold::prepare(gateway.config.paths(), app, user) {
+            crate::warning!("{e}; {app} cannot hold an update off");
         }
     }
 
@@ -142,6 +152,7 @@ impl Fragment {
 
 /// Takes an app's fragment away, whatever version it is of.
 pub fn remove(gateway: &Gateway<'_>, app: &str) -> Result<(), FileError> {
+    hold::clear(gateway.config.paths(), app);
     Fragment { place: place(gateway, app), text: String::new() }.remove()
 }
 

@@ -221,6 +221,7 @@ fn prove(gateway: &Gateway<'_>, app: &str, folder: &Path, words: &mut String) ->
     let Some(fragment) = Fragment::of(gateway, app, folder, environment).map_err(Unhosted::Passing)? else {
         return Ok(false);
     };
+    fragment.prepare_hold(gateway, app);
     fragment.hold().map_err(Unhosted::passing)?;
     own_options::say_what_is_not_there(gateway, app, &fragment);
     let mut probe = Probe::of(app, &fragment);
@@ -250,6 +251,7 @@ fn host(gateway: &Gateway<'_>, app: &str, folder: &Path) -> Result<(), Unhosted>
         unhost(gateway, app);
         return Ok(());
     };
+    fragment.prepare_hold(gateway, app);
     fragment.put().map_err(Unhosted::passing)?;
     await_supervisor(gateway, app)?;
     // What it goes back to is not asked: there is nothing behind it.

@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod forget;
 mod fragment;
 pub mod gateway;
+mod hold;
 mod hosting;
 pub mod journal;
 pub mod key_set;

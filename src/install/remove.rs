@@ -76,6 +76,10 @@ impl Gateway<'_> {
     pub(super) fn remove_app(&mut self, job: &mut Job) -> Outcome {
         match job.state {
             State::Verified if self.journal.is_held(job) => Outcome::Later,
+            State::Verified if self.reason_to_wait(job).is_some() => {
+                self.must_wait(job);
+                Outcome::Later
+            }
             State::Verified => self.admit_removal(job),
             State::Staged => self.begin_script(job),
             State::Installing => self.take_away(job),

@@ -13,7 +13,7 @@ use super::gateway::Gateway;
 use super::journal::{self, Job, Journal};
 use super::state::State;
 use super::trust::{self, Distrust};
-use super::{digest, ordered};
+use super::{digest, hold, ordered};
 use crate::app::TarballName;
 use crate::config::apply::Apply;
 use crate::config::Config;
@@ -24,7 +24,7 @@ use crate::sys::{clock, file, host, zones};
 const LONGEST_SPREAD: Duration = Duration::from_secs(600);
 /// And this part of it.
 const SHARE: u32 = 4;
-/// How soon it is looked again where the moment is here and the clock is not known.
+/// How soon it is looked again where the moment is here and the clock is not known, or the app holds it off.
 const AGAIN: Duration = Duration::from_secs(600);
 /// A clock of the hardware that is further from the system's than this was not what that was set by, in seconds.
 const CLOCKS_APART: u64 = 86_400;
@@ -40,16 +40,19 @@ pub enum For {
     Reboot,
     /// Somebody's word.
     Consent,
+    /// The app, which holds it off.
+    Hold,
 }
 
 impl For {
-    const ALL: [For; 3] = [For::Window, For::Reboot, For::Consent];
+    const ALL: [For; 4] = [For::Window, For::Reboot, For::Consent, For::Hold];
 
     fn word(self) -> &'static str {
         match self {
             For::Window => "window",
             For::Reboot => "reboot",
             For::Consent => "consent",
+            For::Hold => "hold",
         }
     }
 }
@@ -71,12 +74,23 @@ pub struct Waiting {
     pub sha256: Option<String>,
     /// The text of its signature, as it came with it.
     pub signature: Option<String>,
+    /// How long its app has held it off.
+    pub held: Option<hold::Account>,
 }
 
 impl Waiting {
     /// As an order asks for it.
     pub(super) fn until(apply: Option<String>) -> Waiting {
-        Waiting { apply, reason: None, boot: None, by_hand: None, told: None, sha256: None, signature: None }
+        Waiting {
+            apply,
+            reason: None,
+            boot: None,
+            by_hand: None,
+            told: None,
+            sha256: None,
+            signature: None,
+            held: None,
+        }
     }
 }
 
@@ -163,15 +177,20 @@ pub(super) fn spoken(name: &AskedName) -> String {
 }
 
 impl Gateway<'_> {
-    /// Looks which of those that wait have their moment now. Nothing is written: it is looked again after a crash.
+    /// Looks which of those that wait have their moment now. That is not written: it is looked again after a crash.
     pub(super) fn wake_waiting(&mut self) {
+        let mut changes = false;
         for index in 0..self.journal.jobs.len() {
             let Some(job) = self.journal.jobs.get(index).filter(|job| job.is_waiting()) else { continue };
-            if self.reason_to_wait(job) != job.waits_for() {
-                let mut job = job.clone();
+            let (before, mut job) = (job.waits_for(), job.clone());
+            if before == Some(For::Hold) || self.reason_to_wait(&job) != before {
                 self.must_wait(&mut job);
+                changes |= self.journal.jobs[index] != job && job.is_waiting();
                 self.journal.jobs[index] = job;
             }
+        }
+        if let Some(Err(e)) = changes.then(|| self.save_journal()) {
+            crate::warning!("{e}");
         }
     }
 
@@ -187,19 +206,26 @@ impl Gateway<'_> {
             }
             return false;
         };
-        if job.waiting.as_ref().map_or(true, |waiting| waiting.sha256.is_none()) {
+        if job.removes.is_none() && job.waiting.as_ref().map_or(true, |waiting| waiting.sha256.is_none()) {
             // Without it, it is taken for damaged later.
             let sha256 = digest::of_file(&self.tarball(job)).unwrap_or_default();
             job.waiting_mut().sha256 = Some(sha256);
         }
         let line = told(job, reason, self.config);
         let waiting = job.waiting_mut();
+        if reason == For::Hold {
+            waiting.held.get_or_insert_with(hold::Account::open).keep(self.config.max_hold());
+        }
         waiting.reason = Some(reason.word().to_string());
         let (bit, before) = (1 << reason as u32, waiting.told.unwrap_or(0));
         waiting.told = Some(before | bit);
         if before & bit == 0 {
             crate::info!("{line}");
-            self.journal.remark(&line);
+            match (&job.order, &job.file) {
+                (None, None) => self.journal.remark(&line),
+                // Who ordered by a number is told at the end; who stands here, at once.
+                _ => job.remark(line),
+            }
         }
         true
     }
@@ -208,10 +234,22 @@ impl Gateway<'_> {
     pub(super) fn reason_to_wait(&self, job: &Job) -> Option<For> {
         let waiting = job.waiting.as_ref();
         // What was begun goes on.
-        if job.attempts > 0 || !job.is_of_text() || waiting.is_some_and(|waiting| waiting.by_hand == Some(true)) {
+        if job.attempts > 0 || job.factory || waiting.is_some_and(|waiting| waiting.by_hand == Some(true)) {
             return None;
         }
+        self.moment_to_wait_for(job).or_else(|| self.is_held_off(job).then_some(For::Hold))
+    }
+
+    /// Whether its app holds it off, and may do so still.
+    fn is_held_off(&self, job: &Job) -> bool {
+        let (held, longest) = (job.waiting.as_ref().and_then(|waiting| waiting.held.as_ref()), self.config.max_hold());
+        hold::is_held(self.config.paths(), job.name.app()) && held.map_or(0, |held| held.seconds(longest)) < longest
+    }
+
+    fn moment_to_wait_for(&self, job: &Job) -> Option<For> {
+        let waiting = job.waiting.as_ref();
         match apply_of(job, self.config) {
+            _ if !job.is_of_text() => None,
             Apply::Now => None,
             Apply::Window => (!is_open(self.config)).then_some(For::Window),
             Apply::Reboot => {
@@ -259,7 +297,11 @@ pub(super) fn apply_of(job: &Job, config: &Config) -> Apply {
 
 /// The line that tells that a job waits.
 fn told(job: &Job, reason: For, config: &Config) -> String {
-    let at_once = format!("; gwe --install-now {} installs it at once", job.name.app());
+    let does = if job.removes.is_some() { "removes" } else { "installs" };
+    let at_once = format!("; gwe --install-now {} {does} it at once", job.name.app());
+    if job.removes.is_some() {
+        return format!("[gwe] waiting to remove {}, for {}{at_once}", job.name, object(reason, config));
+    }
     format!("[gwe] waiting {}: it is here, and waits for {}{at_once}", spoken(&job.name), object(reason, config))
 }
 
@@ -275,6 +317,7 @@ pub fn object(reason: For, config: &Config) -> String {
         }
         For::Reboot => "the next boot".to_string(),
         For::Consent => "consent".to_string(),
+        For::Hold => "the app, which holds it off".to_string(),
     }
 }
 
@@ -305,7 +348,11 @@ pub fn next_look(config: &Config, random: u64) -> Option<Duration> {
         return None;
     }
     let journal = Journal::read(&path);
-    journal.jobs.iter().any(|job| job.is_waiting() && job.waits_for() == Some(For::Window)).then_some(())?;
+    let waits = |reason| journal.jobs.iter().any(|job| job.is_waiting() && job.waits_for() == Some(reason));
+    if waits(For::Hold) {
+        return Some(AGAIN);
+    }
+    waits(For::Window).then_some(())?;
     let (window, (time, _)) = (config.window().0?, zones::time_of_day(clock::unix_seconds()));
     if window.has(time) {
         return Some(AGAIN);
@@ -319,7 +366,7 @@ pub fn next_look(config: &Config, random: u64) -> Option<Duration> {
 #[must_use]
 pub fn is_due_at_start(config: &Config) -> bool {
     let path = journal::path(&config.paths().state());
-    let rests = |job: &Job| job.is_waiting() && job.waits_for() != Some(For::Reboot);
+    let rests = |job: &Job| job.is_waiting() && matches!(job.waits_for(), Some(For::Window | For::Consent));
     path.exists() && !Journal::read(&path).jobs.iter().all(rests)
 }
 

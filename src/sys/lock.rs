@@ -59,6 +59,20 @@ pub fn take_folder(path: &Path, patience: Duration) -> Result<Option<Lock>, File
     Ok(hold(folder, patience))
 }
 
+/// Whether another holder has a file for itself. Nothing is taken: who only asks must keep nobody waiting. What is no plain file is held by
+/// nobody.
+#[must_use]
+pub fn is_held(path: &Path) -> bool {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(path) else { return false };
+    if !file.metadata().is_ok_and(|facts| facts.is_file()) {
+        return false;
+    }
+    // SAFETY: the descriptor is open for both calls. The lock is shared, and gone with the file.
+    let taken = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_SH | libc::LOCK_NB) };
+    taken != 0 && std::io::Error::last_os_error().kind() == std::io::ErrorKind::WouldBlock
+}
+
 /// Keeps others from opening a folder that is a lock, before anybody takes it.
 pub fn close_folder(path: &Path) {
     if let Ok(folder) = in_folder(path, || File::open(path)) {
@@ -104,6 +118,19 @@ mod tests {
         drop(first);
         assert!(take(&path, Duration::ZERO).unwrap().is_some());
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn who_only_asks_sees_a_holder_and_keeps_nobody_waiting() {
+        let path = std::env::temp_dir().join(format!("gwe-lock-asked-{}", std::process::id()));
+        assert!(!is_held(&path), "there is no such file");
+        let held = take(&path, Duration::ZERO).unwrap().unwrap();
+        assert!(is_held(&path));
+        drop(held);
+        assert!(!is_held(&path));
+        assert!(take(&path, Duration::ZERO).unwrap().is_some());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_held(&std::env::temp_dir()), "a folder");
     }
 
     #[test]

@@ -2,11 +2,15 @@
 //! rauc-hawkbit-updater#155).
 
 use crate::killed::{at_each, kill_at, recover, JOURNAL};
-use gwe_tests::harness::{run, Background, Ran, Signer, Site, Tarball, WrongClock, SN};
+use gwe_tests::harness::{
+    run, wait_until, worker_app, Background, Ran, Signer, Site, Tarball, WrongClock, PATIENCE, SN,
+};
 use gwe_tests::murano::endpoint::Endpoint;
 use gwe_tests::skip;
 use serde_json::{json, Value};
 use std::fs;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
 const KEPT: &str = "var/lib/gwe/downloads/app.v2.tar.gz";
@@ -296,6 +300,68 @@ fn a_key_that_counts_no_more_when_its_moment_comes_counts_no_more() {
         site.check_in().ok();
         assert!(site.fetch_status().starts_with(verdict), "{}", site.fetch_status());
         assert_eq!(ran(&site), if is_there { "two" } else { "" });
+    }
+}
+
+const HOLD: &str = "var/lib/gwe/hold/app";
+
+/// Holds what the app would.
+fn held(site: &Site) -> fs::File {
+    let file = fs::File::open(site.gateway.root().path(HOLD)).expect("the agent has made it");
+    // SAFETY: the file is open for the whole call.
+    assert_eq!(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }, 0);
+    file
+}
+
+#[test]
+fn an_app_holds_off_what_would_stop_it_and_nobody_else_does() {
+    let Some(site) = Site::hosted() else { return };
+    site.install("app.v1.tar.gz", &worker_app("one"));
+    let (root, pid) = (site.gateway.root(), site.pid("app"));
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let told = format!("GWE_HOLD={}\0", root.path(HOLD).display());
+    assert!(String::from_utf8_lossy(&environment).contains(&told), "{}", String::from_utf8_lossy(&environment));
+    let mode = |path: &str| fs::metadata(root.path(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(HOLD), mode("var/lib/gwe/hold") & 0o022), (0o600, 0), "nobody else can lock or replace it");
+    let lock = held(&site);
+    site.deploy("app.v2.tar.gz", &worker_app("two"));
+    site.check_in().ok();
+    let line = "[gwe] waiting app v2: it is here, and waits for the app, which holds it off; ";
+    assert!(site.fetch_status().starts_with(line), "{}", site.fetch_status());
+    assert_eq!(pending(&site)[0]["waits_for"], "the app, which holds it off");
+    site.check_in().ok();
+    // Others are not kept back, and what comes by hand, or takes it away, waits as well.
+    assert_eq!(site.install("other.v1.tar.gz", &app("other")), "other\n[gwe] installed other v1 in N s\n");
+    let by_hand = root.write("tmp/app.v3.tar.gz", worker_app("three").bytes());
+    let said = site.gateway.gwe(&["--install-apps", by_hand.to_str().unwrap()]).exited(1).stdout;
+    assert!(said.contains("[gwe] waiting app v3: ") && said.contains("the engine goes on with it"), "{said}");
+    let said = site.gateway.gwe(&["--remove-app", "app"]).exited(1).stdout;
+    assert!(said.contains("[gwe] waiting to remove app, for the app, which holds it off"), "{said}");
+    assert_eq!((site.pid("app"), site.reports().len()), (pid, 3));
+    drop(lock);
+    recover(&site);
+    let all = site.reports().concat();
+    assert!(all.contains("[gwe] installed app v2") && all.contains("[gwe] removed app v3"), "{all}");
+    assert!(!root.has(HOLD), "it goes with the app");
+}
+
+#[test]
+fn a_hold_ends_by_somebody_s_word_or_after_the_longest_time() {
+    for by_hand in [true, false] {
+        let Some(mut site) = Site::hosted() else { return };
+        site.install("app.v1.tar.gz", &worker_app("one"));
+        let _lock = held(&site);
+        site.set("install", "max_hold", if by_hand { "86400" } else { "3" });
+        site.deploy("app.v2.tar.gz", &worker_app("two"));
+        site.check_in().ok();
+        assert!(site.fetch_status().starts_with("[gwe] waiting app v2"), "{}", site.fetch_status());
+        if by_hand {
+            site.gateway.gwe(&["--install-now", "app"]).ok();
+        }
+        wait_until("the end of the hold", PATIENCE, || {
+            site.check_in();
+            site.fetch_status().contains("[gwe] installed app v2")
+        });
     }
 }
 
