@@ -154,6 +154,12 @@ impl Server {
         self.murano().write(SERIAL, "engine_fetch", &request);
     }
 
+    /// The same, to be installed at the next boot.
+    pub fn ask_for_at_reboot(&self, tarball: &str) {
+        let request = json!({"install": [{"name": tarball, "apply": "reboot"}]}).to_string();
+        self.murano().write(SERIAL, "engine_fetch", &request);
+    }
+
     /// Asks the gateway to take an app away.
     pub fn ask_to_remove(&self, app: &str) {
         self.murano().write(SERIAL, "engine_fetch", &json!({"remove": [app]}).to_string());

@@ -36,6 +36,7 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(Otau::Delta),
         Box::new(Otau::CutAgain),
         Box::new(Otau::TakesDown),
+        Box::new(Otau::Waiting),
         Box::new(Otau::Ddi),
         Box::new(Otau::DdiRollBack),
         Box::new(Removal),

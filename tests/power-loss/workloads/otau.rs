@@ -35,6 +35,8 @@ pub enum Otau {
     CutAgain,
     /// It takes the machine down whenever it runs, and version 1 comes back (docs/spec/failures.md, A1).
     TakesDown,
+    /// It is fetched, waits for the next boot, and is installed then (docs/spec/failures.md, F1).
+    Waiting,
     /// hawkBit orders it, and it is installed.
     Ddi,
     /// hawkBit orders it, it does not stay up, and version 1 comes back.
@@ -45,7 +47,7 @@ impl Otau {
     /// Version 2.
     pub fn new_version(self) -> SampleApp {
         match self {
-            Otau::Update | Otau::Delta | Otau::CutAgain | Otau::Ddi => SampleApp::version(2),
+            Otau::Update | Otau::Delta | Otau::CutAgain | Otau::Waiting | Otau::Ddi => SampleApp::version(2),
             Otau::RollBack | Otau::DdiRollBack => SampleApp::version(2).that_exits(),
             Otau::TakesDown => SampleApp::version(2).that_takes_the_machine_down(),
         }
@@ -54,7 +56,7 @@ impl Otau {
     /// The version that is there in the end.
     pub fn ends_with(self) -> usize {
         match self {
-            Otau::Update | Otau::Delta | Otau::CutAgain | Otau::Ddi => 2,
+            Otau::Update | Otau::Delta | Otau::CutAgain | Otau::Waiting | Otau::Ddi => 2,
             Otau::RollBack | Otau::TakesDown | Otau::DdiRollBack => 1,
         }
     }
@@ -68,6 +70,13 @@ impl Otau {
     }
 }
 
+impl Otau {
+    /// Whether a report tells how it went; another tells that it waits.
+    pub fn is_end(self, report: &str) -> bool {
+        self != Otau::Waiting || !report.starts_with("[gwe] waiting ")
+    }
+}
+
 impl Workload for Otau {
     fn name(&self) -> &'static str {
         match self {
@@ -76,6 +85,7 @@ impl Workload for Otau {
             Otau::Delta => "otau-delta",
             Otau::CutAgain => "otau-cut-again",
             Otau::TakesDown => "otau-takes-down",
+            Otau::Waiting => "otau-waiting",
             Otau::Ddi => "otau-ddi",
             Otau::DdiRollBack => "otau-ddi-roll-back",
         }
@@ -112,6 +122,7 @@ impl Workload for Otau {
         hosting.end_all()?;
         match self {
             Otau::Delta => server.ask_for_by_delta(&new.tarball_name(), "1"),
+            Otau::Waiting => server.ask_for_at_reboot(&new.tarball_name()),
             _ => server.ask_for(&new.tarball_name())?,
         }
         Ok(())
@@ -130,7 +141,7 @@ impl Workload for Otau {
         server.break_off_a_download();
         let agent = Agent::on(root)?;
         let hosting = Hosting::start(root)?;
-        let boot = Boot::up(root, &server.source(), Some(hosting.socket()))?;
+        let mut boot = Boot::up(root, &server.source(), Some(hosting.socket()))?;
         let _neighbour = Neighbour::start(root);
         hosting.boot().map_err(|error| error.to_string())?;
         let mut said = String::new();
@@ -140,7 +151,18 @@ impl Workload for Otau {
             if ran.code != Some(0) && *self != Otau::TakesDown {
                 return Err(format!("a check-in failed:\n{said}"));
             }
-            if !server.told().reports.is_empty() {
+            let reports = server.told().reports;
+            if !reports.is_empty() && !reports.iter().any(|report| self.is_end(report)) {
+                // Once more in the same boot, in which nothing may come of it; then the next.
+                agent.sure(&["--once"])?;
+                if server.told().reports != reports {
+                    return Err("it does not wait for the next boot".to_string());
+                }
+                drop(boot);
+                boot = Boot::up(root, &server.source(), Some(hosting.socket()))?;
+                continue;
+            }
+            if !reports.is_empty() {
                 // One more, with nothing to do.
                 agent.sure(&["--once"])?;
                 return hosting.end_all();
