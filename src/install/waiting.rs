@@ -367,7 +367,11 @@ pub fn next_look(config: &Config, random: u64) -> Option<Duration> {
 pub fn is_due_at_start(config: &Config) -> bool {
     let path = journal::path(&config.paths().state());
     let rests = |job: &Job| job.is_waiting() && matches!(job.waits_for(), Some(For::Window | For::Consent));
-    path.exists() && !Journal::read(&path).jobs.iter().all(rests)
+    if !path.exists() {
+        return false;
+    }
+    let jobs = Journal::read(&path).jobs;
+    jobs.is_empty() || !jobs.iter().all(rests)
 }
 
 #[cfg(test)]
