@@ -58,3 +58,8 @@ black-box: export GWE_BIN ?= $(RELEASED)
 black-box: build venv
 	arguments="--locked --no-fail-fast --manifest-path tests/Cargo.toml --lib --bins --tests"; \
 	tests/cargo-test.sh black-box $$arguments $(ONLY) || tests/again.sh black-box $$arguments
+
+# What others made to drive supervisord, on the real one and ours: see the script. It fetches 50 MB from PyPI, once.
+.PHONY: field-tools
+field-tools: build
+	python3 tests/upstream/field_tools.py $(RELEASED) target/field-tools
