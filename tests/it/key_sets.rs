@@ -355,6 +355,29 @@ fn what_was_checked_before_its_key_was_revoked_is_not_installed_after() {
     assert!(told.contains("failed app v1: it is signed with the key") && told.contains("which is revoked"), "{told}");
 }
 
+/// Row: the distribution set's files in an order that puts the app first.
+#[test]
+fn from_hawkbit_a_set_is_an_artifact_and_comes_first() {
+    let (root, release) = (Signer::new(), Signer::new());
+    let unit = crate::ddi::unit();
+    unit.gateway.root().write("etc/gwe/trusted-root/root.pub", fs::read(root.public_key()).unwrap());
+    let set = package(&json!({"version": 1, "keys": [key(&release)]}).to_string());
+    let mut files = Vec::new();
+    for (name, bytes, signer) in
+        [("app.v1.tar.gz", Tarball::app("true").bytes(), &release), ("gwe-keys.v1.tar.gz", set, &root)]
+    {
+        let signature = signer.sign(name, &bytes, None);
+        files.push(unit.hawkbit.artifact(name, &bytes));
+        files.push(unit.hawkbit.artifact(&format!("{name}.minisig"), &signature));
+    }
+    let chunk = json!({"part": "bApp", "version": "1", "name": "x", "artifacts": files});
+    unit.hawkbit.order_exactly("7", json!({"download": "forced", "update": "forced", "chunks": [chunk]}));
+    unit.check_in().ok();
+    let details = unit.hawkbit.details("7").join("\n");
+    assert_eq!(unit.hawkbit.told("7").last().unwrap(), "closed success 0", "{details}");
+    assert!(details.contains("installed app v1") && details.contains("installed gwe-keys v1"), "{details}");
+}
+
 /// hawkbit#381 and its kind: one end, whenever it was cut off; and never two sets, or none.
 #[test]
 fn killed_at_any_moment_a_set_is_taken_once() {
