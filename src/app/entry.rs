@@ -13,29 +13,29 @@ pub(super) type Item<'entry, 'source, 'meter> = Entry<'entry, Headers<'source, '
 
 /// The four kinds of entry that an app may bring.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     File,
     Folder,
     SymbolicLink,
     HardLink,
 }
 
-impl Kind {
+impl EntryKind {
     /// # Errors
     /// Any other kind, and a folder or link that brings content.
-    pub(super) fn of(entry: &Item<'_, '_, '_>, raw: &[u8]) -> Result<Kind, Reason> {
+    pub(super) fn of(entry: &Item<'_, '_, '_>, raw: &[u8]) -> Result<EntryKind, Reason> {
         let kind = match entry.header().entry_type() {
             // Before POSIX a folder was a file whose name ends in a slash.
-            EntryType::Regular | EntryType::Continuous if raw.ends_with(b"/") => Kind::Folder,
-            EntryType::Regular | EntryType::Continuous => Kind::File,
-            EntryType::Directory => Kind::Folder,
-            EntryType::Symlink => Kind::SymbolicLink,
-            EntryType::Link => Kind::HardLink,
+            EntryType::Regular | EntryType::Continuous if raw.ends_with(b"/") => EntryKind::Folder,
+            EntryType::Regular | EntryType::Continuous => EntryKind::File,
+            EntryType::Directory => EntryKind::Folder,
+            EntryType::Symlink => EntryKind::SymbolicLink,
+            EntryType::Link => EntryKind::HardLink,
             EntryType::Char | EntryType::Block => return Err(Reason::Device),
             EntryType::Fifo => return Err(Reason::Fifo),
             other => return Err(Reason::UnknownType(other.as_byte())),
         };
-        if kind != Kind::File && entry.size() != 0 {
+        if kind != EntryKind::File && entry.size() != 0 {
             return Err(Reason::UnexpectedContent);
         }
         Ok(kind)

@@ -26,7 +26,7 @@ pub enum Installer {
 
 /// What stands at one of the names that matter.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum TarballPart {
     File {
         mode: u32,
     },
@@ -60,9 +60,9 @@ impl LineEnds {
 /// The parts seen in a pass.
 #[derive(Default)]
 pub(super) struct Parts {
-    install_sh: Option<Part>,
-    setup_py: Option<Part>,
-    supervisor_conf: Option<Part>,
+    install_sh: Option<TarballPart>,
+    setup_py: Option<TarballPart>,
+    supervisor_conf: Option<TarballPart>,
     /// The first bytes of `install.sh`.
     first_line: Vec<u8>,
     line_ends: LineEnds,
@@ -72,7 +72,7 @@ pub(super) struct Parts {
 
 impl Parts {
     /// An entry stands at `path`, in place of what stood there.
-    pub(super) fn note(&mut self, path: &Path, part: Part) {
+    pub(super) fn note(&mut self, path: &Path, part: TarballPart) {
         match path.as_os_str().as_bytes() {
             b"install.sh" => {
                 self.install_sh = Some(part);
@@ -106,7 +106,7 @@ impl Parts {
     pub(super) fn judge(&self, faults: &mut Vec<Fault>) -> (Installer, Option<String>) {
         let mut fault = |file: &str, reason| faults.push(Fault::of(file.as_bytes(), reason));
         let installer = match (self.install_sh, self.setup_py) {
-            (Some(Part::File { mode }), _) => {
+            (Some(TarballPart::File { mode }), _) => {
                 if mode & 0o100 == 0 {
                     fault(INSTALL_SH, Reason::NotExecutable);
                 }
@@ -119,12 +119,12 @@ impl Parts {
                 }
                 Installer::InstallSh
             }
-            (Some(Part::Other), _) => {
+            (Some(TarballPart::Other), _) => {
                 fault(INSTALL_SH, Reason::NotRegular);
                 Installer::InstallSh
             }
             (None, Some(part)) => {
-                if part == Part::Other {
+                if part == TarballPart::Other {
                     fault(SETUP_PY, Reason::NotRegular);
                 }
                 Installer::SetupPy
@@ -136,15 +136,15 @@ impl Parts {
         };
         let conf = match self.supervisor_conf {
             None => None,
-            Some(Part::Other) => {
+            Some(TarballPart::Other) => {
                 fault(SUPERVISOR_CONF, Reason::NotRegular);
                 None
             }
-            Some(Part::File { .. }) if self.conf.len() > MAX_CONF => {
+            Some(TarballPart::File { .. }) if self.conf.len() > MAX_CONF => {
                 fault(SUPERVISOR_CONF, Reason::ConfTooLarge);
                 None
             }
-            Some(Part::File { .. }) => match String::from_utf8(self.conf.clone()) {
+            Some(TarballPart::File { .. }) => match String::from_utf8(self.conf.clone()) {
                 Ok(text) => {
                     for conf_fault in program_conf::check(&text) {
                         fault(SUPERVISOR_CONF, Reason::Conf(conf_fault));

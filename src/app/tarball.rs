@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 use tar::{Archive, EntryType};
 
 use super::delta::DeltaError;
-use super::entry::{extensions_are_sound, Item, Kind};
+use super::entry::{extensions_are_sound, EntryKind, Item};
 use super::fault::{self, Fault, Reason, MAX_FAULTS};
 use super::gzip::GzipError;
 use super::headers::Headers;
 use super::member::{self, Top};
 use super::meter::{Bound, Meter, MAX_METADATA};
 use super::name::TarballName;
-use super::parts::{Part, Parts};
+use super::parts::{Parts, TarballPart};
 use super::target::Target;
 use crate::sys::file::FileError;
 
@@ -49,7 +49,7 @@ impl Default for Limits {
 }
 
 /// Why a pass ended early.
-pub(super) enum Stop {
+pub(super) enum TarballStop {
     /// The tarball: a fault behind which nothing can be read.
     Fault(Fault),
     /// The target could not be written: no fault of the tarball.
@@ -59,26 +59,26 @@ pub(super) enum Stop {
 }
 
 /// Why an entry was not taken: it alone is bad, or the pass cannot go on.
-enum Refusal {
+enum TarballRefusal {
     Entry(Reason),
-    Stop(Stop),
+    Stop(TarballStop),
 }
 
-impl From<Reason> for Refusal {
-    fn from(reason: Reason) -> Refusal {
-        Refusal::Entry(reason)
+impl From<Reason> for TarballRefusal {
+    fn from(reason: Reason) -> TarballRefusal {
+        TarballRefusal::Entry(reason)
     }
 }
 
-impl From<Stop> for Refusal {
-    fn from(stop: Stop) -> Refusal {
-        Refusal::Stop(stop)
+impl From<TarballStop> for TarballRefusal {
+    fn from(stop: TarballStop) -> TarballRefusal {
+        TarballRefusal::Stop(stop)
     }
 }
 
-impl From<FileError> for Refusal {
-    fn from(e: FileError) -> Refusal {
-        Refusal::Stop(Stop::Target(e))
+impl From<FileError> for TarballRefusal {
+    fn from(e: FileError) -> TarballRefusal {
+        TarballRefusal::Stop(TarballStop::Target(e))
     }
 }
 
@@ -133,7 +133,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Reads the whole tar stream.
-    pub(super) fn run(&mut self, stream: &mut dyn Read) -> Result<(), Stop> {
+    pub(super) fn run(&mut self, stream: &mut dyn Read) -> Result<(), TarballStop> {
         let meter = Meter::new(self.limits.bytes);
         let mut archive = Archive::new(Headers::new(meter.around(stream)));
         let mut entries = archive.entries().map_err(|e| self.stop(e, &[]))?;
@@ -155,7 +155,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Behind the end mark only zeros may stand; reading them to the end is what checks the gzip trailer.
-    fn tail(&mut self, rest: &mut dyn Read, end_mark: bool) -> Result<(), Stop> {
+    fn tail(&mut self, rest: &mut dyn Read, end_mark: bool) -> Result<(), TarballStop> {
         let mut clean = true;
         loop {
             let count = match rest.read(&mut self.buffer) {
@@ -166,33 +166,33 @@ impl<'a> Pass<'a> {
             clean = clean && self.buffer[..count].iter().all(|b| *b == 0);
         }
         if !end_mark {
-            return Err(Stop::Fault(Fault::whole(Reason::NoEndMark)));
+            return Err(TarballStop::Fault(Fault::whole(Reason::NoEndMark)));
         }
         if !clean {
-            return Err(Stop::Fault(Fault::whole(Reason::BytesAfterEnd)));
+            return Err(TarballStop::Fault(Fault::whole(Reason::BytesAfterEnd)));
         }
         Ok(())
     }
 
-    fn entry(&mut self, entry: &mut Item<'_, '_, '_>, meter: &Meter) -> Result<(), Stop> {
+    fn entry(&mut self, entry: &mut Item<'_, '_, '_>, meter: &Meter) -> Result<(), TarballStop> {
         let raw = entry.path_bytes().into_owned();
         self.left = entry.size();
         let kind = entry.header().entry_type();
         if meter.exceeds(self.left) {
-            return Err(Stop::Fault(Fault::of(&raw, Reason::TooLarge(self.limits.bytes))));
+            return Err(TarballStop::Fault(Fault::of(&raw, Reason::TooLarge(self.limits.bytes))));
         }
         if kind == EntryType::GNUSparse {
             // Reading it over would make its holes, as large as it claims, for nothing.
-            return Err(Stop::Fault(Fault::of(&raw, Reason::Sparse)));
+            return Err(TarballStop::Fault(Fault::of(&raw, Reason::Sparse)));
         }
         if kind == EntryType::XGlobalHeader && self.left > MAX_METADATA {
-            return Err(Stop::Fault(Fault::whole(Reason::TooMuchMetadata)));
+            return Err(TarballStop::Fault(Fault::whole(Reason::TooMuchMetadata)));
         }
         if kind != EntryType::XGlobalHeader && !member::is_no_part(&raw, kind.as_byte()) {
             match self.place(entry, &raw) {
                 Ok(()) => {}
-                Err(Refusal::Entry(reason)) => self.fault(Fault::of(&raw, reason)),
-                Err(Refusal::Stop(stop)) => return Err(stop),
+                Err(TarballRefusal::Entry(reason)) => self.fault(Fault::of(&raw, reason)),
+                Err(TarballRefusal::Stop(stop)) => return Err(stop),
             }
         }
         // What was refused is read over here; the parser itself would do so without noticing a cut.
@@ -201,9 +201,9 @@ impl<'a> Pass<'a> {
     }
 
     /// Judges one entry and hands it to the target.
-    fn place(&mut self, entry: &mut Item<'_, '_, '_>, raw: &[u8]) -> Result<(), Refusal> {
-        let kind = Kind::of(entry, raw)?;
-        let path = self.path(raw, kind == Kind::Folder)?;
+    fn place(&mut self, entry: &mut Item<'_, '_, '_>, raw: &[u8]) -> Result<(), TarballRefusal> {
+        let kind = EntryKind::of(entry, raw)?;
+        let path = self.path(raw, kind == EntryKind::Folder)?;
         extensions_are_sound(entry)?;
         if path.as_os_str().is_empty() {
             return Ok(()); // the root itself
@@ -211,11 +211,11 @@ impl<'a> Pass<'a> {
         self.parents(&path)?;
         let mode = entry.header().mode().map_err(|_| Reason::BadMode);
         match (kind, self.node(&path)) {
-            (Kind::Folder, node) => self.folder(&path, node, mode?),
+            (EntryKind::Folder, node) => self.folder(&path, node, mode?),
             (_, Some(Node::Folder { .. })) => Err(Reason::Twice.into()),
-            (Kind::File, _) => self.file(entry, raw, &path, mode),
-            (Kind::SymbolicLink, _) => self.symbolic_link(&path, &entry.link_name_bytes().unwrap_or_default()),
-            (Kind::HardLink, _) => self.hard_link(&path, &entry.link_name_bytes().unwrap_or_default()),
+            (EntryKind::File, _) => self.file(entry, raw, &path, mode),
+            (EntryKind::SymbolicLink, _) => self.symbolic_link(&path, &entry.link_name_bytes().unwrap_or_default()),
+            (EntryKind::HardLink, _) => self.hard_link(&path, &entry.link_name_bytes().unwrap_or_default()),
         }
     }
 
@@ -228,7 +228,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Makes the folders above `path` that no entry has named so far.
-    fn parents(&mut self, path: &Path) -> Result<(), Refusal> {
+    fn parents(&mut self, path: &Path) -> Result<(), TarballRefusal> {
         let Some(parent) = path.parent() else { return Ok(()) };
         if parent.as_os_str().is_empty() || matches!(self.node(parent), Some(Node::Folder { .. })) {
             return Ok(());
@@ -249,7 +249,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn folder(&mut self, path: &Path, node: Option<Node>, mode: u32) -> Result<(), Refusal> {
+    fn folder(&mut self, path: &Path, node: Option<Node>, mode: u32) -> Result<(), TarballRefusal> {
         // Special bits of a folder are dropped: a developer's shared folder hands setgid down without being asked.
         let mode = mode & 0o755 | 0o700;
         match node {
@@ -265,7 +265,7 @@ impl<'a> Pass<'a> {
             Some(Node::Folder { named: true }) => {}
             Some(_) => return Err(Reason::Twice.into()),
         }
-        self.parts.note(path, Part::Other);
+        self.parts.note(path, TarballPart::Other);
         Ok(())
     }
 
@@ -275,7 +275,7 @@ impl<'a> Pass<'a> {
         raw: &[u8],
         path: &Path,
         mode: Result<u32, Reason>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), TarballRefusal> {
         self.bring(path, Node::File)?;
         let mode = mode?;
         if mode & 0o6000 != 0 {
@@ -283,7 +283,7 @@ impl<'a> Pass<'a> {
         }
         // Nobody but the owner may change what root runs.
         let mode = mode & 0o755 | 0o600;
-        self.parts.note(path, Part::File { mode });
+        self.parts.note(path, TarballPart::File { mode });
         self.write(|target| target.open_file(path, mode))?;
         loop {
             let count = self.piece(entry, raw)?;
@@ -300,16 +300,16 @@ impl<'a> Pass<'a> {
         self.write(|target| target.close_file(modified))
     }
 
-    fn symbolic_link(&mut self, path: &Path, to: &[u8]) -> Result<(), Refusal> {
+    fn symbolic_link(&mut self, path: &Path, to: &[u8]) -> Result<(), TarballRefusal> {
         let climbs = member::symlink_target(path, to);
         self.bring(path, Node::SymbolicLink { climbs: *climbs.as_ref().unwrap_or(&0) })?;
-        self.parts.note(path, Part::Other);
+        self.parts.note(path, TarballPart::Other);
         climbs?;
         self.write(|target| target.symbolic_link(path, Path::new(OsStr::from_bytes(to))))
     }
 
     /// A second name of a file or a symbolic link that the archive has brought already, and of nothing else.
-    fn hard_link(&mut self, path: &Path, to: &[u8]) -> Result<(), Refusal> {
+    fn hard_link(&mut self, path: &Path, to: &[u8]) -> Result<(), TarballRefusal> {
         let (existing, node) = match self.path(to, false).map(|existing| (self.node(&existing), existing)) {
             Ok((Some(node @ (Node::File | Node::SymbolicLink { .. })), existing)) if existing != path => {
                 (existing, node)
@@ -321,22 +321,22 @@ impl<'a> Pass<'a> {
             return Err(Reason::TargetOutside.into());
         }
         self.bring(path, node)?;
-        self.parts.note(path, Part::Other);
+        self.parts.note(path, TarballPart::Other);
         self.write(|target| target.hard_link(path, &existing))
     }
 
     /// Reads the next piece of an entry into the buffer. 0 at its end, which must be where its header says.
-    fn piece(&mut self, entry: &mut Item<'_, '_, '_>, raw: &[u8]) -> Result<usize, Stop> {
+    fn piece(&mut self, entry: &mut Item<'_, '_, '_>, raw: &[u8]) -> Result<usize, TarballStop> {
         let count = entry.read(&mut self.buffer).map_err(|e| self.stop(e, raw))?;
         if count == 0 && self.left > 0 {
-            return Err(Stop::Fault(Fault::of(raw, Reason::CutShort)));
+            return Err(TarballStop::Fault(Fault::of(raw, Reason::CutShort)));
         }
         self.left = self.left.saturating_sub(count as u64);
         Ok(count)
     }
 
     /// Calls the target unless a fault has been found: what is bad is not written any further.
-    fn write(&mut self, action: impl FnOnce(&mut dyn Target) -> Result<(), FileError>) -> Result<(), Refusal> {
+    fn write(&mut self, action: impl FnOnce(&mut dyn Target) -> Result<(), FileError>) -> Result<(), TarballRefusal> {
         if self.faults.is_empty() {
             action(self.target)?;
         }
@@ -352,17 +352,17 @@ impl<'a> Pass<'a> {
     }
 
     /// Notes what comes to `path`; what the archive brought there before goes.
-    fn bring(&mut self, path: &Path, node: Node) -> Result<(), Refusal> {
+    fn bring(&mut self, path: &Path, node: Node) -> Result<(), TarballRefusal> {
         if self.node(path).is_some() {
             self.write(|target| target.remove(path))?;
         }
         Ok(self.add(path, node)?)
     }
 
-    fn add(&mut self, path: &Path, node: Node) -> Result<(), Stop> {
+    fn add(&mut self, path: &Path, node: Node) -> Result<(), TarballStop> {
         self.entries += 1;
         if self.entries > self.limits.entries {
-            return Err(Stop::Fault(Fault::whole(Reason::TooManyEntries(self.limits.entries))));
+            return Err(TarballStop::Fault(Fault::whole(Reason::TooManyEntries(self.limits.entries))));
         }
         self.nodes.insert(self.key(path), node);
         Ok(())
@@ -377,21 +377,21 @@ impl<'a> Pass<'a> {
     }
 
     /// Sorts out whose fault an I/O error is.
-    fn stop(&self, error: io::Error, raw: &[u8]) -> Stop {
+    fn stop(&self, error: io::Error, raw: &[u8]) -> TarballStop {
         if error.raw_os_error().is_some() {
-            return Stop::Source(error);
+            return TarballStop::Source(error);
         }
         if let Some(fault) = GzipError::of(&error) {
-            return Stop::Fault(Fault::whole(Reason::Gzip(fault)));
+            return TarballStop::Fault(Fault::whole(Reason::Gzip(fault)));
         }
         if let Some(fault) = DeltaError::of(&error) {
-            return Stop::Fault(Fault::whole(Reason::Delta(fault)));
+            return TarballStop::Fault(Fault::whole(Reason::Delta(fault)));
         }
         let reason = match Bound::of(&error) {
             Some(Bound::Total) => Reason::TooLarge(self.limits.bytes),
             Some(Bound::Metadata) => Reason::TooMuchMetadata,
             None => Reason::Tar(error.to_string().chars().take(MAX_PARSER_WORDS).collect()),
         };
-        Stop::Fault(Fault::of(raw, reason))
+        TarballStop::Fault(Fault::of(raw, reason))
     }
 }

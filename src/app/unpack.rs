@@ -10,7 +10,7 @@ use super::fault::{Fault, Reason};
 use super::gzip::{self, GzipError};
 use super::name::TarballName;
 use super::parts::Installer;
-use super::tarball::{Limits, Pass, Stop};
+use super::tarball::{Limits, Pass, TarballStop};
 use super::target::{Folder, Nowhere, Target};
 use crate::sys::file::{Context, FileError};
 
@@ -151,12 +151,12 @@ fn pass(
     match pass.run(stream) {
         Ok(()) => {}
         // What else is missing cannot be known behind this point.
-        Err(Stop::Fault(fault)) => {
+        Err(TarballStop::Fault(fault)) => {
             pass.faults.push(fault);
             return Err(UnpackError::Bad(pass.faults));
         }
-        Err(Stop::Target(e)) => return Err(UnpackError::Failed(e)),
-        Err(Stop::Source(e)) => return Err(UnpackError::Failed(FileError::new("read", tarball, e))),
+        Err(TarballStop::Target(e)) => return Err(UnpackError::Failed(e)),
+        Err(TarballStop::Source(e)) => return Err(UnpackError::Failed(FileError::new("read", tarball, e))),
     }
     let (installer, supervisor_conf) = pass.parts.judge(&mut pass.faults);
     if !pass.faults.is_empty() {

@@ -55,11 +55,11 @@ pub struct Cancel {
     /// The number of the cancel itself, under which it is answered.
     pub id: String,
     #[serde(rename = "cancelAction")]
-    action: Stop,
+    action: WireStop,
 }
 
 #[derive(Deserialize)]
-struct Stop {
+struct WireStop {
     #[serde(rename = "stopId")]
     stop_id: String,
 }
@@ -84,11 +84,11 @@ struct Chosen {
     update: String,
     #[serde(rename = "maintenanceWindow")]
     window: Option<String>,
-    chunks: Vec<Chunk>,
+    chunks: Vec<DdiChunk>,
 }
 
 #[derive(Deserialize)]
-struct Chunk {
+struct DdiChunk {
     name: Option<String>,
     metadata: Option<Vec<Pair>>,
     artifacts: Option<Vec<Artifact>>,
@@ -134,7 +134,7 @@ impl Deployment {
         }
         let chosen = &self.deployment;
         let until = until(&chosen.download, &chosen.update, chosen.window.as_deref())?;
-        let parts = chosen.chunks.iter().map(Chunk::parts).collect::<Result<Vec<_>, _>>();
+        let parts = chosen.chunks.iter().map(DdiChunk::parts).collect::<Result<Vec<_>, _>>();
         Some(Order {
             id: self.id,
             parts: parts.map(|parts| parts.into_iter().flatten().collect()),
@@ -156,7 +156,7 @@ fn until(download: &str, update: &str, window: Option<&str>) -> Option<Until> {
     }
 }
 
-impl Chunk {
+impl DdiChunk {
     fn parts(&self) -> Result<Vec<Part>, String> {
         let says = |pair: &Pair| pair.key == "gwe" && pair.value.as_deref().map(str::trim) == Some("remove");
         if self.metadata.iter().flatten().any(says) {

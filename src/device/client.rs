@@ -7,7 +7,7 @@ use super::evidence::{self, Values};
 use super::reply::{self, ContentInfo};
 use crate::config::Cik;
 use crate::format::{form, utc};
-use crate::http::{self, Answer, Limits, Method, Request, Settings, Sink, Transport, TransportError};
+use crate::http::{self, Answer, HttpRequest, Limits, Method, Settings, Sink, Transport, TransportError};
 
 /// The longest long poll (docs/spec/device-api.md).
 pub const MAX_WAIT: Duration = Duration::from_secs(300);
@@ -262,7 +262,7 @@ impl Client {
         all.extend(cik.map(|cik| ("X-Exosite-CIK", cik.secret())));
         all.extend(body.map(|_| ("Content-Type", FORM)));
         let method = if body.is_some() { Method::Post } else { Method::Get };
-        let answer = http::ask(&self.transport, &Request { path, method, headers: &all, body, limits })?;
+        let answer = http::ask(&self.transport, &HttpRequest { path, method, headers: &all, body, limits })?;
         if answer.head.status < 300 && http::is_page(answer.head.header("content-type"), &answer.body) {
             return Err(TransportError::LoginPage(self.transport.host()).into());
         }

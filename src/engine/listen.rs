@@ -72,12 +72,12 @@ pub fn run(config: &Config) -> u8 {
         let (wait, since) = listener.asks();
         let answer = client.wait(&cik, &ORDERS, wait, since);
         match listener.next(answer, clock::since_boot().saturating_sub(begun), random::bits()) {
-            Next::Order => {
+            ListenNext::Order => {
                 tell(config, listens_since);
                 return 0;
             }
-            Next::Ask(pause) => drop(clock::sleep(pause)),
-            Next::GiveUp(e) => {
+            ListenNext::Ask(pause) => drop(clock::sleep(pause)),
+            ListenNext::GiveUp(e) => {
                 crate::warning!("{e}; not listening until the next check-in");
                 return 1;
             }
@@ -97,7 +97,7 @@ fn tell(config: &Config, listens_since: Duration) {
 
 /// What to do after an answer.
 #[derive(Debug)]
-enum Next {
+enum ListenNext {
     /// Tell that there is an order.
     Order,
     /// Ask again after this pause.
@@ -134,9 +134,9 @@ impl Listener {
         }
     }
 
-    fn next(&mut self, answer: Result<Option<Waited>, DeviceError>, took: Duration, random: u64) -> Next {
+    fn next(&mut self, answer: Result<Option<Waited>, DeviceError>, took: Duration, random: u64) -> ListenNext {
         match answer {
-            Err(e) if e.unauthorized() => Next::GiveUp(e),
+            Err(e) if e.unauthorized() => ListenNext::GiveUp(e),
             Err(e) => {
                 crate::debug!("{e}; listening again later");
                 if took >= SHORTEST_WAIT {
@@ -145,19 +145,19 @@ impl Listener {
                 let spread = MAX_WAIT.saturating_mul((1 << self.failures.min(16)).min(LONGEST_SPREAD));
                 self.failures = self.failures.saturating_add(1);
                 self.settles = false;
-                Next::Ask(schedule::fraction(spread, random).max(SETTLE))
+                ListenNext::Ask(schedule::fraction(spread, random).max(SETTLE))
             }
-            Ok(Some(waited)) if waited.values.iter().any(|(_, value)| !value.trim().is_empty()) => Next::Order,
+            Ok(Some(waited)) if waited.values.iter().any(|(_, value)| !value.trim().is_empty()) => ListenNext::Order,
             Ok(waited) => {
                 self.failures = 0;
                 if std::mem::take(&mut self.settles) {
-                    return Next::Ask(self.settled(waited, took, random));
+                    return ListenNext::Ask(self.settled(waited, took, random));
                 }
                 self.quick = if took < QUICK { self.quick.saturating_add(1) } else { 0 };
                 if let Some(waited) = waited {
                     self.note(waited);
                 }
-                Next::Ask(self.pause(random))
+                ListenNext::Ask(self.pause(random))
             }
         }
     }

@@ -27,7 +27,7 @@ const OF_IMAGE: &str = "image";
 
 /// How often a core was begun, and has not yet shown that it lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Account {
+struct RenewAccount {
     /// The hash of the version whose core it is.
     version: String,
     tries: u32,
@@ -35,12 +35,12 @@ struct Account {
 
 /// What is to be done about a core.
 #[derive(Debug, PartialEq, Eq)]
-enum Step {
+enum RenewStep {
     Nothing,
     /// It runs: what was counted is over.
     Proven,
     /// It is begun, and this is first made durable.
-    Begin(Account),
+    Begin(RenewAccount),
     GivenUp,
 }
 
@@ -53,10 +53,10 @@ pub fn bring_core_along(paths: &Paths, supervisor: &Supervisor<'_>) {
     let Some(running) = running(supervisor) else { return };
     let account = load(paths);
     match next(&account, &version, running.is(&core)) {
-        Step::Nothing => {}
-        Step::Proven => forgive(paths, &version),
-        Step::GivenUp => crate::debug!("{} was tried {MAX_TRIES} times: the core that runs stays", core.display()),
-        Step::Begin(account) => begin(paths, supervisor, &running, &core, &account),
+        RenewStep::Nothing => {}
+        RenewStep::Proven => forgive(paths, &version),
+        RenewStep::GivenUp => crate::debug!("{} was tried {MAX_TRIES} times: the core that runs stays", core.display()),
+        RenewStep::Begin(account) => begin(paths, supervisor, &running, &core, &account),
     }
 }
 
@@ -92,18 +92,18 @@ fn running(supervisor: &Supervisor<'_>) -> Option<Running> {
     }
 }
 
-fn next(account: &Account, version: &str, runs: bool) -> Step {
+fn next(account: &RenewAccount, version: &str, runs: bool) -> RenewStep {
     let tries = if account.version == version { account.tries } else { 0 };
     match (runs, tries) {
-        (true, 0) => Step::Nothing,
-        (true, _) => Step::Proven,
-        (false, tries) if tries >= MAX_TRIES => Step::GivenUp,
-        (false, tries) => Step::Begin(Account { version: version.to_string(), tries: tries + 1 }),
+        (true, 0) => RenewStep::Nothing,
+        (true, _) => RenewStep::Proven,
+        (false, tries) if tries >= MAX_TRIES => RenewStep::GivenUp,
+        (false, tries) => RenewStep::Begin(RenewAccount { version: version.to_string(), tries: tries + 1 }),
     }
 }
 
 /// Counted durably, then done. One that lives for a while, and has not died since boot, has not taken the machine down.
-fn begin(paths: &Paths, supervisor: &Supervisor<'_>, running: &Running, core: &Path, account: &Account) {
+fn begin(paths: &Paths, supervisor: &Supervisor<'_>, running: &Running, core: &Path, account: &RenewAccount) {
     if let Err(e) = save(paths, account) {
         crate::warning!("{e}; the core that hosts goes on");
         return;
@@ -126,19 +126,19 @@ fn begin(paths: &Paths, supervisor: &Supervisor<'_>, running: &Running, core: &P
 }
 
 fn forgive(paths: &Paths, version: &str) {
-    if let Err(e) = save(paths, &Account { version: version.to_string(), tries: 0 }) {
+    if let Err(e) = save(paths, &RenewAccount { version: version.to_string(), tries: 0 }) {
         crate::warning!("{e}");
     }
 }
 
 /// Nothing, or anything that a power cut left: nothing was tried.
-fn load(paths: &Paths) -> Account {
+fn load(paths: &Paths) -> RenewAccount {
     let bytes = file::read(&account(paths), MAX_FILE).ok().flatten().unwrap_or_default();
     let text = String::from_utf8(bytes).unwrap_or_default();
     json::from_str(&text).unwrap_or_default()
 }
 
-fn save(paths: &Paths, of: &Account) -> Result<(), file::FileError> {
+fn save(paths: &Paths, of: &RenewAccount) -> Result<(), file::FileError> {
     file::replace(&account(paths), json::to_string(of).as_bytes(), 0o644)
 }
 
@@ -165,23 +165,23 @@ fn marker(paths: &Paths) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn account(version: &str, tries: u32) -> Account {
-        Account { version: version.to_string(), tries }
+    fn account(version: &str, tries: u32) -> RenewAccount {
+        RenewAccount { version: version.to_string(), tries }
     }
 
     #[test]
     fn a_core_is_begun_three_times_without_proof() {
-        let begun = |tries| Step::Begin(account("v", tries));
+        let begun = |tries| RenewStep::Begin(account("v", tries));
         for (before, runs, wanted) in [
-            (account("", 0), true, Step::Nothing),
+            (account("", 0), true, RenewStep::Nothing),
             (account("", 0), false, begun(1)),
             (account("v", 2), false, begun(3)),
-            (account("v", 3), false, Step::GivenUp),
-            (account("v", u32::MAX), false, Step::GivenUp),
-            (account("v", 1), true, Step::Proven),
+            (account("v", 3), false, RenewStep::GivenUp),
+            (account("v", u32::MAX), false, RenewStep::GivenUp),
+            (account("v", 1), true, RenewStep::Proven),
             // Another version brings another core.
             (account("u", 3), false, begun(1)),
-            (account("u", 3), true, Step::Nothing),
+            (account("u", 3), true, RenewStep::Nothing),
         ] {
             assert_eq!(next(&before, "v", runs), wanted, "{before:?} {runs}");
         }

@@ -10,7 +10,7 @@ const MAX_WIDTH: usize = 200;
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum PercentValue {
     /// A text.
     Text(String),
     /// A whole number.
@@ -60,7 +60,7 @@ impl fmt::Display for PercentError {
 ///
 /// # Errors
 /// A name that `lookup` does not know, or a bad format.
-pub fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<Option<String>, PercentError> {
+pub fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<PercentValue>) -> Result<Option<String>, PercentError> {
     let mut out = String::with_capacity(text.len());
     let mut known = true;
     let mut rest = text;
@@ -77,10 +77,10 @@ pub fn expand(text: &str, lookup: &dyn Fn(&str) -> Option<Value>) -> Result<Opti
         let value = lookup(name).ok_or_else(|| PercentError::Unknown(name.to_string()))?;
         let (format, after) = Format::read(after, text)?;
         match value {
-            Value::Text(text) => format.text(&text, &mut out)?,
-            Value::Number(number) => format.number(number, &mut out)?,
-            Value::Elsewhere if format.conversion == 's' => known = false,
-            Value::Elsewhere => return Err(PercentError::NoNumber(format.conversion)),
+            PercentValue::Text(text) => format.text(&text, &mut out)?,
+            PercentValue::Number(number) => format.number(number, &mut out)?,
+            PercentValue::Elsewhere if format.conversion == 's' => known = false,
+            PercentValue::Elsewhere => return Err(PercentError::NoNumber(format.conversion)),
         }
         rest = after;
     }
@@ -214,13 +214,13 @@ impl Format {
 mod tests {
     use super::*;
 
-    fn lookup(name: &str) -> Option<Value> {
+    fn lookup(name: &str) -> Option<PercentValue> {
         match name {
-            "app" => Some(Value::Text("my_app".into())),
-            "num" => Some(Value::Number(7)),
-            "neg" => Some(Value::Number(-7)),
-            "a(b)" => Some(Value::Text("nested".into())),
-            "ENV_X" => Some(Value::Elsewhere),
+            "app" => Some(PercentValue::Text("my_app".into())),
+            "num" => Some(PercentValue::Number(7)),
+            "neg" => Some(PercentValue::Number(-7)),
+            "a(b)" => Some(PercentValue::Text("nested".into())),
+            "ENV_X" => Some(PercentValue::Elsewhere),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 
 use super::cgroup;
 use super::config::{
-    absolute, order, Address, Configuration, Group, Kind, LogFile, Note, Output, Process, Server, User,
+    absolute, order, Address, Configuration, Group, GroupKind, LogFile, Note, Output, Process, Server, User,
 };
 use super::definition::{self, Channel, Program, Settings, MAGIC, MAX_CONFIGURATION};
 use super::wire::Sink;
@@ -266,13 +266,13 @@ fn put_group(group: &Group, all: &[Group], known: &KnownPaths<'_>, out: &mut Byt
     };
     let bytes;
     match &group.kind {
-        Kind::Programs => record.kind = definition::KIND_PROGRAM,
-        Kind::Listeners { buffer_size, events } => {
+        GroupKind::Programs => record.kind = definition::KIND_PROGRAM,
+        GroupKind::Listeners { buffer_size, events } => {
             record.kind = definition::KIND_LISTENER;
             record.buffer_size = bounded(*buffer_size);
             record.events = *events;
         }
-        Kind::Fcgi(socket) => {
+        GroupKind::Fcgi(socket) => {
             record.kind = definition::KIND_FCGI;
             bytes = address(&socket.host).filter(|_| socket.path.is_none()).unwrap_or_default();
             record.socket = socket.url.as_bytes();

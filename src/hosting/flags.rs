@@ -5,21 +5,21 @@ use super::config::{values, Daemon};
 use crate::format::python::repr;
 
 /// A flag: its letter, its long name, and whether it takes a value.
-struct Flag {
+struct HostingFlag {
     letter: Option<char>,
     long: &'static str,
     takes: bool,
 }
 
-const fn switch(letter: char, long: &'static str) -> Flag {
-    Flag { letter: Some(letter), long, takes: false }
+const fn switch(letter: char, long: &'static str) -> HostingFlag {
+    HostingFlag { letter: Some(letter), long, takes: false }
 }
 
-const fn option(letter: char, long: &'static str) -> Flag {
-    Flag { letter: Some(letter), long, takes: true }
+const fn option(letter: char, long: &'static str) -> HostingFlag {
+    HostingFlag { letter: Some(letter), long, takes: true }
 }
 
-const FLAGS: [Flag; 21] = [
+const FLAGS: [HostingFlag; 21] = [
     option('c', "configuration"),
     switch('n', "nodaemon"),
     switch('s', "silent"),
@@ -39,8 +39,8 @@ const FLAGS: [Flag; 21] = [
     switch('k', "nocleanup"),
     option('a', "minfds"),
     switch('t', "strip_ansi"),
-    Flag { letter: None, long: "minprocs", takes: true },
-    Flag { letter: None, long: "profile_options", takes: true },
+    HostingFlag { letter: None, long: "minprocs", takes: true },
+    HostingFlag { letter: None, long: "profile_options", takes: true },
 ];
 
 /// What the command line says.
@@ -105,7 +105,7 @@ fn short_flags<'a>(
 }
 
 /// By its name or the beginning of only one.
-fn long_flag(name: &str) -> Result<&'static Flag, String> {
+fn long_flag(name: &str) -> Result<&'static HostingFlag, String> {
     // `-` and `_` have both been in use.
     let name = name.replace('-', "_");
     let mut found = FLAGS.iter().filter(|flag| flag.long.starts_with(&name) && flag.letter != Some('?'));

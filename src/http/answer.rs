@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::error::TransportError;
 use super::reply;
-use super::transport::{Head, Receiver, Request, Transport};
+use super::transport::{HttpHead, HttpRequest, Receiver, Transport};
 
 /// What is waited for after a `Retry-After`, at the most.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// A whole answer of bounded size.
 pub(crate) struct Answer {
-    pub head: Head,
+    pub head: HttpHead,
     pub body: Vec<u8>,
 }
 
@@ -33,7 +33,7 @@ impl Answer {
 ///
 /// # Errors
 /// No whole answer came.
-pub(crate) fn ask(transport: &Transport, request: &Request<'_>) -> Result<Answer, TransportError> {
+pub(crate) fn ask(transport: &Transport, request: &HttpRequest<'_>) -> Result<Answer, TransportError> {
     let max = transport.settings().max_body;
     let mut collector = Collector { max, host: transport.host(), body: Vec::new() };
     let head = transport.exchange(request, &mut collector)?;
@@ -48,7 +48,7 @@ struct Collector {
 }
 
 impl Receiver for Collector {
-    fn head(&mut self, head: &Head, _length: Option<u64>) -> Result<u64, TransportError> {
+    fn head(&mut self, head: &HttpHead, _length: Option<u64>) -> Result<u64, TransportError> {
         match head.header("content-encoding") {
             Some(coding) if !coding.eq_ignore_ascii_case("identity") => {
                 let how = "its Content-Encoding was not asked for".to_string();

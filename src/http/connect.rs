@@ -17,7 +17,7 @@ pub(crate) const STAGGER: Duration = Duration::from_millis(300);
 
 /// What to do next in a race.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum ConnectNext {
     /// Begin to connect to this address.
     Start(SocketAddr),
     /// Wait for one of those begun, so long at the most.
@@ -41,21 +41,21 @@ impl Race {
     }
 
     /// What to do at `now`.
-    pub(crate) fn next(&mut self, now: Duration) -> Next {
+    pub(crate) fn next(&mut self, now: Duration) -> ConnectNext {
         if now >= self.limit {
-            return Next::Lost;
+            return ConnectNext::Lost;
         }
         if now >= self.next_start || self.running == 0 {
             if let Some(address) = self.waiting.pop_front() {
                 self.running += 1;
                 self.next_start = now + STAGGER;
-                return Next::Start(address);
+                return ConnectNext::Start(address);
             }
         }
         let until = if self.waiting.is_empty() { self.limit } else { self.next_start.min(self.limit) };
         match self.running {
-            0 => Next::Lost,
-            _ => Next::Wait(until - now),
+            0 => ConnectNext::Lost,
+            _ => ConnectNext::Wait(until - now),
         }
     }
 
@@ -90,15 +90,15 @@ pub(crate) fn connect(addresses: &[SocketAddr], limit: Duration) -> io::Result<T
     let mut error = io::Error::from(io::ErrorKind::TimedOut);
     loop {
         match race.next(begun.elapsed()) {
-            Next::Lost => return Err(error),
-            Next::Start(address) => match socket::start_connect(&address) {
+            ConnectNext::Lost => return Err(error),
+            ConnectNext::Start(address) => match socket::start_connect(&address) {
                 Ok(stream) => running.push(stream),
                 Err(e) => {
                     error = e;
                     race.failed(begun.elapsed());
                 }
             },
-            Next::Wait(time) => {
+            ConnectNext::Wait(time) => {
                 for index in settled(&running, time)? {
                     let stream = running.swap_remove(index);
                     // `peer_addr` fails where the connect has not really succeeded.
@@ -144,14 +144,14 @@ mod tests {
         let mut running: Vec<(Duration, SocketAddr, bool)> = Vec::new();
         for _ in 0..1000 {
             match race.next(now) {
-                Next::Lost => return Err(now),
-                Next::Start(started) => {
+                ConnectNext::Lost => return Err(now),
+                ConnectNext::Start(started) => {
                     let (_, answer) = answers.iter().find(|(a, _)| address(a) == started).unwrap();
                     if let Some((after, good)) = answer {
                         running.push((now + Duration::from_millis(*after), started, *good));
                     }
                 }
-                Next::Wait(time) => {
+                ConnectNext::Wait(time) => {
                     running.sort();
                     match running.first().copied() {
                         Some((at, who, good)) if at <= now + time => {

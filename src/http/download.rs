@@ -5,7 +5,7 @@ use std::io;
 use super::answer::Answer;
 use super::error::TransportError;
 use super::reply::{self, Range};
-use super::transport::{Head, Method, Receiver, Request, Transport};
+use super::transport::{HttpHead, HttpRequest, Method, Receiver, Transport};
 use super::watchdog::Limits;
 
 /// So much of the body of a refusal is read, to be told; in bytes.
@@ -73,7 +73,7 @@ fn attempt(
     let mut download =
         Download { host: transport.host(), from, sink, refusal: None, expected: None, got: 0, rest: None };
     let head = transport
-        .exchange(&Request { path, method: Method::Get, headers: &headers, body: None, limits }, &mut download)?;
+        .exchange(&HttpRequest { path, method: Method::Get, headers: &headers, body: None, limits }, &mut download)?;
     download.check()?;
     Ok(Answer { head, body: download.refusal.unwrap_or_default() })
 }
@@ -93,7 +93,11 @@ struct Download<'a> {
 
 impl Download<'_> {
     /// What of the content an answer brings: first byte, how many, the content's size.
-    fn promised(&mut self, head: &Head, length: Option<u64>) -> Result<(u64, Option<u64>, Option<u64>), &'static str> {
+    fn promised(
+        &mut self,
+        head: &HttpHead,
+        length: Option<u64>,
+    ) -> Result<(u64, Option<u64>, Option<u64>), &'static str> {
         // A ranged answer may come as 200 with a Content-Range (docs/spec/device-api.md).
         let Some(text) = head.header("content-range") else {
             return if head.status == 206 {
@@ -125,7 +129,7 @@ impl Download<'_> {
 }
 
 impl Receiver for Download<'_> {
-    fn head(&mut self, head: &Head, length: Option<u64>) -> Result<u64, TransportError> {
+    fn head(&mut self, head: &HttpHead, length: Option<u64>) -> Result<u64, TransportError> {
         if !matches!(head.status, 200 | 206) {
             self.refusal = Some(Vec::new());
             return Ok(MAX_REFUSAL);

@@ -27,5 +27,5 @@ pub use download::Sink;
 pub use error::TransportError;
 pub(crate) use reply::{excerpt, is_page, number};
 pub use settings::Settings;
-pub(crate) use transport::{Method, Request, Transport};
+pub(crate) use transport::{HttpRequest, Method, Transport};
 pub(crate) use watchdog::Limits;

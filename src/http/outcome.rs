@@ -5,29 +5,33 @@ use std::io;
 use super::error::TransportError;
 use super::framing::{Verdict, MAX_HEAD};
 use super::proxy::TunnelError;
-use super::relay::{Account, End};
+use super::relay::{RelayAccount, RelayEnd};
 use super::resolve::ResolveError;
-use super::transport::{Fault, Head, Received};
-use super::url::Base;
+use super::transport::{HttpHead, Received, TransportFault};
+use super::url::BaseUrl;
 use super::watchdog::Expired;
 use crate::sys::clock;
 use crate::sys::epoch::BUILD_EPOCH;
 
 /// The answer's head if the answer is whole.
-pub(crate) fn judge(base: &Base, result: Result<Received, Fault>, account: &Account) -> Result<Head, TransportError> {
+pub(crate) fn judge(
+    base: &BaseUrl,
+    result: Result<Received, TransportFault>,
+    account: &RelayAccount,
+) -> Result<HttpHead, TransportError> {
     let host = base.authority();
     let fault = match result {
         Ok(received) => match missing(&received, account) {
             // A refusal is understood all the same.
-            None if account.verdict == Verdict::Excess && received.head.status < 300 => {
-                Fault::Known(TransportError::Malformed(host.clone(), "more came than it announced".to_string()))
-            }
+            None if account.verdict == Verdict::Excess && received.head.status < 300 => TransportFault::Known(
+                TransportError::Malformed(host.clone(), "more came than it announced".to_string()),
+            ),
             None => return Ok(received.head),
-            Some(what) => Fault::Known(TransportError::Truncated(host.clone(), what)),
+            Some(what) => TransportFault::Known(TransportError::Truncated(host.clone(), what)),
         },
         Err(fault) => fault,
     };
-    if let Fault::Known(TransportError::Sink(e)) = fault {
+    if let TransportFault::Known(TransportError::Sink(e)) = fault {
         return Err(TransportError::Sink(e));
     }
     // Why the relay ended the request comes before what minreq made of that.
@@ -37,14 +41,14 @@ pub(crate) fn judge(base: &Base, result: Result<Received, Fault>, account: &Acco
     Err(match fault {
         // What minreq read out of half a head says nothing.
         _ if account.verdict == Verdict::CutHead => TransportError::Truncated(host, closed(account)),
-        Fault::Known(error) => error,
+        TransportFault::Known(error) => error,
         fault => from_minreq(host, fault, account),
     })
 }
 
-fn closed(account: &Account) -> String {
+fn closed(account: &RelayAccount) -> String {
     match account.end {
-        End::Broken(kind) if kind != io::ErrorKind::UnexpectedEof => {
+        RelayEnd::Broken(kind) if kind != io::ErrorKind::UnexpectedEof => {
             format!("the connection broke in its head: {kind}")
         }
         _ => "the server closed the connection in its head".to_string(),
@@ -52,39 +56,39 @@ fn closed(account: &Account) -> String {
 }
 
 /// What an answer that minreq takes for whole lacks.
-fn missing(received: &Received, account: &Account) -> Option<String> {
+fn missing(received: &Received, account: &RelayAccount) -> Option<String> {
     match account.verdict {
         Verdict::Whole | Verdict::Excess => None,
         // Only the end of the connection ends such a body, and an error is no end.
-        Verdict::Unframed if account.end == End::Server => None,
+        Verdict::Unframed if account.end == RelayEnd::Server => None,
         _ => Some(format!("{} bytes of its body came", received.bytes)),
     }
 }
 
 /// The relay's reason, where it ended the request.
-fn relayed(host: &str, account: &Account) -> Option<TransportError> {
+fn relayed(host: &str, account: &RelayAccount) -> Option<TransportError> {
     let host = host.to_string();
     Some(match &account.end {
-        End::Client | End::Server | End::Broken(_) => return None,
-        End::Expired(Expired::Stalled(time)) => TransportError::Stalled(host, *time),
-        End::Expired(Expired::TimedOut(time)) => TransportError::TimedOut(host, *time),
-        End::Expired(Expired::TooSlow) => TransportError::TooSlow(host),
-        End::Garbage => TransportError::Malformed(host, "it is no HTTP".to_string()),
-        End::LongHead => TransportError::TooLarge(host, "head", MAX_HEAD as u64),
-        End::Tls(why) => no_tls(host, why.clone()),
-        End::Loopback(kind) => TransportError::Local(kind.to_string()),
+        RelayEnd::Client | RelayEnd::Server | RelayEnd::Broken(_) => return None,
+        RelayEnd::Expired(Expired::Stalled(time)) => TransportError::Stalled(host, *time),
+        RelayEnd::Expired(Expired::TimedOut(time)) => TransportError::TimedOut(host, *time),
+        RelayEnd::Expired(Expired::TooSlow) => TransportError::TooSlow(host),
+        RelayEnd::Garbage => TransportError::Malformed(host, "it is no HTTP".to_string()),
+        RelayEnd::LongHead => TransportError::TooLarge(host, "head", MAX_HEAD as u64),
+        RelayEnd::Tls(why) => no_tls(host, why.clone()),
+        RelayEnd::Loopback(kind) => TransportError::Local(kind.to_string()),
     })
 }
 
 /// minreq's reason, where the server or minreq ended the request.
-fn from_minreq(host: String, fault: Fault, account: &Account) -> TransportError {
+fn from_minreq(host: String, fault: TransportFault, account: &RelayAccount) -> TransportError {
     let text = match fault {
-        Fault::Known(error) => return error,
-        Fault::Short(came, announced) => {
+        TransportFault::Known(error) => return error,
+        TransportFault::Short(came, announced) => {
             return TransportError::Truncated(host, format!("{came} of {announced} bytes came"));
         }
-        Fault::Nothing => return TransportError::Truncated(host, "it has no status".to_string()),
-        Fault::Minreq(text) => text,
+        TransportFault::Nothing => return TransportError::Truncated(host, "it has no status".to_string()),
+        TransportFault::Minreq(text) => text,
     };
     if account.server_closed {
         return TransportError::Truncated(host, "the server closed the connection".to_string());

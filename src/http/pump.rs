@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::framing::{Follower, Verdict};
 use super::link::Link;
-use super::relay::{Account, End, Progress};
+use super::relay::{RelayAccount, RelayEnd, RelayProgress};
 use super::watchdog::{Limits, Sight, Watchdog};
 use crate::sys::poll::{Ready, Watch};
 
@@ -95,7 +95,7 @@ pub(crate) struct Pump {
     /// minreq has said something: before, it would take the server's words for a part of the answer to CONNECT.
     has_spoken: bool,
     /// Why nothing more will come from the server.
-    server_end: Option<End>,
+    server_end: Option<RelayEnd>,
     /// The server takes nothing more; it may still answer.
     is_deaf: bool,
 }
@@ -118,7 +118,7 @@ impl Pump {
     }
 
     /// Copies until the request is over.
-    pub(crate) fn run(mut self, progress: &Progress) -> Account {
+    pub(crate) fn run(mut self, progress: &RelayProgress) -> RelayAccount {
         let end = loop {
             if let Some(end) = self.step(progress).err() {
                 break end;
@@ -126,7 +126,7 @@ impl Pump {
         };
         let (rx, tx) = self.counts();
         let server_closed = self.server_end.is_some() || self.look_behind();
-        Account { rx, tx, end, server_closed, verdict: self.follower.verdict() }
+        RelayAccount { rx, tx, end, server_closed, verdict: self.follower.verdict() }
     }
 
     fn counts(&self) -> (u64, u64) {
@@ -148,7 +148,7 @@ impl Pump {
     }
 
     /// Waits for something to do, and does it.
-    fn step(&mut self, progress: &Progress) -> Result<(), End> {
+    fn step(&mut self, progress: &RelayProgress) -> Result<(), RelayEnd> {
         let time = self.look(progress)?;
         let pull = self.server_end.is_none() && (self.down.is_empty() || self.follower.is_in_head());
         let push = !self.down.is_empty() && self.has_spoken && !self.follower.is_in_head();
@@ -159,7 +159,9 @@ impl Pump {
         self.watch.clear();
         let remote = watch_for(&mut self.watch, self.remote.wire(), pull, send);
         let local = watch_for(&mut self.watch, &self.local, self.up.is_empty(), push);
-        self.watch.wait(Some(if has_more { Duration::ZERO } else { time })).map_err(|e| End::Loopback(e.kind()))?;
+        self.watch
+            .wait(Some(if has_more { Duration::ZERO } else { time }))
+            .map_err(|e| RelayEnd::Loopback(e.kind()))?;
         let came = |place: Option<usize>| place.map_or(Ready::default(), |place| self.watch.ready(place));
         let (remote, local) = (came(remote), came(local));
         if remote.write {
@@ -179,7 +181,7 @@ impl Pump {
     }
 
     /// How long to wait at the most; the limits are looked after here.
-    fn look(&mut self, progress: &Progress) -> Result<Duration, End> {
+    fn look(&mut self, progress: &RelayProgress) -> Result<Duration, RelayEnd> {
         if progress.is_over.load(Relaxed) {
             return Err(self.client_end());
         }
@@ -192,32 +194,32 @@ impl Pump {
         let is_hungry = !progress.is_busy.load(Relaxed) && is_passed_on;
         let (rx, tx) = self.counts();
         let sight = Sight { now: self.begun.elapsed(), wire: rx + tx, consumed, is_hungry };
-        self.watchdog.look(sight).map_err(End::Expired)
+        self.watchdog.look(sight).map_err(RelayEnd::Expired)
     }
 
     /// Reads from the server. A head is kept until it is whole, and only the answer's own is passed on.
-    fn pull(&mut self) -> Result<(), End> {
+    fn pull(&mut self) -> Result<(), RelayEnd> {
         match self.down.fill(&mut self.remote) {
             Ok(None) => {}
-            Ok(Some(0)) => self.server_end = Some(End::Server),
+            Ok(Some(0)) => self.server_end = Some(RelayEnd::Server),
             Ok(Some(n)) => {
                 let early = self.follower.early();
                 self.follower.feed(self.down.last_mut(n));
                 self.down.skip(self.follower.early() - early);
                 match self.follower.verdict() {
-                    Verdict::Garbage => return Err(End::Garbage),
-                    Verdict::LongHead => return Err(End::LongHead),
+                    Verdict::Garbage => return Err(RelayEnd::Garbage),
+                    Verdict::LongHead => return Err(RelayEnd::LongHead),
                     _ => {}
                 }
             }
-            Err(e) if e.kind() == io::ErrorKind::InvalidData => return Err(End::Tls(e.to_string())),
-            Err(e) => self.server_end = Some(End::Broken(e.kind())),
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => return Err(RelayEnd::Tls(e.to_string())),
+            Err(e) => self.server_end = Some(RelayEnd::Broken(e.kind())),
         }
         Ok(())
     }
 
     /// Writes to minreq; passes the server's end on when all is written. Half a head is of no use to it.
-    fn push(&mut self) -> Result<(), End> {
+    fn push(&mut self) -> Result<(), RelayEnd> {
         let is_in_head = self.follower.is_in_head();
         if self.has_spoken && !is_in_head {
             self.down.drain(&mut self.local).map_err(|_| self.client_end())?;
@@ -229,7 +231,7 @@ impl Pump {
     }
 
     /// Reads from minreq.
-    fn take(&mut self) -> Result<(), End> {
+    fn take(&mut self) -> Result<(), RelayEnd> {
         match self.up.fill(&mut self.local) {
             Ok(Some(0)) | Err(_) => Err(self.client_end()),
             Ok(None) => Ok(()),
@@ -259,8 +261,8 @@ impl Pump {
     }
 
     /// minreq has closed: the normal end, unless the server had closed before.
-    fn client_end(&self) -> End {
-        self.server_end.clone().unwrap_or(End::Client)
+    fn client_end(&self) -> RelayEnd {
+        self.server_end.clone().unwrap_or(RelayEnd::Client)
     }
 }
 

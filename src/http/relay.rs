@@ -42,7 +42,7 @@ const ACCEPT_STEP: Duration = Duration::from_millis(50);
 
 /// Why copying ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum RelayEnd {
     /// minreq closed its side: the normal one.
     Client,
     /// The server closed, and minreq was told.
@@ -63,12 +63,12 @@ pub(crate) enum End {
 
 /// What a connection cost and how it ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Account {
+pub(crate) struct RelayAccount {
     /// Bytes from the server, TLS included.
     pub rx: u64,
     /// Bytes to the server.
     pub tx: u64,
-    pub end: End,
+    pub end: RelayEnd,
     /// Whether the server's end of the connection was seen.
     pub server_closed: bool,
     /// How whole the answer was.
@@ -77,7 +77,7 @@ pub(crate) struct Account {
 
 /// What the client tells the relay. 32 bits: there are gateways without 64-bit atomics.
 #[derive(Debug, Default)]
-pub(crate) struct Progress {
+pub(crate) struct RelayProgress {
     /// The client has no use for the connection any more.
     pub is_over: AtomicBool,
     /// The client is not waiting for bytes: it deals with some.
@@ -90,8 +90,8 @@ pub(crate) struct Progress {
 pub(crate) struct Relay {
     port: u16,
     token: String,
-    progress: Arc<Progress>,
-    thread: JoinHandle<Account>,
+    progress: Arc<RelayProgress>,
+    thread: JoinHandle<RelayAccount>,
 }
 
 impl Relay {
@@ -101,7 +101,7 @@ impl Relay {
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let token = hex::encode(&random::token()?);
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(RelayProgress::default());
         let expected = base64([USER, ":", &token].concat().as_bytes());
         let thread = {
             let progress = progress.clone();
@@ -129,14 +129,14 @@ impl Relay {
     }
 
     /// Ends the relay. minreq's side must be closed, or never have been opened.
-    pub(crate) fn finish(self) -> Account {
+    pub(crate) fn finish(self) -> RelayAccount {
         self.progress.is_over.store(true, Relaxed);
         // A panic of the thread would be a bug of ours; it must not become one of the caller's.
         self.thread.join().unwrap_or(unused(io::ErrorKind::Other))
     }
 }
 
-fn run(listener: &TcpListener, expected: &str, remote: Link, limits: Limits, progress: &Progress) -> Account {
+fn run(listener: &TcpListener, expected: &str, remote: Link, limits: Limits, progress: &RelayProgress) -> RelayAccount {
     match accept(listener, expected, progress) {
         Ok(local) => Pump::new(remote, local, limits).run(progress),
         Err(kind) => unused(kind),
@@ -144,13 +144,13 @@ fn run(listener: &TcpListener, expected: &str, remote: Link, limits: Limits, pro
 }
 
 /// The account of a connection that nothing came of, for a reason on this machine.
-fn unused(kind: io::ErrorKind) -> Account {
-    Account { rx: 0, tx: 0, end: End::Loopback(kind), server_closed: false, verdict: Verdict::CutHead }
+fn unused(kind: io::ErrorKind) -> RelayAccount {
+    RelayAccount { rx: 0, tx: 0, end: RelayEnd::Loopback(kind), server_closed: false, verdict: Verdict::CutHead }
 }
 
 /// Waits for minreq: for whoever knows the token. Nobody who says nothing is sent away: it may be minreq on a machine that
 /// is short of time, and minreq panics where it cannot write its CONNECT.
-fn accept(listener: &TcpListener, expected: &str, progress: &Progress) -> Result<TcpStream, io::ErrorKind> {
+fn accept(listener: &TcpListener, expected: &str, progress: &RelayProgress) -> Result<TcpStream, io::ErrorKind> {
     let mut callers: Vec<Caller> = Vec::new();
     let mut watch = Watch::default();
     while !progress.is_over.load(Relaxed) {
@@ -263,14 +263,14 @@ mod tests {
         minreq.read_exact(&mut [0; 18]).unwrap();
         drop((minreq, silent));
         let account = relay.finish();
-        assert_eq!((account.rx, account.tx, account.end), (18, 18, End::Client));
+        assert_eq!((account.rx, account.tx, account.end), (18, 18, RelayEnd::Client));
         assert_eq!(account.verdict, Verdict::Whole);
     }
 
     #[test]
     fn a_relay_that_minreq_never_reached_ends() {
         let (relay, _server) = relay();
-        assert_eq!(relay.finish().end, End::Loopback(io::ErrorKind::NotConnected));
+        assert_eq!(relay.finish().end, RelayEnd::Loopback(io::ErrorKind::NotConnected));
     }
 
     #[test]
@@ -285,6 +285,6 @@ mod tests {
         while !relay.thread.is_finished() && begun.elapsed() < Duration::from_secs(20) {
             thread::sleep(Duration::from_millis(5));
         }
-        assert_eq!(relay.finish().end, End::Loopback(io::ErrorKind::PermissionDenied));
+        assert_eq!(relay.finish().end, RelayEnd::Loopback(io::ErrorKind::PermissionDenied));
     }
 }

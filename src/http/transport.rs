@@ -13,11 +13,11 @@ use super::framing::MAX_HEAD;
 use super::link::{Link, Wire};
 use super::outcome;
 use super::proxy::{self, BadProxy, Proxy};
-use super::relay::{Account, Relay};
+use super::relay::{Relay, RelayAccount};
 use super::resolve;
 use super::roots::{self, Roots};
 use super::tls::{self, Session};
-use super::url::Base;
+use super::url::BaseUrl;
 use super::usage;
 use super::watchdog::Limits;
 use super::Settings;
@@ -30,7 +30,7 @@ const MAX_TARGET: usize = 4096;
 pub(crate) const MAX_REQUEST: usize = 1024 * 1024;
 
 /// A request to the server.
-pub(crate) struct Request<'a> {
+pub(crate) struct HttpRequest<'a> {
     /// Path and query, encoded.
     pub path: &'a str,
     pub method: Method,
@@ -49,12 +49,12 @@ pub(crate) enum Method {
 }
 
 /// The head of an answer.
-pub(crate) struct Head {
+pub(crate) struct HttpHead {
     pub status: u16,
     headers: Vec<(String, String)>,
 }
 
-impl Head {
+impl HttpHead {
     /// The first value of a header, matched in any case, without white space around it.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
@@ -87,14 +87,14 @@ impl Head {
 /// Takes an answer in as it comes.
 pub(crate) trait Receiver {
     /// Sees the head, and says how long the body may be in bytes.
-    fn head(&mut self, head: &Head, length: Option<u64>) -> Result<u64, TransportError>;
+    fn head(&mut self, head: &HttpHead, length: Option<u64>) -> Result<u64, TransportError>;
     /// Takes the next bytes of the body.
     fn body(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
 /// Talks to one server.
 pub(crate) struct Transport {
-    base: Base,
+    base: BaseUrl,
     settings: Settings,
     /// Where TLS is spoken.
     roots: Option<Roots>,
@@ -104,7 +104,7 @@ pub(crate) struct Transport {
 const MINREQ_TIMEOUT: &str = "MINREQ_TIMEOUT";
 
 /// Why minreq's part ended without a whole answer.
-pub(crate) enum Fault {
+pub(crate) enum TransportFault {
     /// It is clear.
     Known(TransportError),
     /// minreq says so. The text and not the error: that may hold the connection, which must be closed for the relay to end.
@@ -115,21 +115,22 @@ pub(crate) enum Fault {
     Nothing,
 }
 
-impl From<TransportError> for Fault {
-    fn from(error: TransportError) -> Fault {
-        Fault::Known(error)
+impl From<TransportError> for TransportFault {
+    fn from(error: TransportError) -> TransportFault {
+        TransportFault::Known(error)
     }
 }
 
 /// What is known of an answer that minreq takes for whole.
 pub(crate) struct Received {
-    pub head: Head,
+    pub head: HttpHead,
     pub bytes: u64,
 }
 
 impl Transport {
     pub(crate) fn new(settings: Settings) -> Result<Transport, TransportError> {
-        let base = Base::parse(&settings.server).map_err(|why| TransportError::Server(settings.server.clone(), why))?;
+        let base =
+            BaseUrl::parse(&settings.server).map_err(|why| TransportError::Server(settings.server.clone(), why))?;
         if base.https && !tls::IS_THERE {
             return Err(TransportError::NoTls(base.authority()));
         }
@@ -158,7 +159,11 @@ impl Transport {
     ///
     /// # Errors
     /// Whatever kept the whole answer from coming; the receiver may have got a part of it.
-    pub(crate) fn exchange(&self, request: &Request<'_>, receiver: &mut dyn Receiver) -> Result<Head, TransportError> {
+    pub(crate) fn exchange(
+        &self,
+        request: &HttpRequest<'_>,
+        receiver: &mut dyn Receiver,
+    ) -> Result<HttpHead, TransportError> {
         check(request)?;
         let (remote, before) = self.connect()?;
         let local = remote.local_addr().map(|address| address.ip()).ok();
@@ -224,13 +229,18 @@ impl Transport {
     }
 
     /// minreq's part.
-    fn speak(&self, relay: &Relay, request: &Request<'_>, receiver: &mut dyn Receiver) -> Result<Received, Fault> {
+    fn speak(
+        &self,
+        relay: &Relay,
+        request: &HttpRequest<'_>,
+        receiver: &mut dyn Receiver,
+    ) -> Result<Received, TransportFault> {
         let method = match request.method {
             Method::Get => minreq::Method::Get,
             Method::Post => minreq::Method::Post,
             Method::Put => minreq::Method::Put,
         };
-        let proxy = minreq::Proxy::new(relay.proxy_url()).map_err(|e| Fault::Minreq(e.to_string()))?;
+        let proxy = minreq::Proxy::new(relay.proxy_url()).map_err(|e| TransportFault::Minreq(e.to_string()))?;
         // The relay bounds the head. minreq's own limit can be made to wrap around by a line of the right length.
         let mut message = minreq::Request::new(method, self.base.url(request.path))
             .with_proxy(proxy)
@@ -244,7 +254,7 @@ impl Transport {
         if let Some(body) = request.body {
             message = message.with_body(body);
         }
-        let response = message.send_lazy().map_err(|e| Fault::Minreq(e.to_string()))?;
+        let response = message.send_lazy().map_err(|e| TransportFault::Minreq(e.to_string()))?;
         self.read(relay, response, receiver)
     }
 
@@ -253,12 +263,12 @@ impl Transport {
         relay: &Relay,
         mut response: minreq::ResponseLazy,
         receiver: &mut dyn Receiver,
-    ) -> Result<Received, Fault> {
+    ) -> Result<Received, TransportFault> {
         // minreq makes up a status 503 where there is none.
         if response.reason_phrase == "Server did not provide a status line" {
-            return Err(Fault::Nothing);
+            return Err(TransportFault::Nothing);
         }
-        let head = Head { status: response.status_code, headers: std::mem::take(&mut response.headers) };
+        let head = HttpHead { status: response.status_code, headers: std::mem::take(&mut response.headers) };
         let malformed = |how: String| TransportError::Malformed(self.host(), how);
         let length = head.length().map_err(malformed)?;
         let has_body = self.has_body(&head)?;
@@ -274,7 +284,7 @@ impl Transport {
                 Ok(0) => break,
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(Fault::Minreq(e.to_string())),
+                Err(e) => return Err(TransportFault::Minreq(e.to_string())),
             };
             relay.is_busy(true);
             bytes += n as u64;
@@ -285,13 +295,13 @@ impl Transport {
             relay.consumed(bytes);
         }
         match length {
-            Some(length) if has_body && bytes < length => Err(Fault::Short(bytes, length)),
+            Some(length) if has_body && bytes < length => Err(TransportFault::Short(bytes, length)),
             _ => Ok(Received { head, bytes }),
         }
     }
 
     /// Whether a body follows; a redirect, and a status that ends no request, are errors.
-    fn has_body(&self, head: &Head) -> Result<bool, TransportError> {
+    fn has_body(&self, head: &HttpHead) -> Result<bool, TransportError> {
         match head.status {
             204 | 304 => Ok(false),
             200..=299 | 400..=599 => Ok(true),
@@ -303,7 +313,7 @@ impl Transport {
         }
     }
 
-    fn account_for(&self, local: Option<IpAddr>, account: &Account) {
+    fn account_for(&self, local: Option<IpAddr>, account: &RelayAccount) {
         if account.rx + account.tx > 0 {
             usage::record(&self.settings.usage_log, &self.settings.consumer, local, account.rx, account.tx);
         }
@@ -311,7 +321,7 @@ impl Transport {
 }
 
 /// Nothing of a request may end its line early: it would become another request's.
-fn check(request: &Request<'_>) -> Result<(), TransportError> {
+fn check(request: &HttpRequest<'_>) -> Result<(), TransportError> {
     let is_path = request.path.starts_with('/') && request.path.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
     let is_header = |(name, value): &(&str, &str)| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && is_header_value(value)

@@ -2,7 +2,7 @@
 
 /// A base URL that minreq and the relay understand alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Base {
+pub(crate) struct BaseUrl {
     pub https: bool,
     /// A name or an IPv4 address.
     pub host: String,
@@ -18,9 +18,9 @@ const MAX_HOST: usize = 253;
 /// The longest URL taken, in bytes.
 const MAX_URL: usize = 1000;
 
-impl Base {
+impl BaseUrl {
     /// Takes a URL apart; `Err` says what is wrong with it.
-    pub(crate) fn parse(url: &str) -> Result<Base, &'static str> {
+    pub(crate) fn parse(url: &str) -> Result<BaseUrl, &'static str> {
         if url.len() > MAX_URL || url.bytes().any(|b| b <= b' ' || b == 127) {
             return Err("white space, control characters or more than 1000 bytes");
         }
@@ -54,7 +54,7 @@ impl Base {
             }
         };
         let prefix = prefix.trim_end_matches('/').to_string();
-        Ok(Base { https, host: host.to_string(), port, explicit_port, prefix })
+        Ok(BaseUrl { https, host: host.to_string(), port, explicit_port, prefix })
     }
 
     /// The URL of a path, which begins with a slash, for minreq: TLS is not its affair.
@@ -90,7 +90,7 @@ mod tests {
             ("http://127.0.0.1:8080", "127.0.0.1:8080", 8080, false, "http://127.0.0.1:8080/timestamp"),
             ("http://on_prem:/base//", "on_prem", 80, false, "http://on_prem/base/timestamp"),
         ] {
-            let base = Base::parse(url).unwrap();
+            let base = BaseUrl::parse(url).unwrap();
             assert_eq!((base.authority().as_str(), base.port, base.https), (authority, port, https), "{url}");
             assert_eq!(base.url("/timestamp"), whole);
         }
@@ -117,15 +117,15 @@ mod tests {
             "http://h /",
             "http://bücher.example",
         ] {
-            assert!(Base::parse(bad).is_err(), "{bad}");
+            assert!(BaseUrl::parse(bad).is_err(), "{bad}");
         }
-        assert!(Base::parse(&["http://", &"a".repeat(254)].concat()).is_err());
+        assert!(BaseUrl::parse(&["http://", &"a".repeat(254)].concat()).is_err());
     }
 
     #[test]
     fn loopback_is_known_by_name_and_address() {
         for (url, is) in [("http://localhost:1", true), ("http://127.9.0.1", true), ("http://10.0.0.1", false)] {
-            assert_eq!(Base::parse(url).unwrap().is_loopback(), is);
+            assert_eq!(BaseUrl::parse(url).unwrap().is_loopback(), is);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::fragment::Fragment;
 use crate::format::own_options::{PROBE, PROBE_TIMEOUT};
-use crate::format::percent::{expand, Value};
+use crate::format::percent::{expand, PercentValue};
 use crate::format::shell_words;
 use crate::hosting::config::user;
 use crate::supervisor::Process;
@@ -103,16 +103,16 @@ impl Probe {
 
     /// As supervisord expands a value for the first process of the app.
     fn expanded(&self, text: &str, environment: &Environment) -> Result<String, String> {
-        let named = |name: &str| -> Option<Value> {
+        let named = |name: &str| -> Option<PercentValue> {
             if let Some(name) = name.strip_prefix("ENV_") {
                 let found = environment.iter().find(|(known, _)| known == name.as_bytes());
-                return found.map(|(_, value)| Value::Text(String::from_utf8_lossy(value).into_owned()));
+                return found.map(|(_, value)| PercentValue::Text(String::from_utf8_lossy(value).into_owned()));
             }
             match name {
-                "program_name" | "group_name" => Some(Value::Text(self.app.clone())),
-                "host_node_name" => Some(Value::Text(host::hostname())),
-                "process_num" => Some(Value::Number(0)),
-                "numprocs" => Some(Value::Number(1)),
+                "program_name" | "group_name" => Some(PercentValue::Text(self.app.clone())),
+                "host_node_name" => Some(PercentValue::Text(host::hostname())),
+                "process_num" => Some(PercentValue::Number(0)),
+                "numprocs" => Some(PercentValue::Number(1)),
                 _ => None,
             }
         };

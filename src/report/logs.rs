@@ -100,14 +100,14 @@ impl Logs {
     }
 
     /// The end of a file, and the margin before it where there is more.
-    fn end_of(&self, file: &Path, max: usize) -> io::Result<End> {
+    fn end_of(&self, file: &Path, max: usize) -> io::Result<TailEnd> {
         let mut file = self.open(file)?;
         let max = (max + MARGIN) as u64;
         let from = file.metadata()?.len().saturating_sub(max);
         file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();
         file.take(max).read_to_end(&mut bytes)?;
-        Ok(End { bytes, is_cut: from > 0 })
+        Ok(TailEnd { bytes, is_cut: from > 0 })
     }
 
     fn open(&self, path: &Path) -> io::Result<File> {
@@ -124,7 +124,7 @@ impl Logs {
 }
 
 /// The end of a file.
-struct End {
+struct TailEnd {
     bytes: Vec<u8>,
     is_cut: bool,
 }

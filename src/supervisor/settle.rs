@@ -35,12 +35,12 @@ pub enum Health {
     /// On its way.
     Unsteady,
     /// It will not settle.
-    Failing(Why),
+    Failing(SettleFault),
 }
 
 /// Why a process does not settle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum SettleFault {
     /// It was up, ended by itself and was started again.
     Restarted,
     /// It ended with a status that its `exitcodes` do not have.
@@ -55,19 +55,19 @@ pub enum Why {
 #[must_use]
 pub fn judge(process: &Process, ran: Option<u32>) -> Health {
     match (process.state, ran) {
-        (State::Running, Some(pid)) if pid != process.pid => Health::Failing(Why::Restarted),
+        (State::Running, Some(pid)) if pid != process.pid => Health::Failing(SettleFault::Restarted),
         (State::Running, _) => Health::Steady(Settled::Running),
         (State::Starting, None) => Health::Unsteady,
-        (State::Starting, Some(_)) => Health::Failing(Why::Restarted),
+        (State::Starting, Some(_)) => Health::Failing(SettleFault::Restarted),
         (State::Backoff, None) => Health::Unsteady,
-        (State::Backoff, Some(_)) => Health::Failing(Why::GivenUp),
+        (State::Backoff, Some(_)) => Health::Failing(SettleFault::GivenUp),
         (State::Stopping, _) => Health::Unsteady,
         (State::Stopped, _) => Health::Steady(Settled::Stopped),
         // supervisord gives a reason only for an exit that is not expected.
         (State::Exited, _) if process.spawnerr.is_empty() => Health::Steady(Settled::Finished),
-        (State::Exited, _) => Health::Failing(Why::Exited),
-        (State::Fatal, _) => Health::Failing(Why::GivenUp),
-        (State::Unknown, _) => Health::Failing(Why::Lost),
+        (State::Exited, _) => Health::Failing(SettleFault::Exited),
+        (State::Fatal, _) => Health::Failing(SettleFault::GivenUp),
+        (State::Unknown, _) => Health::Failing(SettleFault::Lost),
     }
 }
 
@@ -110,7 +110,7 @@ struct Watch {
 
 /// What follows from a look.
 #[derive(Debug)]
-enum Verdict {
+enum SettleVerdict {
     GoOn,
     Settled(Settled),
     Failed(SupervisorError),
@@ -118,7 +118,7 @@ enum Verdict {
 
 impl Watch {
     /// Takes a look into account.
-    fn look(&mut self, app: &str, processes: &[Process], now: Duration, terms: &Terms) -> Verdict {
+    fn look(&mut self, app: &str, processes: &[Process], now: Duration, terms: &Terms) -> SettleVerdict {
         let mut seen = Vec::new();
         let mut steady = true;
         let mut settled = Settled::Running;
@@ -127,7 +127,7 @@ impl Watch {
             let before = self.seen.iter().find(|seen| seen.name == name);
             let ran = before.and_then(|seen| seen.ran);
             match judge(process, ran) {
-                Health::Failing(why) => return Verdict::Failed(failing(process, why)),
+                Health::Failing(why) => return SettleVerdict::Failed(failing(process, why)),
                 Health::Unsteady => steady = false,
                 Health::Steady(now) => settled = least(settled, now),
             }
@@ -137,19 +137,19 @@ impl Watch {
         }
         if seen.is_empty() {
             let why = "is not hosted by supervisord".to_string();
-            return Verdict::Failed(SupervisorError::Failing { process: app.to_string(), why });
+            return SettleVerdict::Failed(SupervisorError::Failing { process: app.to_string(), why });
         }
         self.seen = seen;
         if !steady {
             // It begins anew with this look.
             self.steady_since = Some(now);
-            return Verdict::GoOn;
+            return SettleVerdict::GoOn;
         }
         let to_start = START_PATIENCE + terms.order;
         let needed = if settled == Settled::Stopped { terms.settle.max(to_start) } else { terms.settle };
         match self.steady_since {
-            Some(since) if now.saturating_sub(since) >= needed => Verdict::Settled(settled),
-            _ => Verdict::GoOn,
+            Some(since) if now.saturating_sub(since) >= needed => SettleVerdict::Settled(settled),
+            _ => SettleVerdict::GoOn,
         }
     }
 
@@ -171,13 +171,13 @@ fn least(one: Settled, other: Settled) -> Settled {
     }
 }
 
-fn failing(process: &Process, why: Why) -> SupervisorError {
+fn failing(process: &Process, why: SettleFault) -> SupervisorError {
     let said = if process.spawnerr.is_empty() { "supervisord gives no reason" } else { &process.spawnerr };
     let why = match why {
-        Why::Restarted => "ended by itself while it settled, and was started again".to_string(),
-        Why::Exited => ["exited with status ", &process.exitstatus.to_string()].concat(),
-        Why::GivenUp => ["cannot be kept up (", process.state.name(), "): ", said].concat(),
-        Why::Lost => ["is lost to supervisord: ", said].concat(),
+        SettleFault::Restarted => "ended by itself while it settled, and was started again".to_string(),
+        SettleFault::Exited => ["exited with status ", &process.exitstatus.to_string()].concat(),
+        SettleFault::GivenUp => ["cannot be kept up (", process.state.name(), "): ", said].concat(),
+        SettleFault::Lost => ["is lost to supervisord: ", said].concat(),
     };
     SupervisorError::Failing { process: process.namespec(), why }
 }
@@ -215,7 +215,7 @@ impl Supervisor<'_> {
             let over = now.saturating_sub(begun) >= terms.patience + terms.order;
             match answer {
                 Ok(processes) => match watch.look(app, &processes, now, terms) {
-                    Verdict::Settled(settled) => {
+                    SettleVerdict::Settled(settled) => {
                         // Of one that does not run nothing is to be asked.
                         let Some(ask) = probe.as_mut().filter(|_| settled != Settled::Stopped) else {
                             return Ok(settled);
@@ -235,9 +235,9 @@ impl Supervisor<'_> {
                         }
                         continue;
                     }
-                    Verdict::Failed(why) => return Err(why),
-                    Verdict::GoOn if over => return Err(watch.last(app)),
-                    Verdict::GoOn => {}
+                    SettleVerdict::Failed(why) => return Err(why),
+                    SettleVerdict::GoOn if over => return Err(watch.last(app)),
+                    SettleVerdict::GoOn => {}
                 },
                 Err(e) if over => return Err(e),
                 // A supervisord that starts again starts its apps anew: that is not their fault.

@@ -29,7 +29,7 @@ pub enum Goal {
 
 /// What the loop does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum TakeStep {
     /// Have the configuration read.
     Reload,
     /// Ask how the app stands.
@@ -47,29 +47,29 @@ pub enum Step {
     /// The goal is reached.
     Done,
     /// It is not.
-    Fail(Reason),
+    Fail(TakeReason),
 }
 
-impl Step {
+impl TakeStep {
     /// For the log.
     fn name(self) -> &'static str {
         match self {
-            Step::Reload => "read the configuration",
-            Step::Look => "look",
-            Step::Stop => "stop",
-            Step::Kill => "kill",
-            Step::Pause => "pause",
-            Step::Remove => "remove",
-            Step::Add => "add",
-            Step::Done => "done",
-            Step::Fail(_) => "fail",
+            TakeStep::Reload => "read the configuration",
+            TakeStep::Look => "look",
+            TakeStep::Stop => "stop",
+            TakeStep::Kill => "kill",
+            TakeStep::Pause => "pause",
+            TakeStep::Remove => "remove",
+            TakeStep::Add => "add",
+            TakeStep::Done => "done",
+            TakeStep::Fail(_) => "fail",
         }
     }
 }
 
 /// Why a goal is not reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum TakeReason {
     /// The configuration that supervisord reads does not have the app.
     NotIncluded,
     /// The app does not end.
@@ -86,13 +86,13 @@ pub enum Happened {
     /// It could not be read.
     Unreadable,
     /// The app stands like this.
-    Saw(Standing),
+    Saw(TakeStanding),
     /// It was told to stop, or killed.
-    Told(Reply),
+    Told(TakeReply),
     /// It was removed.
-    Removed(Reply),
+    Removed(TakeReply),
     /// It was added.
-    Added(Reply),
+    Added(TakeReply),
     /// A pause is over.
     Paused,
 }
@@ -108,7 +108,7 @@ pub enum Listed {
 
 /// How an app stands, all its processes taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum TakeStanding {
     /// Not hosted.
     Absent,
     /// Something of it is up, or is about to be started.
@@ -121,7 +121,7 @@ pub enum Standing {
 
 /// supervisord's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum TakeReply {
     /// It obeyed.
     Obeyed,
     /// It refused, with this number.
@@ -141,41 +141,41 @@ pub enum Time {
 
 /// The table: what follows from what just happened.
 #[must_use]
-pub fn next(goal: Goal, happened: Happened, time: Time) -> Step {
+pub fn next(goal: Goal, happened: Happened, time: Time) -> TakeStep {
     use Happened::{Added, Paused, Reloaded, Removed, Saw, Told, Unreadable};
-    use Reply::{Fault, Obeyed};
-    use Standing::{Absent, Halted, Stopping, Up};
+    use TakeReply::{Fault, Obeyed};
+    use TakeStanding::{Absent, Halted, Stopping, Up};
     match (happened, goal, time) {
         // Its fragment is not where supervisord looks: what runs is left alone.
-        (Reloaded(Listed::Removed), Goal::Up, _) => Step::Fail(Reason::NotIncluded),
-        (Reloaded(Listed::Elsewhere), Goal::Up, _) | (Reloaded(Listed::Removed), Goal::Down, _) => Step::Look,
+        (Reloaded(Listed::Removed), Goal::Up, _) => TakeStep::Fail(TakeReason::NotIncluded),
+        (Reloaded(Listed::Elsewhere), Goal::Up, _) | (Reloaded(Listed::Removed), Goal::Down, _) => TakeStep::Look,
         // Not hosted, or a program that the image hosts under this name.
-        (Reloaded(Listed::Elsewhere), Goal::Down, _) => Step::Done,
+        (Reloaded(Listed::Elsewhere), Goal::Down, _) => TakeStep::Done,
         // Trap 1: the fragment must come back out. Ending what runs needs no configuration.
-        (Unreadable, Goal::Up, _) => Step::Fail(Reason::AsSaid),
-        (Unreadable, Goal::Down, _) => Step::Look,
+        (Unreadable, Goal::Up, _) => TakeStep::Fail(TakeReason::AsSaid),
+        (Unreadable, Goal::Down, _) => TakeStep::Look,
 
-        (Saw(Absent), Goal::Up, _) => Step::Add,
-        (Saw(Absent), Goal::Down, _) => Step::Done,
+        (Saw(Absent), Goal::Up, _) => TakeStep::Add,
+        (Saw(Absent), Goal::Down, _) => TakeStep::Done,
         // Also where nothing changed: only a new process runs the new binary (trap 3, Supervisor#1264).
-        (Saw(Halted), ..) => Step::Remove,
-        (Saw(Up), _, Time::Early) => Step::Stop,
-        (Saw(Stopping), _, Time::Early) => Step::Pause,
-        (Saw(Up | Stopping), _, Time::Late) => Step::Kill,
-        (Saw(Up | Stopping), _, Time::Over) => Step::Fail(Reason::StillRunning),
+        (Saw(Halted), ..) => TakeStep::Remove,
+        (Saw(Up), _, Time::Early) => TakeStep::Stop,
+        (Saw(Stopping), _, Time::Early) => TakeStep::Pause,
+        (Saw(Up | Stopping), _, Time::Late) => TakeStep::Kill,
+        (Saw(Up | Stopping), _, Time::Over) => TakeStep::Fail(TakeReason::StillRunning),
 
         // It ended by itself meanwhile, or is stopping already: the next look tells.
-        (Told(Obeyed | Fault(code::BAD_NAME | code::NOT_RUNNING | code::FAILED)), ..) => Step::Pause,
-        (Removed(Obeyed | Fault(code::BAD_NAME)), Goal::Up, _) => Step::Add,
-        (Removed(Obeyed | Fault(code::BAD_NAME)), Goal::Down, _) => Step::Done,
+        (Told(Obeyed | Fault(code::BAD_NAME | code::NOT_RUNNING | code::FAILED)), ..) => TakeStep::Pause,
+        (Removed(Obeyed | Fault(code::BAD_NAME)), Goal::Up, _) => TakeStep::Add,
+        (Removed(Obeyed | Fault(code::BAD_NAME)), Goal::Down, _) => TakeStep::Done,
         // supervisord restarted it between the look and the removal (`autorestart`).
-        (Removed(Fault(code::STILL_RUNNING)), _, Time::Early | Time::Late) => Step::Pause,
-        (Removed(Fault(code::STILL_RUNNING)), _, Time::Over) => Step::Fail(Reason::StillRunning),
-        (Added(Obeyed | Fault(code::ALREADY_ADDED)), ..) => Step::Done,
-        (Added(Fault(code::BAD_NAME)), ..) => Step::Fail(Reason::NotIncluded),
-        (Told(Fault(_)) | Removed(Fault(_)) | Added(Fault(_)), ..) => Step::Fail(Reason::AsSaid),
+        (Removed(Fault(code::STILL_RUNNING)), _, Time::Early | Time::Late) => TakeStep::Pause,
+        (Removed(Fault(code::STILL_RUNNING)), _, Time::Over) => TakeStep::Fail(TakeReason::StillRunning),
+        (Added(Obeyed | Fault(code::ALREADY_ADDED)), ..) => TakeStep::Done,
+        (Added(Fault(code::BAD_NAME)), ..) => TakeStep::Fail(TakeReason::NotIncluded),
+        (Told(Fault(_)) | Removed(Fault(_)) | Added(Fault(_)), ..) => TakeStep::Fail(TakeReason::AsSaid),
 
-        (Paused, ..) => Step::Look,
+        (Paused, ..) => TakeStep::Look,
     }
 }
 
@@ -225,10 +225,10 @@ impl Supervisor<'_> {
         let mut pause = FIRST_PAUSE;
         let mut killed = false;
         let mut said = None;
-        let mut step = Step::Reload;
+        let mut step = TakeStep::Reload;
         loop {
             let happened = match step {
-                Step::Reload => match reload() {
+                TakeStep::Reload => match reload() {
                     Ok(changes) => Happened::Reloaded(listed(&changes, app)),
                     Err(e) if e.is_unreadable() => {
                         said = Some(e);
@@ -236,48 +236,51 @@ impl Supervisor<'_> {
                     }
                     Err(e) => return Err(e),
                 },
-                Step::Look => Happened::Saw(standing(&self.processes()?, app)),
-                Step::Stop => Happened::Told(reply(self.stop(app), &mut said)?),
-                Step::Kill => {
+                TakeStep::Look => Happened::Saw(standing(&self.processes()?, app)),
+                TakeStep::Stop => Happened::Told(reply(self.stop(app), &mut said)?),
+                TakeStep::Kill => {
                     if !killed {
                         crate::warning!("{app} does not stop within {} s: killing it", STOP_PATIENCE.as_secs());
                         killed = true;
                     }
                     Happened::Told(reply(self.kill(app), &mut said)?)
                 }
-                Step::Remove => Happened::Removed(reply(self.remove(app), &mut said)?),
-                Step::Add => Happened::Added(reply(self.add(app), &mut said)?),
-                Step::Pause => {
+                TakeStep::Remove => Happened::Removed(reply(self.remove(app), &mut said)?),
+                TakeStep::Add => Happened::Added(reply(self.add(app), &mut said)?),
+                TakeStep::Pause => {
                     self.clock.sleep(pause);
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     Happened::Paused
                 }
-                Step::Done => return Ok(()),
-                Step::Fail(reason) => return Err(self.failure(reason, app, begun, said)),
+                TakeStep::Done => return Ok(()),
+                TakeStep::Fail(reason) => return Err(self.failure(reason, app, begun, said)),
             };
             step = next(goal, happened, time(self.clock.now().saturating_sub(begun)));
             crate::debug!("supervisord, {app}: {}", step.name());
         }
     }
 
-    fn failure(&self, why: Reason, app: &str, begun: Duration, said: Option<SupervisorError>) -> SupervisorError {
+    fn failure(&self, why: TakeReason, app: &str, begun: Duration, said: Option<SupervisorError>) -> SupervisorError {
         match (why, said) {
-            (Reason::AsSaid, Some(said)) => said,
-            (Reason::StillRunning, _) => {
+            (TakeReason::AsSaid, Some(said)) => said,
+            (TakeReason::StillRunning, _) => {
                 SupervisorError::StillRunning { app: app.to_string(), waited: self.clock.now().saturating_sub(begun) }
             }
-            (Reason::NotIncluded | Reason::AsSaid, _) => SupervisorError::NotIncluded { app: app.to_string() },
+            (TakeReason::NotIncluded | TakeReason::AsSaid, _) => SupervisorError::NotIncluded { app: app.to_string() },
         }
     }
 }
 
 /// A fault is an answer; everything else ends the attempt.
-fn reply(outcome: Result<(), SupervisorError>, said: &mut Option<SupervisorError>) -> Result<Reply, SupervisorError> {
+fn reply(
+    outcome: Result<(), SupervisorError>,
+    said: &mut Option<SupervisorError>,
+) -> Result<TakeReply, SupervisorError> {
     match outcome {
-        Ok(()) => Ok(Reply::Obeyed),
+        Ok(()) => Ok(TakeReply::Obeyed),
         Err(e @ SupervisorError::Fault { code, .. }) => {
             *said = Some(e);
-            Ok(Reply::Fault(code))
+            Ok(TakeReply::Fault(code))
         }
         Err(e) => Err(e),
     }
@@ -293,13 +296,13 @@ fn listed(changes: &Changes, app: &str) -> Listed {
 
 /// How an app stands among all processes.
 #[must_use]
-pub fn standing(processes: &[Process], app: &str) -> Standing {
-    let mut standing = Standing::Absent;
+pub fn standing(processes: &[Process], app: &str) -> TakeStanding {
+    let mut standing = TakeStanding::Absent;
     for process in processes.iter().filter(|process| process.group == app) {
         standing = match (process.state, standing) {
-            (State::Starting | State::Running | State::Backoff, _) | (_, Standing::Up) => Standing::Up,
-            (State::Stopping, _) | (_, Standing::Stopping) => Standing::Stopping,
-            (State::Stopped | State::Exited | State::Fatal | State::Unknown, _) => Standing::Halted,
+            (State::Starting | State::Running | State::Backoff, _) | (_, TakeStanding::Up) => TakeStanding::Up,
+            (State::Stopping, _) | (_, TakeStanding::Stopping) => TakeStanding::Stopping,
+            (State::Stopped | State::Exited | State::Fatal | State::Unknown, _) => TakeStanding::Halted,
         };
     }
     standing

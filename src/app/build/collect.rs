@@ -28,7 +28,7 @@ pub(super) fn collect(
     excludes: &[String],
     tarball: &TarballName,
 ) -> Result<BTreeSet<PathBuf>, BuildError> {
-    let mut collector = Collector {
+    let mut collector = FileCollector {
         folder,
         excludes: excludes.iter().map(|e| Exclude::new(e)).collect(),
         tarball,
@@ -52,7 +52,7 @@ pub(super) fn collect(
     }
 }
 
-struct Collector<'a> {
+struct FileCollector<'a> {
     folder: &'a Path,
     excludes: Vec<Exclude>,
     tarball: &'a TarballName,
@@ -79,7 +79,7 @@ impl Exclude {
     }
 }
 
-impl Collector<'_> {
+impl FileCollector<'_> {
     /// What an include stands for: the path itself, or all that matches its glob.
     fn expand(&mut self, include: &str) -> Result<Vec<PathBuf>, BuildError> {
         let parts: Vec<&str> = include.split('/').filter(|part| !part.is_empty() && *part != ".").collect();

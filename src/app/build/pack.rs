@@ -25,10 +25,10 @@ pub(super) fn pack(folder: &Path, paths: &BTreeSet<PathBuf>, time: u64, to: &Pat
         let mut builder = Builder::new(&mut zip as &mut dyn Write);
         for path in paths {
             entry(&mut builder, folder, path, time).map_err(|e| match e {
-                Failure::Read(e) => BuildError::File(e),
-                Failure::Write(e) => written(e),
-                Failure::Kind => BuildError::Kind(path.clone()),
-                Failure::Changed => BuildError::Changed(path.clone()),
+                PackFailure::Read(e) => BuildError::File(e),
+                PackFailure::Write(e) => written(e),
+                PackFailure::Kind => BuildError::Kind(path.clone()),
+                PackFailure::Changed => BuildError::Changed(path.clone()),
             })?;
         }
         builder.finish().map_err(written)?;
@@ -38,7 +38,7 @@ pub(super) fn pack(folder: &Path, paths: &BTreeSet<PathBuf>, time: u64, to: &Pat
     Ok(())
 }
 
-enum Failure {
+enum PackFailure {
     Read(FileError),
     Write(io::Error),
     /// A device, pipe or socket.
@@ -47,13 +47,13 @@ enum Failure {
     Changed,
 }
 
-impl From<FileError> for Failure {
-    fn from(e: FileError) -> Failure {
-        Failure::Read(e)
+impl From<FileError> for PackFailure {
+    fn from(e: FileError) -> PackFailure {
+        PackFailure::Read(e)
     }
 }
 
-fn entry(builder: &mut Builder<&mut dyn Write>, folder: &Path, path: &Path, time: u64) -> Result<(), Failure> {
+fn entry(builder: &mut Builder<&mut dyn Write>, folder: &Path, path: &Path, time: u64) -> Result<(), PackFailure> {
     let place = folder.join(path);
     let facts = fs::symlink_metadata(&place).context("read", &place)?;
     let mut header = Header::new_gnu();
@@ -65,15 +65,15 @@ fn entry(builder: &mut Builder<&mut dyn Write>, folder: &Path, path: &Path, time
         let target = fs::read_link(&place).context("read", &place)?;
         header.set_entry_type(EntryType::Symlink);
         header.set_mode(0o777);
-        return builder.append_link(&mut header, path, target).map_err(Failure::Write);
+        return builder.append_link(&mut header, path, target).map_err(PackFailure::Write);
     }
     if facts.is_dir() {
         header.set_entry_type(EntryType::Directory);
         header.set_mode(0o755);
-        return builder.append_data(&mut header, path, io::empty()).map_err(Failure::Write);
+        return builder.append_data(&mut header, path, io::empty()).map_err(PackFailure::Write);
     }
     if !facts.is_file() {
-        return Err(Failure::Kind);
+        return Err(PackFailure::Kind);
     }
     header.set_entry_type(EntryType::Regular);
     header.set_mode(mode(&facts));
@@ -81,9 +81,9 @@ fn entry(builder: &mut Builder<&mut dyn Write>, folder: &Path, path: &Path, time
     let mut content = Exactly { file: File::open(&place).context("open", &place)?, left: facts.len(), changed: false };
     let result = builder.append_data(&mut header, path, &mut content);
     if content.changed {
-        return Err(Failure::Changed);
+        return Err(PackFailure::Changed);
     }
-    result.map_err(Failure::Write)
+    result.map_err(PackFailure::Write)
 }
 
 fn mode(facts: &Metadata) -> u32 {

@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::head::{Sha256, MAX_STREAM};
-use super::model::{Facts, Kind, Models, BLOCK};
+use super::model::{ModelFacts, ModelKind, Models, BLOCK};
 use super::DeltaError;
 use crate::app::limits::{MAX_DEPTH, MAX_PATH};
 use crate::sys::sha256::Hash;
@@ -34,7 +34,7 @@ pub enum Root<'a> {
 }
 
 /// One entry that is in the base.
-struct Entry {
+struct BaseEntry {
     /// Where its header begins in the stream.
     start: u32,
     size: u32,
@@ -44,7 +44,7 @@ struct Entry {
     name: u32,
     mode: u16,
     name_length: u8,
-    kind: Kind,
+    kind: ModelKind,
     modified: u64,
 }
 
@@ -52,7 +52,7 @@ struct Entry {
 pub struct Base {
     root: PathBuf,
     models: Models,
-    entries: Vec<Entry>,
+    entries: Vec<BaseEntry>,
     names: Vec<u8>,
     size: u64,
     /// The entry whose header is at hand.
@@ -100,7 +100,7 @@ fn mark(header: &[u8]) -> u16 {
 }
 
 /// A folder whose entries are being looked at.
-struct Level {
+struct BaseLevel {
     /// Still to come, the next one last.
     names: Vec<OsString>,
     /// Its own entry.
@@ -141,7 +141,7 @@ impl Base {
     /// Depth first, names in order.
     fn walk(&mut self, names: Vec<OsString>, choice: &mut Choice<'_>) -> io::Result<()> {
         let (mut path, mut seen) = (PathBuf::new(), 0);
-        let mut levels = vec![Level { names, entry: None }];
+        let mut levels = vec![BaseLevel { names, entry: None }];
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.names.pop() else {
                 levels.pop();
@@ -163,7 +163,7 @@ impl Base {
             match folder {
                 // What lies in a folder that is not in the base is not in it, either.
                 Some(entry) if levels.len() <= MAX_DEPTH => {
-                    levels.push(Level { names: sorted_names(&place)?, entry: Some(entry) });
+                    levels.push(BaseLevel { names: sorted_names(&place)?, entry: Some(entry) });
                 }
                 _ => {
                     path.pop();
@@ -182,27 +182,27 @@ impl Base {
         choice: &mut Choice<'_>,
     ) -> io::Result<Option<u32>> {
         let kind = match facts.file_type() {
-            kind if kind.is_file() => Kind::File,
-            kind if kind.is_dir() => Kind::Folder,
-            kind if kind.is_symlink() => Kind::Link,
+            kind if kind.is_file() => ModelKind::File,
+            kind if kind.is_dir() => ModelKind::Folder,
+            kind if kind.is_symlink() => ModelKind::Link,
             _ => return Ok(None),
         };
         let target = match kind {
-            Kind::Link => fs::read_link(self.root.join(path)).map(|to| to.into_os_string().into_vec())?,
-            Kind::File | Kind::Folder => Vec::new(),
+            ModelKind::Link => fs::read_link(self.root.join(path)).map(|to| to.into_os_string().into_vec())?,
+            ModelKind::File | ModelKind::Folder => Vec::new(),
         };
-        let size = if kind == Kind::File { facts.len() } else { 0 };
+        let size = if kind == ModelKind::File { facts.len() } else { 0 };
         let modified = time64::modified(&self.root.join(path), facts).try_into().unwrap_or(0);
         let path = path.as_os_str().as_bytes();
         let mode = facts.mode() & 0o777;
-        self.models.header(&Facts { path, kind, mode, size, modified, target: &target }, &mut self.header);
+        self.models.header(&ModelFacts { path, kind, mode, size, modified, target: &target }, &mut self.header);
         self.at = None;
         if !choice.takes(self.entries.len(), path, &self.header) {
             return Ok(None);
         }
         let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
         let number = self.entries.len() as u32;
-        self.entries.push(Entry {
+        self.entries.push(BaseEntry {
             start: self.size as u32,
             size: size as u32,
             parent: parent.unwrap_or(number),
@@ -218,7 +218,7 @@ impl Base {
         if self.size + END_MARK > MAX_STREAM {
             return Err(DeltaError::BaseChanged.into());
         }
-        Ok((kind == Kind::Folder).then_some(number))
+        Ok((kind == ModelKind::Folder).then_some(number))
     }
 
     /// How many entries it has.
@@ -285,13 +285,13 @@ impl Base {
         let path = self.path(index);
         let entry = &self.entries[index];
         let target = match entry.kind {
-            Kind::Link => {
+            ModelKind::Link => {
                 let place = self.root.join(&path);
                 fs::read_link(place).map_err(|e| unreadable(&e))?.into_os_string().into_vec()
             }
-            Kind::File | Kind::Folder => Vec::new(),
+            ModelKind::File | ModelKind::Folder => Vec::new(),
         };
-        let facts = Facts {
+        let facts = ModelFacts {
             path: path.as_os_str().as_bytes(),
             kind: entry.kind,
             mode: u32::from(entry.mode),

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::head::Head;
-use super::wire::Wire;
+use super::head::DeltaHead;
+use super::wire::DeltaWire;
 use super::{Decoder, DeltaError, DeltaName};
 use crate::app::fault::{Fault, Reason};
 use crate::app::gzip::GzipError;
@@ -18,9 +18,9 @@ const CHUNK: usize = 64 * 1024;
 ///
 /// # Errors
 /// A [`DeltaError`], a gzip fault, or what the system said.
-pub fn head_of(delta: &Path) -> io::Result<Head> {
+pub fn head_of(delta: &Path) -> io::Result<DeltaHead> {
     let mut file = File::open(delta)?;
-    Head::read(&mut Wire::new(&mut file))
+    DeltaHead::read(&mut DeltaWire::new(&mut file))
 }
 
 /// All that is wrong with a delta on disk, its name included; nothing where it is good. Writes nothing.

@@ -6,8 +6,8 @@
 use std::io::{self, Read};
 
 use super::base::{Base, Choice, Root};
-use super::head::Head;
-use super::wire::Wire;
+use super::head::DeltaHead;
+use super::wire::DeltaWire;
 use super::DeltaError;
 use crate::sys::sha256::Hash;
 
@@ -17,24 +17,24 @@ pub(super) const COPY: u8 = 1;
 pub(super) const DIFFER: u8 = 2;
 
 /// What copies are from.
-enum Source {
+enum DecoderSource {
     Base(Base),
     /// Of so many bytes, all zero: for checking a delta without what it needs.
     Nothing(u64),
 }
 
-impl Source {
+impl DecoderSource {
     fn size(&self) -> u64 {
         match self {
-            Source::Base(base) => base.size(),
-            Source::Nothing(size) => *size,
+            DecoderSource::Base(base) => base.size(),
+            DecoderSource::Nothing(size) => *size,
         }
     }
 
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         match self {
-            Source::Base(base) => base.read_at(offset, into),
-            Source::Nothing(_) => {
+            DecoderSource::Base(base) => base.read_at(offset, into),
+            DecoderSource::Nothing(_) => {
                 into.fill(0);
                 Ok(into.len())
             }
@@ -44,9 +44,9 @@ impl Source {
 
 /// Yields the tar stream that a delta makes of its base.
 pub struct Decoder<'a> {
-    wire: Wire<'a>,
-    head: Head,
-    source: Source,
+    wire: DeltaWire<'a>,
+    head: DeltaHead,
+    source: DecoderSource,
     hash: Hash,
     /// Bytes given so far.
     given: u64,
@@ -64,13 +64,13 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// A [`DeltaError`], a gzip fault, or what the system said of the delta's own file.
     pub fn new(delta: &'a mut dyn Read, root: Root<'_>) -> io::Result<Decoder<'a>> {
-        let mut wire = Wire::new(delta);
-        let head = Head::read(&mut wire)?;
+        let mut wire = DeltaWire::new(delta);
+        let head = DeltaHead::read(&mut wire)?;
         let base = Base::open(root, head.models.clone(), Choice::Marked(&head.marks))?;
         if base.count() != head.marks.len() || base.size() != head.base_size {
             return Err(DeltaError::BaseChanged.into());
         }
-        Ok(Decoder::with(wire, head, Source::Base(base)))
+        Ok(Decoder::with(wire, head, DecoderSource::Base(base)))
     }
 
     /// The same without a base: what it yields is of the right size, and otherwise nothing.
@@ -78,20 +78,20 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// As [`Decoder::new`].
     pub fn without_base(delta: &'a mut dyn Read) -> io::Result<Decoder<'a>> {
-        let mut wire = Wire::new(delta);
-        let head = Head::read(&mut wire)?;
+        let mut wire = DeltaWire::new(delta);
+        let head = DeltaHead::read(&mut wire)?;
         let size = head.base_size;
-        Ok(Decoder::with(wire, head, Source::Nothing(size)))
+        Ok(Decoder::with(wire, head, DecoderSource::Nothing(size)))
     }
 
-    fn with(wire: Wire<'a>, head: Head, source: Source) -> Decoder<'a> {
+    fn with(wire: DeltaWire<'a>, head: DeltaHead, source: DecoderSource) -> Decoder<'a> {
         let (hash, given, kind, left, at) = (Hash::new(), 0, LITERAL, 0, 0);
         Decoder { wire, head, source, hash, given, kind, left, at, ended: false }
     }
 
     /// What the delta says of itself.
     #[must_use]
-    pub fn head(&self) -> &Head {
+    pub fn head(&self) -> &DeltaHead {
         &self.head
     }
 
@@ -126,7 +126,7 @@ impl<'a> Decoder<'a> {
     /// Checks the whole: nothing follows, and the result is what the head says.
     fn end(&mut self) -> io::Result<()> {
         self.wire.end()?;
-        if let Source::Base(base) = &mut self.source {
+        if let DecoderSource::Base(base) = &mut self.source {
             if self.hash.clone().finish() != self.head.sha256 {
                 // Only now is it worth the time to ask whose fault it is.
                 let is_same = base.sha256()? == self.head.base_sha256;
@@ -200,7 +200,7 @@ impl Read for Decoder<'_> {
         if filled == 0 && !into.is_empty() {
             return self.end().map(|()| 0);
         }
-        if matches!(self.source, Source::Base(_)) {
+        if matches!(self.source, DecoderSource::Base(_)) {
             self.hash.update(&into[..filled]);
         }
         Ok(filled)

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::model::{Models, BLOCK};
-use super::wire::Wire;
+use super::wire::DeltaWire;
 use super::{DeltaError, DeltaName};
 use crate::app::name::MAX_PART;
 
@@ -22,7 +22,7 @@ pub type Sha256 = [u8; 32];
 
 /// The head. What it says has been checked for its bounds, and for nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct DeltaHead {
     /// Which app, to which version, from which one.
     pub name: DeltaName,
     /// The SHA-256 of the new version's tarball, by which that content is known.
@@ -41,8 +41,8 @@ pub struct Head {
     pub(super) marks: Vec<u16>,
 }
 
-impl Head {
-    pub(super) fn read(wire: &mut Wire<'_>) -> io::Result<Head> {
+impl DeltaHead {
+    pub(super) fn read(wire: &mut DeltaWire<'_>) -> io::Result<DeltaHead> {
         if wire.array()? != *MAGIC {
             return Err(DeltaError::NotDelta.into());
         }
@@ -70,10 +70,10 @@ impl Head {
             marks.push(u16::from_le_bytes(wire.array()?));
         }
         let models = Models { blocks, own_times, prefix };
-        Ok(Head { name, tarball, size, sha256, base_size, base_sha256, models, marks })
+        Ok(DeltaHead { name, tarball, size, sha256, base_size, base_sha256, models, marks })
     }
 
-    /// Writes it as [`Head::read`] reads it.
+    /// Writes it as [`DeltaHead::read`] reads it.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         use super::wire::put_number;
         let text = |bytes: &[u8], out: &mut Vec<u8>| {

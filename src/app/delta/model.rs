@@ -8,16 +8,16 @@ const MAX_SHORT: usize = 100;
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ModelKind {
     File,
     Folder,
     Link,
 }
 
 /// One entry of the base, as its folder on disk tells it.
-pub(super) struct Facts<'a> {
+pub(super) struct ModelFacts<'a> {
     pub(super) path: &'a [u8],
-    pub(super) kind: Kind,
+    pub(super) kind: ModelKind,
     pub(super) mode: u32,
     pub(super) size: u64,
     pub(super) modified: u64,
@@ -38,17 +38,17 @@ pub struct Models {
 
 impl Models {
     /// Writes the header of an entry into `out`, which it replaces.
-    pub(super) fn header(&self, facts: &Facts<'_>, out: &mut Vec<u8>) {
+    pub(super) fn header(&self, facts: &ModelFacts<'_>, out: &mut Vec<u8>) {
         out.clear();
         let (which, usual) = match facts.kind {
-            Kind::File if facts.mode & 0o100 == 0 => (0, 0o644),
-            Kind::File => (1, 0o755),
-            Kind::Folder => (2, 0o755),
-            Kind::Link => (3, facts.mode),
+            ModelKind::File if facts.mode & 0o100 == 0 => (0, 0o644),
+            ModelKind::File => (1, 0o755),
+            ModelKind::Folder => (2, 0o755),
+            ModelKind::Link => (3, facts.mode),
         };
         let model = &self.blocks[which];
         let mut path = [self.prefix.as_slice(), facts.path].concat();
-        if facts.kind == Kind::Folder && name_of(model).ends_with(b"/") {
+        if facts.kind == ModelKind::Folder && name_of(model).ends_with(b"/") {
             path.push(b'/');
         }
         for (long, letter) in [(path.as_slice(), b'L'), (facts.target, b'K')] {
@@ -62,7 +62,7 @@ impl Models {
             octal(&mut block[100..108], u64::from(facts.mode));
         }
         octal(&mut block[124..136], facts.size);
-        if self.own_times && facts.kind == Kind::File {
+        if self.own_times && facts.kind == ModelKind::File {
             octal(&mut block[136..148], facts.modified);
         }
         fill(&mut block[157..257], facts.target);

@@ -6,14 +6,14 @@ use super::DeltaError;
 use crate::app::gzip;
 
 /// Reads a delta's parts in order.
-pub(super) struct Wire<'a>(gzip::Reader<'a>);
+pub(super) struct DeltaWire<'a>(gzip::Reader<'a>);
 
-impl<'a> Wire<'a> {
-    pub(super) fn new(source: &'a mut dyn Read) -> Wire<'a> {
-        Wire(gzip::Reader::new(source))
+impl<'a> DeltaWire<'a> {
+    pub(super) fn new(source: &'a mut dyn Read) -> DeltaWire<'a> {
+        DeltaWire(gzip::Reader::new(source))
     }
 
-    /// What is at hand of the next bytes, at least one; what is used of it is to be [taken](Wire::take).
+    /// What is at hand of the next bytes, at least one; what is used of it is to be [taken](DeltaWire::take).
     pub(super) fn some(&mut self) -> io::Result<&[u8]> {
         match self.0.fill_buf()? {
             [] => Err(DeltaError::CutShort.into()),
@@ -92,7 +92,7 @@ impl<'a> Wire<'a> {
     }
 }
 
-/// Writes a number as [`Wire::number`] reads it.
+/// Writes a number as [`DeltaWire::number`] reads it.
 pub(super) fn put_number(mut value: u64, out: &mut Vec<u8>) {
     while value > 0x7f {
         out.push(value as u8 | 0x80);

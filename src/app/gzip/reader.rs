@@ -37,11 +37,11 @@ pub struct Reader<'a> {
     crc: crc32fast::Hasher,
     /// Modulo 2^32, as the trailer holds it.
     length: u32,
-    stage: Stage,
+    stage: InflateStage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum InflateStage {
     FirstHeader,
     Data,
     Trailer,
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
             end: 0,
             crc: crc32fast::Hasher::new(),
             length: 0,
-            stage: Stage::FirstHeader,
+            stage: InflateStage::FirstHeader,
         }
     }
 
@@ -71,14 +71,14 @@ impl<'a> Reader<'a> {
     fn refill(&mut self) -> io::Result<()> {
         while self.start == self.end {
             match self.stage {
-                Stage::FirstHeader => {
+                InflateStage::FirstHeader => {
                     let first = self.byte()?;
                     self.header(first)?;
                 }
-                Stage::Data => self.inflate()?,
-                Stage::Trailer => self.trailer()?,
-                Stage::NextHeader => self.next_member()?,
-                Stage::End => break,
+                InflateStage::Data => self.inflate()?,
+                InflateStage::Trailer => self.trailer()?,
+                InflateStage::NextHeader => self.next_member()?,
+                InflateStage::End => break,
             }
         }
         Ok(())
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         // At most WINDOW, so it fits.
         self.length = self.length.wrapping_add(given as u32);
         match status {
-            TINFLStatus::Done => self.stage = Stage::Trailer,
+            TINFLStatus::Done => self.stage = InflateStage::Trailer,
             TINFLStatus::NeedsMoreInput | TINFLStatus::HasMoreOutput => {}
             _ => return Err(GzipError::Corrupt.into()),
         }
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         self.inflater.init();
         self.crc.reset();
         self.length = 0;
-        self.stage = Stage::Data;
+        self.stage = InflateStage::Data;
         Ok(())
     }
 
@@ -161,14 +161,14 @@ impl<'a> Reader<'a> {
         if u32::from_le_bytes([e, f, g, h]) != self.length {
             return Err(GzipError::BadLength.into());
         }
-        self.stage = Stage::NextHeader;
+        self.stage = InflateStage::NextHeader;
         Ok(())
     }
 
     /// Another member, the end of the file, or zeros up to it (what tapes and block devices add).
     fn next_member(&mut self) -> io::Result<()> {
         if self.next == self.filled && !self.fill_input()? {
-            self.stage = Stage::End;
+            self.stage = InflateStage::End;
             return Ok(());
         }
         match self.byte()? {
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
                 }
                 self.next = self.filled;
                 if !self.fill_input()? {
-                    self.stage = Stage::End;
+                    self.stage = InflateStage::End;
                     return Ok(());
                 }
             },

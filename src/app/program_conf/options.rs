@@ -9,13 +9,13 @@ use super::values;
 use crate::format::ini::Section;
 use crate::format::own_options::{Bounds, AFTER, AFTER_TIMEOUT, PROBE, PROBE_INTERVAL, PROBE_RETRIES, PROBE_TIMEOUT};
 use crate::format::pairs::pairs;
-use crate::format::percent::{expand, Value};
+use crate::format::percent::{expand, PercentValue};
 
 /// So many processes one app may have; supervisord itself has no bound.
 pub(super) const MAX_PROCESSES: i64 = 100;
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum OptionKind {
     Text,
     Integer,
     Boolean,
@@ -34,49 +34,49 @@ enum Kind {
 }
 
 /// Read once for the program.
-const OF_PROGRAM: [(&str, Kind); 23] = [
-    ("autostart", Kind::Boolean),
-    ("autorestart", Kind::Autorestart),
-    ("startsecs", Kind::Integer),
-    ("startretries", Kind::Integer),
-    ("stopsignal", Kind::Signal),
-    ("stopwaitsecs", Kind::Integer),
-    ("stopasgroup", Kind::Boolean),
-    ("killasgroup", Kind::Boolean),
-    ("exitcodes", Kind::ExitCodes),
-    ("redirect_stderr", Kind::Boolean),
-    ("stdout_capture_maxbytes", Kind::Size),
-    ("stdout_events_enabled", Kind::Boolean),
-    ("stderr_capture_maxbytes", Kind::Size),
-    ("stderr_events_enabled", Kind::Boolean),
-    ("serverurl", Kind::Text),
-    ("user", Kind::User),
-    ("umask", Kind::Octal),
-    ("numprocs_start", Kind::Integer),
-    (AFTER, Kind::Programs),
-    (AFTER_TIMEOUT.key, Kind::Within(AFTER_TIMEOUT)),
-    (PROBE_TIMEOUT.key, Kind::Within(PROBE_TIMEOUT)),
-    (PROBE_INTERVAL.key, Kind::Within(PROBE_INTERVAL)),
-    (PROBE_RETRIES.key, Kind::Within(PROBE_RETRIES)),
+const OF_PROGRAM: [(&str, OptionKind); 23] = [
+    ("autostart", OptionKind::Boolean),
+    ("autorestart", OptionKind::Autorestart),
+    ("startsecs", OptionKind::Integer),
+    ("startretries", OptionKind::Integer),
+    ("stopsignal", OptionKind::Signal),
+    ("stopwaitsecs", OptionKind::Integer),
+    ("stopasgroup", OptionKind::Boolean),
+    ("killasgroup", OptionKind::Boolean),
+    ("exitcodes", OptionKind::ExitCodes),
+    ("redirect_stderr", OptionKind::Boolean),
+    ("stdout_capture_maxbytes", OptionKind::Size),
+    ("stdout_events_enabled", OptionKind::Boolean),
+    ("stderr_capture_maxbytes", OptionKind::Size),
+    ("stderr_events_enabled", OptionKind::Boolean),
+    ("serverurl", OptionKind::Text),
+    ("user", OptionKind::User),
+    ("umask", OptionKind::Octal),
+    ("numprocs_start", OptionKind::Integer),
+    (AFTER, OptionKind::Programs),
+    (AFTER_TIMEOUT.key, OptionKind::Within(AFTER_TIMEOUT)),
+    (PROBE_TIMEOUT.key, OptionKind::Within(PROBE_TIMEOUT)),
+    (PROBE_INTERVAL.key, OptionKind::Within(PROBE_INTERVAL)),
+    (PROBE_RETRIES.key, OptionKind::Within(PROBE_RETRIES)),
 ];
 
 /// Read for each process.
-const OF_PROCESS: [(&str, Kind); 9] = [
-    ("directory", Kind::Text),
-    ("command", Kind::Text),
-    (PROBE, Kind::Command),
-    ("stdout_logfile_backups", Kind::Integer),
-    ("stderr_logfile_backups", Kind::Integer),
-    ("stdout_logfile_maxbytes", Kind::Size),
-    ("stderr_logfile_maxbytes", Kind::Size),
-    ("stdout_syslog", Kind::Boolean),
-    ("stderr_syslog", Kind::Boolean),
+const OF_PROCESS: [(&str, OptionKind); 9] = [
+    ("directory", OptionKind::Text),
+    ("command", OptionKind::Text),
+    (PROBE, OptionKind::Command),
+    ("stdout_logfile_backups", OptionKind::Integer),
+    ("stderr_logfile_backups", OptionKind::Integer),
+    ("stdout_logfile_maxbytes", OptionKind::Size),
+    ("stderr_logfile_maxbytes", OptionKind::Size),
+    ("stdout_syslog", OptionKind::Boolean),
+    ("stderr_syslog", OptionKind::Boolean),
 ];
 
 const LOG_FILES: [&str; 2] = ["stdout_logfile", "stderr_logfile"];
 
 /// What a value may name.
-enum Names<'a> {
+enum OptionNames<'a> {
     /// Only the environment: where the group is made.
     Group,
     Program,
@@ -90,9 +90,9 @@ enum Names<'a> {
 /// Adds what supervisord would refuse in this section to `faults`.
 pub(super) fn check(section: &Section, program: &str, gateway: &dyn Gateway, faults: &mut Vec<ConfFault>) {
     let mut check = Check { section, program, gateway, faults };
-    check.value("priority", Kind::Integer, &Names::Group);
+    check.value("priority", OptionKind::Integer, &OptionNames::Group);
     for (key, kind) in OF_PROGRAM {
-        check.value(key, kind, &Names::Program);
+        check.value(key, kind, &OptionNames::Program);
     }
     check.probe();
     check.groups_of_signals();
@@ -107,10 +107,10 @@ pub(super) fn check(section: &Section, program: &str, gateway: &dyn Gateway, fau
     }
 }
 
-fn told(variable: Variable) -> Option<Value> {
+fn told(variable: Variable) -> Option<PercentValue> {
     match variable {
-        Variable::Is(value) => Some(Value::Text(value)),
-        Variable::Unknown => Some(Value::Elsewhere),
+        Variable::Is(value) => Some(PercentValue::Text(value)),
+        Variable::Unknown => Some(PercentValue::Elsewhere),
         Variable::Missing => None,
     }
 }
@@ -124,12 +124,12 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn process(&mut self, number: i64, count: i64) {
-        let names = Names::Process { number, count, environment: &[] };
+        let names = OptionNames::Process { number, count, environment: &[] };
         let environment = match self.expanded("environment", &names) {
             Some(text) => self.note("environment", pairs(&text).map_err(Why::from)).unwrap_or_default(),
             None => Vec::new(),
         };
-        let names = Names::Process { number, count, environment: &environment };
+        let names = OptionNames::Process { number, count, environment: &environment };
         let _ = self.expanded("process_name", &names);
         for (key, kind) in OF_PROCESS {
             self.value(key, kind, &names);
@@ -178,34 +178,34 @@ impl Check<'_> {
     /// Its value where it can be told here and is good; faults are noted elsewhere.
     fn expanded_boolean(&self, key: &str) -> Option<bool> {
         let text = self.section.get(key)?;
-        let text = expand(text, &|name| self.lookup(name, &Names::Program)).ok()??;
+        let text = expand(text, &|name| self.lookup(name, &OptionNames::Program)).ok()??;
         values::boolean(&text).ok()
     }
 
     fn integer(&mut self, key: &'static str, default: i64) -> i64 {
-        match self.expanded(key, &Names::Program) {
+        match self.expanded(key, &OptionNames::Program) {
             Some(text) => self.note(key, values::integer(&text)).unwrap_or(default),
             None => default,
         }
     }
 
     /// Checks one option, where it is set and its value can be told here.
-    fn value(&mut self, key: &'static str, kind: Kind, names: &Names<'_>) {
+    fn value(&mut self, key: &'static str, kind: OptionKind, names: &OptionNames<'_>) {
         let Some(text) = self.expanded(key, names) else { return };
         let verdict = match kind {
-            Kind::Text => Ok(()),
-            Kind::Integer => values::integer(&text).map(|_| ()),
-            Kind::Boolean => values::boolean(&text).map(|_| ()),
-            Kind::Autorestart => values::autorestart(&text),
-            Kind::Signal => values::signal(&text),
-            Kind::ExitCodes => values::exit_codes(&text),
-            Kind::Size => values::size(&text),
-            Kind::Octal => values::octal(&text).map(|_| ()),
-            Kind::User if self.gateway.has_user(&text) => Ok(()),
-            Kind::User => Err(Why::NoUser(text)),
-            Kind::Within(bounds) => values::within(&text, bounds),
-            Kind::Command => values::command(&text),
-            Kind::Programs => values::programs(&text, self.program),
+            OptionKind::Text => Ok(()),
+            OptionKind::Integer => values::integer(&text).map(|_| ()),
+            OptionKind::Boolean => values::boolean(&text).map(|_| ()),
+            OptionKind::Autorestart => values::autorestart(&text),
+            OptionKind::Signal => values::signal(&text),
+            OptionKind::ExitCodes => values::exit_codes(&text),
+            OptionKind::Size => values::size(&text),
+            OptionKind::Octal => values::octal(&text).map(|_| ()),
+            OptionKind::User if self.gateway.has_user(&text) => Ok(()),
+            OptionKind::User => Err(Why::NoUser(text)),
+            OptionKind::Within(bounds) => values::within(&text, bounds),
+            OptionKind::Command => values::command(&text),
+            OptionKind::Programs => values::programs(&text, self.program),
         };
         self.note(key, verdict);
     }
@@ -219,29 +219,29 @@ impl Check<'_> {
         }
     }
 
-    fn expanded(&mut self, key: &'static str, names: &Names<'_>) -> Option<String> {
+    fn expanded(&mut self, key: &'static str, names: &OptionNames<'_>) -> Option<String> {
         let text = self.section.get(key)?;
         let result = expand(text, &|name| self.lookup(name, names)).map_err(Why::from);
         self.note(key, result).flatten()
     }
 
-    fn lookup(&self, name: &str, names: &Names<'_>) -> Option<Value> {
+    fn lookup(&self, name: &str, names: &OptionNames<'_>) -> Option<PercentValue> {
         if let Some(variable) = name.strip_prefix("ENV_") {
-            if let Names::Process { environment, .. } = names {
+            if let OptionNames::Process { environment, .. } = names {
                 if let Some((_, value)) = environment.iter().rev().find(|(key, _)| key == variable) {
-                    return Some(Value::Text(value.clone()));
+                    return Some(PercentValue::Text(value.clone()));
                 }
             }
             return told(self.gateway.variable(variable));
         }
         match (name, names) {
-            ("here", _) => Some(Value::Elsewhere),
-            ("program_name" | "group_name", Names::Program | Names::Process { .. }) => {
-                Some(Value::Text(self.program.to_string()))
+            ("here", _) => Some(PercentValue::Elsewhere),
+            ("program_name" | "group_name", OptionNames::Program | OptionNames::Process { .. }) => {
+                Some(PercentValue::Text(self.program.to_string()))
             }
-            ("host_node_name", Names::Program | Names::Process { .. }) => told(self.gateway.host()),
-            ("process_num", Names::Process { number, .. }) => Some(Value::Number(*number)),
-            ("numprocs", Names::Process { count, .. }) => Some(Value::Number(*count)),
+            ("host_node_name", OptionNames::Program | OptionNames::Process { .. }) => told(self.gateway.host()),
+            ("process_num", OptionNames::Process { number, .. }) => Some(PercentValue::Number(*number)),
+            ("numprocs", OptionNames::Process { count, .. }) => Some(PercentValue::Number(*count)),
             _ => None,
         }
     }

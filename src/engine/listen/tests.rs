@@ -18,9 +18,9 @@ fn broken() -> Result<Option<Waited>, DeviceError> {
     Err(DeviceError::Status { call: "wait", status: 503, text: String::new(), retry_after: None })
 }
 
-fn pause(next: &Next) -> Duration {
+fn pause(next: &ListenNext) -> Duration {
     match next {
-        Next::Ask(pause) => *pause,
+        ListenNext::Ask(pause) => *pause,
         other => panic!("{other:?}"),
     }
 }
@@ -36,7 +36,7 @@ fn an_order_is_told_and_emptied_aliases_are_none() {
         let values: Vec<_> = values.into_iter().map(|(alias, value)| (alias.to_string(), value.to_string())).collect();
         let waited = Waited { values: values.clone(), last_modified: None, is_past: false };
         let next = Listener::new().next(Ok(Some(waited)), AT_ONCE, 0);
-        assert_eq!(matches!(next, Next::Order), is_order, "{values:?}");
+        assert_eq!(matches!(next, ListenNext::Order), is_order, "{values:?}");
     }
 }
 
@@ -177,5 +177,5 @@ fn where_connections_are_forgotten_shorter_waits_are_tried() {
 fn a_cik_that_is_void_is_a_matter_for_the_check_in() {
     let refused = DeviceError::Status { call: "wait", status: 401, text: String::new(), retry_after: None };
     let next = Listener::new().next(Err(refused), AT_ONCE, 0);
-    assert!(matches!(next, Next::GiveUp(_)), "{next:?}");
+    assert!(matches!(next, ListenNext::GiveUp(_)), "{next:?}");
 }

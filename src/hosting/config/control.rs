@@ -1,6 +1,6 @@
 //! `[supervisorctl]`: which server is asked, and how.
 
-use super::names::{Names, Section};
+use super::names::{NamedSection, Names};
 use super::{sources, users, Surroundings};
 
 /// What the section says, or the defaults.
@@ -42,7 +42,7 @@ pub fn control(file: &str, surroundings: &Surroundings) -> Result<Control, Strin
         "here",
         whole.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder }),
     );
-    let section = Section { ini: &ini, name: "supervisorctl", common: &common };
+    let section = NamedSection { ini: &ini, name: "supervisorctl", common: &common };
     let default = Control::default();
     let normal = |path: &str| users::absolute(&users::with_home(path), &surroundings.folder);
     let serverurl = section.get("serverurl", &default.serverurl, &here)?;

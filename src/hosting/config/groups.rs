@@ -14,14 +14,14 @@ pub struct Group {
     pub name: String,
     pub priority: i64,
     pub processes: Vec<Process>,
-    pub kind: Kind,
+    pub kind: GroupKind,
     /// Whether it is one of several sections.
     pub is_heterogeneous: bool,
 }
 
 /// What a group is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum GroupKind {
     /// Programs.
     Programs,
     /// A pool of event listeners.
@@ -122,14 +122,14 @@ fn heterogeneous(loader: &mut Loader, section: &str, all: &[String], taken: &mut
         taken.push(own.clone());
         members.extend(processes_of(loader, own, &name)?);
     }
-    Ok(Group { name, priority, processes: members, kind: Kind::Programs, is_heterogeneous: true })
+    Ok(Group { name, priority, processes: members, kind: GroupKind::Programs, is_heterogeneous: true })
 }
 
 fn program(loader: &mut Loader, section: &str, name: &str) -> Result<Group, Fault> {
     let name = values::name(name).map_err(|text| loader.fault(section, text))?;
     let priority = loader.priority(section, "999").map_err(|text| loader.fault(section, text))?;
     let processes = processes_of(loader, section, &name)?;
-    Ok(Group { name, priority, processes, kind: Kind::Programs, is_heterogeneous: false })
+    Ok(Group { name, priority, processes, kind: GroupKind::Programs, is_heterogeneous: false })
 }
 
 fn listeners(loader: &mut Loader, section: &str, name: &str) -> Result<Group, Fault> {
@@ -138,7 +138,7 @@ fn listeners(loader: &mut Loader, section: &str, name: &str) -> Result<Group, Fa
     Ok(Group { name: name.to_string(), priority, processes, kind, is_heterogeneous: true })
 }
 
-fn pool(loader: &Loader, section: &str) -> Result<(i64, Kind), String> {
+fn pool(loader: &Loader, section: &str) -> Result<(i64, GroupKind), String> {
     let priority = loader.priority(section, "-1")?;
     let buffer_size = values::integer(&loader.group_option(section, "buffer_size", "10")?)?;
     if buffer_size < 1 {
@@ -164,7 +164,7 @@ fn pool(loader: &Loader, section: &str) -> Result<(i64, Kind), String> {
             "[{section}] section sets redirect_stderr=true but this is not allowed because it will interfere with the eventlistener protocol"
         ));
     }
-    Ok((priority, Kind::Listeners { buffer_size, events }))
+    Ok((priority, GroupKind::Listeners { buffer_size, events }))
 }
 
 /// A handler is Python; there is only this one here.
@@ -174,7 +174,7 @@ fn fcgi(loader: &mut Loader, section: &str, name: &str) -> Result<Group, Fault> 
     let name = values::name(name).map_err(|text| loader.fault(section, text))?;
     let (priority, socket) = fcgi_socket(loader, section, &name).map_err(|text| loader.fault(section, text))?;
     let processes = processes_of(loader, section, &name)?;
-    Ok(Group { name, priority, processes, kind: Kind::Fcgi(socket), is_heterogeneous: true })
+    Ok(Group { name, priority, processes, kind: GroupKind::Fcgi(socket), is_heterogeneous: true })
 }
 
 fn fcgi_socket(loader: &Loader, section: &str, name: &str) -> Result<(i64, Socket), String> {

@@ -19,13 +19,13 @@ pub(crate) mod values;
 
 pub use control::{control, Control};
 pub use daemon::{Address, Daemon, Server};
-pub use groups::{Group, Kind, Socket};
+pub use groups::{Group, GroupKind, Socket};
 pub use program::{Output, Process};
 pub use users::{absolute, User};
 pub use values::LogFile;
 
 use crate::hosting::definition::MAX_PROCESSES;
-use names::{Names, Section};
+use names::{NamedSection, Names};
 use sources::Sources;
 
 /// The user of this name or number.
@@ -166,8 +166,8 @@ struct Loader {
 }
 
 impl Loader {
-    fn section<'a>(&'a self, name: &'a str) -> Section<'a> {
-        Section { ini: &self.sources.ini, name, common: &self.variables }
+    fn section<'a>(&'a self, name: &'a str) -> NamedSection<'a> {
+        NamedSection { ini: &self.sources.ini, name, common: &self.variables }
     }
 
     /// An option that is read for the group, where only `here` and the environment have names.

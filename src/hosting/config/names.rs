@@ -1,7 +1,7 @@
 //! What values may name with `%(x)s`, and what is said where they cannot.
 
 use crate::format::ini::Ini;
-use crate::format::percent::{expand, PercentError, Value};
+use crate::format::percent::{expand, PercentError, PercentValue};
 use crate::format::python::repr;
 
 /// The section whose keys every other one has, too.
@@ -11,10 +11,10 @@ pub(super) const ENVIRONMENT: &str = "ENV_";
 
 /// Names and what they stand for; a later one of the same name wins.
 #[derive(Clone, Default)]
-pub(super) struct Names(Vec<(String, Value)>);
+pub(super) struct Names(Vec<(String, PercentValue)>);
 
 impl Names {
-    pub(super) fn set(&mut self, name: &str, value: Value) {
+    pub(super) fn set(&mut self, name: &str, value: PercentValue) {
         match self.0.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((name.to_string(), value)),
@@ -22,7 +22,7 @@ impl Names {
     }
 
     pub(super) fn set_text(&mut self, name: &str, value: &str) {
-        self.set(name, Value::Text(value.to_string()));
+        self.set(name, PercentValue::Text(value.to_string()));
     }
 
     /// The variables of an environment.
@@ -38,7 +38,7 @@ impl Names {
         }
     }
 
-    fn get(&self, name: &str) -> Option<Value> {
+    fn get(&self, name: &str) -> Option<PercentValue> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 }
@@ -66,14 +66,14 @@ pub(super) fn expanded(text: &str, what: &str, common: &Names, own: &Names) -> R
 
 /// A section as it is read: values expanded.
 #[derive(Clone, Copy)]
-pub(super) struct Section<'a> {
+pub(super) struct NamedSection<'a> {
     pub(super) ini: &'a Ini,
     pub(super) name: &'a str,
     /// The environment's names.
     pub(super) common: &'a Names,
 }
 
-impl<'a> Section<'a> {
+impl<'a> NamedSection<'a> {
     pub(super) fn raw(&self, key: &str) -> Option<&'a str> {
         self.ini.get(self.name, key).or_else(|| self.ini.get(DEFAULTS, key))
     }

@@ -1,13 +1,13 @@
 //! One `[program:x]`, `[eventlistener:x]` or `[fcgi-program:x]`: as many processes as it asks for.
 
-use super::names::{expanded, Names, Section};
+use super::names::{expanded, NamedSection, Names};
 use super::order::{self, After};
 use super::users::{self, User};
 use super::values::{self, LogFile};
 use super::{Loader, Note};
 use crate::format::own_options::{Bounds, AFTER, AFTER_TIMEOUT, PROBE, PROBE_INTERVAL, PROBE_RETRIES, PROBE_TIMEOUT};
 use crate::format::pairs::{pairs, PairsError};
-use crate::format::percent::Value;
+use crate::format::percent::PercentValue;
 use crate::format::shell_words;
 use crate::format::sort::sort_by_key;
 use crate::hosting::definition::MAX_PROCESSES;
@@ -121,7 +121,7 @@ pub(super) fn processes(loader: &mut Loader, section: &str, group: &str) -> Resu
     Ok(processes)
 }
 
-fn common(section: &Section<'_>, names: &Names) -> Result<Common, String> {
+fn common(section: &NamedSection<'_>, names: &Names) -> Result<Common, String> {
     let get = |key: &str, default: &str| section.get(key, default, names);
     let integer = |key: &str, default: &str| values::integer(&get(key, default)?);
     let boolean = |key: &str, default: &str| values::boolean(&get(key, default)?);
@@ -208,8 +208,8 @@ fn common(section: &Section<'_>, names: &Names) -> Result<Common, String> {
 
 /// The process of this number. The names of one stay for the next, as they do in the real one.
 fn one(loader: &mut Loader, section: &str, common: &Common, names: &mut Names, number: i64) -> Result<Process, String> {
-    names.set("process_num", Value::Number(number));
-    names.set("numprocs", Value::Number(common.numprocs));
+    names.set("process_num", PercentValue::Number(number));
+    names.set("numprocs", PercentValue::Number(common.numprocs));
     names.add(&loader.variables);
     let own = environment(&expanded(&common.environment, "environment", &loader.variables, names)?)?;
     names.add_environment(&own);
@@ -240,7 +240,7 @@ fn one(loader: &mut Loader, section: &str, common: &Common, names: &mut Names, n
 }
 
 /// What is asked: nothing is kept of it where nothing asks again and again.
-fn ask(section: &Section<'_>, names: &Names, probe: &mut Probe) -> Result<(), String> {
+fn ask(section: &NamedSection<'_>, names: &Names, probe: &mut Probe) -> Result<(), String> {
     let command = section.find(PROBE, names)?.unwrap_or_default();
     probe.command = shell_words::split(&command).map_err(|why| [PROBE, ": ", why].concat())?;
     if probe.command.is_empty() && probe.interval > 0 {
@@ -254,7 +254,7 @@ fn ask(section: &Section<'_>, names: &Names, probe: &mut Probe) -> Result<(), St
 
 /// The four options of one output's log.
 fn log(
-    section: &Section<'_>,
+    section: &NamedSection<'_>,
     channel: &str,
     names: &Names,
     output: &mut Output,

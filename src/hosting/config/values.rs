@@ -8,16 +8,16 @@ use crate::format::python::{int, repr};
 use crate::hosting::table::Restart;
 use crate::sys::signal_names::SIGNALS;
 
-type Read<T> = Result<T, String>;
+type ValueRead<T> = Result<T, String>;
 
 /// The real-time signals that have a name of their own.
 const REAL_TIME: [(&str, i32); 2] = [("RTMIN", 34), ("RTMAX", 64)];
 
-pub(crate) fn integer(text: &str) -> Read<i64> {
+pub(crate) fn integer(text: &str) -> ValueRead<i64> {
     int(text, 10).ok_or_else(|| format!("invalid literal for int() with base 10: {}", repr(text)))
 }
 
-pub(super) fn boolean(text: &str) -> Read<bool> {
+pub(super) fn boolean(text: &str) -> ValueRead<bool> {
     match text.to_ascii_lowercase().as_str() {
         "yes" | "true" | "on" | "1" => Ok(true),
         "no" | "false" | "off" | "0" => Ok(false),
@@ -25,7 +25,7 @@ pub(super) fn boolean(text: &str) -> Read<bool> {
     }
 }
 
-pub(super) fn autorestart(text: &str) -> Read<Restart> {
+pub(super) fn autorestart(text: &str) -> ValueRead<Restart> {
     let lower = text.to_ascii_lowercase();
     match boolean(&lower) {
         Ok(true) => Ok(Restart::Always),
@@ -35,7 +35,7 @@ pub(super) fn autorestart(text: &str) -> Read<Restart> {
     }
 }
 
-pub(crate) fn byte_size(text: &str) -> Read<i64> {
+pub(crate) fn byte_size(text: &str) -> ValueRead<i64> {
     let lower = text.to_ascii_lowercase();
     for (suffix, factor) in [("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1_i64 << 30)] {
         if let Some(number) = lower.strip_suffix(suffix) {
@@ -49,7 +49,7 @@ pub(crate) fn byte_size(text: &str) -> Read<i64> {
 ///
 /// # Errors
 /// What supervisord says of another text.
-pub(crate) fn signal(text: &str) -> Read<i32> {
+pub(crate) fn signal(text: &str) -> ValueRead<i32> {
     let known = || SIGNALS.iter().chain(&REAL_TIME);
     match int(text, 10) {
         Some(number) => {
@@ -66,7 +66,7 @@ pub(crate) fn signal(text: &str) -> Read<i32> {
     }
 }
 
-pub(super) fn exit_codes(text: &str) -> Read<Vec<u8>> {
+pub(super) fn exit_codes(text: &str) -> ValueRead<Vec<u8>> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
@@ -74,11 +74,11 @@ pub(super) fn exit_codes(text: &str) -> Read<Vec<u8>> {
     codes.ok_or_else(|| format!("not a valid list of exit codes: {}", repr(text)))
 }
 
-pub(crate) fn octal(text: &str) -> Read<i64> {
+pub(crate) fn octal(text: &str) -> ValueRead<i64> {
     int(text, 8).ok_or_else(|| format!("{text} can not be converted to an octal type"))
 }
 
-pub(crate) fn level(text: &str) -> Read<u32> {
+pub(crate) fn level(text: &str) -> ValueRead<u32> {
     Ok(match text.to_ascii_lowercase().as_str() {
         "critical" => 50,
         "error" => 40,
@@ -92,7 +92,7 @@ pub(crate) fn level(text: &str) -> Read<u32> {
 }
 
 /// A name of a process or group.
-pub(super) fn name(text: &str) -> Read<String> {
+pub(super) fn name(text: &str) -> ValueRead<String> {
     let trimmed = text.trim();
     match [' ', ':', '/'].into_iter().find(|c| trimmed.contains(*c)) {
         Some(c) => {
@@ -103,7 +103,7 @@ pub(super) fn name(text: &str) -> Read<String> {
 }
 
 /// A path whose folder exists, where it names one.
-pub(crate) fn path(text: &str) -> Read<String> {
+pub(crate) fn path(text: &str) -> ValueRead<String> {
     let path = users::with_home(text);
     let folder = match path.rfind('/') {
         None => return Ok(path),
@@ -117,7 +117,7 @@ pub(crate) fn path(text: &str) -> Read<String> {
     }
 }
 
-pub(crate) fn directory(text: &str) -> Read<String> {
+pub(crate) fn directory(text: &str) -> ValueRead<String> {
     let path = users::with_home(text);
     if Path::new(&path).is_dir() {
         Ok(path)
@@ -139,7 +139,7 @@ pub enum LogFile {
     File(String),
 }
 
-pub(super) fn log_file(text: &str) -> Read<LogFile> {
+pub(super) fn log_file(text: &str) -> ValueRead<LogFile> {
     match text.to_ascii_lowercase().as_str() {
         "none" | "off" => Ok(LogFile::None),
         "auto" => Ok(LogFile::Auto),
@@ -149,7 +149,7 @@ pub(super) fn log_file(text: &str) -> Read<LogFile> {
 }
 
 /// A port and the host before it; none: every address, or as the caller thinks best.
-pub(super) fn address(text: &str) -> Read<(String, u16)> {
+pub(super) fn address(text: &str) -> ValueRead<(String, u16)> {
     match text.rsplit_once(':') {
         Some((_, "")) => Err("no port number specified in ''".to_string()),
         Some((host, number)) => {
@@ -164,7 +164,7 @@ pub(super) fn address(text: &str) -> Read<(String, u16)> {
 }
 
 /// A number of an option of our own.
-pub(super) fn within(bounds: Bounds, number: i64) -> Read<i64> {
+pub(super) fn within(bounds: Bounds, number: i64) -> ValueRead<i64> {
     let Bounds { key, least, most, .. } = bounds;
     match number {
         number if bounds.hold(number) => Ok(number),
@@ -173,7 +173,7 @@ pub(super) fn within(bounds: Bounds, number: i64) -> Read<i64> {
     }
 }
 
-pub(super) fn port(text: &str) -> Read<u16> {
+pub(super) fn port(text: &str) -> ValueRead<u16> {
     match integer(text)? {
         number if number < 1 => Err(format!("{number} is below lower bound (1)")),
         number => u16::try_from(number).map_err(|_| format!("{number} is above upper bound (65535)")),

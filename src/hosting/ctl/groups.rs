@@ -2,11 +2,11 @@
 
 use super::client::Trouble;
 use super::results::{line, number, status, text, Verb};
-use super::{CtlResult, Session, GENERIC, INVALID_ARGUMENTS};
+use super::{CtlResult, CtlSession, GENERIC, INVALID_ARGUMENTS};
 use crate::format::xmlrpc::{Param, Value};
 use crate::hosting::front::split_namespec;
 
-pub(super) fn start(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn start(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -16,7 +16,7 @@ pub(super) fn start(session: &mut Session<'_>, argument: &str) -> CtlResult {
     each(session, argument, Verb::Started, None)
 }
 
-pub(super) fn stop(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn stop(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -26,7 +26,7 @@ pub(super) fn stop(session: &mut Session<'_>, argument: &str) -> CtlResult {
     each(session, argument, Verb::Stopped, None)
 }
 
-pub(super) fn restart(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn restart(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -37,7 +37,7 @@ pub(super) fn restart(session: &mut Session<'_>, argument: &str) -> CtlResult {
     start(session, argument)
 }
 
-pub(super) fn signal(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn signal(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -47,7 +47,7 @@ pub(super) fn signal(session: &mut Session<'_>, argument: &str) -> CtlResult {
     }
 }
 
-pub(super) fn clear(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn clear(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -67,7 +67,7 @@ fn methods(verb: Verb) -> [&'static str; 3] {
     }
 }
 
-fn each(session: &mut Session<'_>, names: &str, verb: Verb, signal: Option<&str>) -> CtlResult {
+fn each(session: &mut CtlSession<'_>, names: &str, verb: Verb, signal: Option<&str>) -> CtlResult {
     let [one, group, all] = methods(verb);
     let signal: Vec<Param<'_>> = signal.map(Param::Text).into_iter().collect();
     let with = |name| [&[Param::Text(name)][..], &signal].concat();
@@ -99,14 +99,14 @@ fn each(session: &mut Session<'_>, names: &str, verb: Verb, signal: Option<&str>
     Ok(())
 }
 
-fn told(session: &mut Session<'_>, verb: Verb, group: &str, name: &str, code: i64, description: &str) -> CtlResult {
+fn told(session: &mut CtlSession<'_>, verb: Verb, group: &str, name: &str, code: i64, description: &str) -> CtlResult {
     let line = line(verb, group, name, code, description)?;
     session.say(&line)?;
     session.status = status(verb, code).unwrap_or(session.status);
     Ok(())
 }
 
-fn show(session: &mut Session<'_>, verb: Verb, results: &Value) -> CtlResult {
+fn show(session: &mut CtlSession<'_>, verb: Verb, results: &Value) -> CtlResult {
     for one in results.as_array().unwrap_or_default() {
         told(session, verb, text(one, "group"), text(one, "name"), number(one, "status"), text(one, "description"))?;
     }

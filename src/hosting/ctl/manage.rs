@@ -4,14 +4,14 @@ use std::io;
 
 use super::client::Trouble;
 use super::results::{number, text};
-use super::{processes, shell, CtlResult, Session, GENERIC};
+use super::{processes, shell, CtlResult, CtlSession, GENERIC};
 use crate::format::sort::sort;
 use crate::format::xmlrpc::{Param, Value};
 use crate::hosting::front::namespec;
 
 const SHUTDOWN_STATE: i64 = 6;
 
-fn no_arguments(session: &mut Session<'_>, action: &str, argument: &str) -> Result<bool, Trouble> {
+fn no_arguments(session: &mut CtlSession<'_>, action: &str, argument: &str) -> Result<bool, Trouble> {
     if argument.is_empty() {
         return Ok(true);
     }
@@ -19,7 +19,7 @@ fn no_arguments(session: &mut Session<'_>, action: &str, argument: &str) -> Resu
     Ok(false)
 }
 
-pub(super) fn avail(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn avail(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !no_arguments(session, "avail", argument)? {
         return Ok(());
     }
@@ -51,7 +51,7 @@ fn reloaded(answer: &Value) -> [Vec<String>; 3] {
     [names(0), names(1), names(2)]
 }
 
-pub(super) fn reread(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn reread(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !no_arguments(session, "reread", argument)? {
         return Ok(());
     }
@@ -77,7 +77,7 @@ pub(super) fn reread(session: &mut Session<'_>, argument: &str) -> CtlResult {
     Ok(())
 }
 
-pub(super) fn update(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn update(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     let answer = match session.call("reloadConfig", &[]) {
         Err(Trouble::Fault { code: SHUTDOWN_STATE, .. }) => {
             return Ok(session.fail(GENERIC, "ERROR: already shutting down")?)
@@ -126,7 +126,7 @@ pub(super) fn update(session: &mut Session<'_>, argument: &str) -> CtlResult {
     Ok(())
 }
 
-pub(super) fn add(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn add(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     for name in argument.split_whitespace() {
         match session.call("addProcessGroup", &[Param::Text(name)]) {
             Ok(_) => session.say(&[name, ": added process group"].concat())?,
@@ -141,7 +141,7 @@ pub(super) fn add(session: &mut Session<'_>, argument: &str) -> CtlResult {
     Ok(())
 }
 
-pub(super) fn remove(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn remove(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     for name in argument.split_whitespace() {
         match session.call("removeProcessGroup", &[Param::Text(name)]) {
             Ok(_) => session.say(&[name, ": removed process group"].concat())?,
@@ -158,7 +158,7 @@ pub(super) fn remove(session: &mut Session<'_>, argument: &str) -> CtlResult {
 }
 
 /// Whether it is really meant; only a person is asked.
-fn is_meant(session: &mut Session<'_>, question: &str) -> io::Result<bool> {
+fn is_meant(session: &mut CtlSession<'_>, question: &str) -> io::Result<bool> {
     if !session.is_interactive {
         return Ok(true);
     }
@@ -166,7 +166,7 @@ fn is_meant(session: &mut Session<'_>, question: &str) -> io::Result<bool> {
     Ok(answer.is_some_and(|answer| answer.to_ascii_lowercase().starts_with('y')))
 }
 
-pub(super) fn shutdown(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn shutdown(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !no_arguments(session, "shutdown", argument)?
         || !is_meant(session, "Really shut the remote supervisord process down y/N? ")?
     {
@@ -188,7 +188,7 @@ pub(super) fn shutdown(session: &mut Session<'_>, argument: &str) -> CtlResult {
     Ok(())
 }
 
-pub(super) fn reload(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn reload(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !no_arguments(session, "reload", argument)?
         || !is_meant(session, "Really restart the remote supervisord process y/N? ")?
     {
@@ -202,7 +202,7 @@ pub(super) fn reload(session: &mut Session<'_>, argument: &str) -> CtlResult {
     Ok(())
 }
 
-pub(super) fn open(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn open(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !argument.starts_with("unix:") && !argument.starts_with("http:") {
         session.fail(GENERIC, "ERROR: url must be http:// or unix://")?;
         return Ok(());
@@ -214,7 +214,7 @@ pub(super) fn open(session: &mut Session<'_>, argument: &str) -> CtlResult {
     Ok(())
 }
 
-pub(super) fn version(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn version(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if no_arguments(session, "version", argument)? && session.is_up()? {
         let version = session.call("getSupervisorVersion", &[])?;
         session.say(version.as_text().unwrap_or_default())?;

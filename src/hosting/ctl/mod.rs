@@ -33,7 +33,7 @@ const PLACES: [&str; 4] =
     ["supervisord.conf", "etc/supervisord.conf", "/etc/supervisord.conf", "/etc/supervisor/supervisord.conf"];
 
 /// What actions need.
-struct Session<'a> {
+struct CtlSession<'a> {
     server: CtlServer,
     out: &'a mut dyn Write,
     prompt: String,
@@ -73,7 +73,7 @@ pub fn run(name: &str, arguments: &[String], help: &str, out: &mut dyn Write, er
         password: flags.password.or(control.password),
     };
     let is_interactive = flags.interactive || flags.action.is_empty();
-    let mut session = Session { server, out, prompt: control.prompt, is_interactive, status: 0, lines: None };
+    let mut session = CtlSession { server, out, prompt: control.prompt, is_interactive, status: 0, lines: None };
     if !flags.action.is_empty() {
         session.one(&flags.action.join(" "))?;
         return Ok(session.status);
@@ -96,7 +96,7 @@ fn configuration(name: &str, given: Option<&str>) -> Result<Control, String> {
     }
 }
 
-impl Session<'_> {
+impl CtlSession<'_> {
     fn say(&mut self, line: &str) -> io::Result<()> {
         self.out.write_all(line.as_bytes())?;
         self.out.write_all(b"\n")

@@ -2,7 +2,7 @@
 
 use super::client::Trouble;
 use super::results::{number, text};
-use super::{CtlResult, Session, GENERIC, NOT_RUNNING};
+use super::{CtlResult, CtlSession, GENERIC, NOT_RUNNING};
 use crate::format::xmlrpc::{Param, Value};
 use crate::hosting::front::{namespec, split_namespec};
 
@@ -15,7 +15,7 @@ const UNKNOWN: u8 = 4;
 /// States in which nothing runs: STOPPED, EXITED, FATAL, UNKNOWN.
 const STOPPED_STATES: [i64; 4] = [0, 100, 200, 1000];
 
-pub(super) fn status(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn status(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         session.status = UNKNOWN;
         return Ok(());
@@ -49,7 +49,7 @@ pub(super) fn status(session: &mut Session<'_>, argument: &str) -> CtlResult {
     Ok(())
 }
 
-fn show(session: &mut Session<'_>, processes: &[&Value]) -> CtlResult {
+fn show(session: &mut CtlSession<'_>, processes: &[&Value]) -> CtlResult {
     let names: Vec<String> = processes.iter().map(|one| namespec(text(one, "group"), text(one, "name"))).collect();
     let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(NARROWEST) + GAP;
     for (name, one) in names.iter().zip(processes) {
@@ -58,7 +58,7 @@ fn show(session: &mut Session<'_>, processes: &[&Value]) -> CtlResult {
     Ok(())
 }
 
-pub(super) fn pid(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn pid(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 
-use super::Session;
+use super::CtlSession;
 use crate::sys::poll::Watch;
 use crate::sys::signal;
 
@@ -84,7 +84,7 @@ impl InputLines {
 }
 
 /// One question, one line; `None`: there is none.
-pub(super) fn ask(session: &mut Session<'_>, question: &str) -> io::Result<Option<String>> {
+pub(super) fn ask(session: &mut CtlSession<'_>, question: &str) -> io::Result<Option<String>> {
     session.out.write_all(question.as_bytes())?;
     session.out.flush()?;
     match session.lines.as_mut().map(InputLines::next).transpose()? {
@@ -94,7 +94,7 @@ pub(super) fn ask(session: &mut Session<'_>, question: &str) -> io::Result<Optio
 }
 
 /// First the status, then whatever is asked for.
-pub(super) fn run(session: &mut Session<'_>) -> io::Result<()> {
+pub(super) fn run(session: &mut CtlSession<'_>) -> io::Result<()> {
     session.one("status")?;
     session.lines = Some(InputLines::new()?);
     loop {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use super::client::{split, Trouble, MAX_HEAD};
 use super::results::{number, text};
 use super::shell::InputLines;
-use super::{CtlResult, Session, GENERIC};
+use super::{CtlResult, CtlSession, GENERIC};
 use crate::format::http;
 use crate::format::python::{int, repr};
 use crate::format::xmlrpc::{Param, Value};
@@ -22,7 +22,7 @@ fn bytes(count: i64) -> Param<'static> {
     Param::Int(i32::try_from(-count).unwrap_or(if count < 0 { i32::MAX } else { i32::MIN }))
 }
 
-pub(super) fn tail(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn tail(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -54,7 +54,7 @@ pub(super) fn tail(session: &mut Session<'_>, argument: &str) -> CtlResult {
     shown(session, name, answer)
 }
 
-pub(super) fn maintail(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn maintail(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -73,7 +73,7 @@ pub(super) fn maintail(session: &mut Session<'_>, argument: &str) -> CtlResult {
 }
 
 /// A piece of a log, or why there is none.
-fn shown(session: &mut Session<'_>, name: &str, answer: Result<Value, Trouble>) -> CtlResult {
+fn shown(session: &mut CtlSession<'_>, name: &str, answer: Result<Value, Trouble>) -> CtlResult {
     let why = match answer {
         Ok(text) => return Ok(session.say(text.as_text().unwrap_or_default())?),
         Err(Trouble::Fault { code: 20, .. }) => "no log file",
@@ -94,7 +94,7 @@ struct LogStream {
 }
 
 impl LogStream {
-    fn open(session: &Session<'_>, path: &str) -> Result<LogStream, Trouble> {
+    fn open(session: &CtlSession<'_>, path: &str) -> Result<LogStream, Trouble> {
         let mut stream = session.server.connect()?;
         let head = ["GET ", path, " HTTP/1.1\r\n", &session.server.headers(), "Accept: */*\r\n\r\n"].concat();
         stream.write_all(head.as_bytes())?;
@@ -148,7 +148,7 @@ impl LogStream {
 }
 
 /// Until the log's end, or Ctrl-C.
-fn follow(session: &mut Session<'_>, path: &str) -> CtlResult {
+fn follow(session: &mut CtlSession<'_>, path: &str) -> CtlResult {
     session.say(HINT)?;
     session.out.flush()?;
     signal::block();
@@ -168,7 +168,7 @@ fn follow(session: &mut Session<'_>, path: &str) -> CtlResult {
     }
 }
 
-pub(super) fn fg(session: &mut Session<'_>, argument: &str) -> CtlResult {
+pub(super) fn fg(session: &mut CtlSession<'_>, argument: &str) -> CtlResult {
     if !session.is_up()? {
         return Ok(());
     }
@@ -195,7 +195,7 @@ pub(super) fn fg(session: &mut Session<'_>, argument: &str) -> CtlResult {
 }
 
 /// What the process writes goes out, what is typed goes in.
-fn foreground(session: &mut Session<'_>, name: &str) -> CtlResult {
+fn foreground(session: &mut CtlSession<'_>, name: &str) -> CtlResult {
     // In the shell what is typed is already being read.
     let mut lines = match session.lines.take() {
         Some(lines) => lines,
@@ -208,7 +208,7 @@ fn foreground(session: &mut Session<'_>, name: &str) -> CtlResult {
     done
 }
 
-fn pass_both_ways(session: &mut Session<'_>, name: &str, lines: &mut InputLines) -> CtlResult {
+fn pass_both_ways(session: &mut CtlSession<'_>, name: &str, lines: &mut InputLines) -> CtlResult {
     let mut streams = Vec::new();
     for channel in ["stdout", "stderr"] {
         streams.push(Some(LogStream::open(session, &["/logtail/", name, "/", channel].concat())?));
@@ -245,7 +245,7 @@ fn pass_both_ways(session: &mut Session<'_>, name: &str, lines: &mut InputLines)
 }
 
 /// Sends a line. `false`: there is nobody to read it any more.
-fn typed_in(session: &mut Session<'_>, name: &str, line: &str) -> Result<bool, Trouble> {
+fn typed_in(session: &mut CtlSession<'_>, name: &str, line: &str) -> Result<bool, Trouble> {
     match session.call("sendProcessStdin", &[Param::Text(name), Param::Text(&[line, "\n"].concat())]) {
         Err(Trouble::Fault { code: 70, .. }) => {
             session.say("Process got killed")?;

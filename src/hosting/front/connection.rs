@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::follow::{Follower, PAUSE};
-use super::http::{self, Head, MAX_BODY, MAX_HEAD};
+use super::http::{self, FrontHead, MAX_BODY, MAX_HEAD};
 use super::logs::{self, Channel};
 use super::{page, rpc, Core};
 use crate::format::xmlrpc::server::{read_call, write_answer, write_fault};
@@ -23,7 +23,7 @@ const CHUNK: usize = 8192;
 
 /// Who may ask. An empty name: everybody.
 #[derive(Default)]
-pub(super) struct Login {
+pub(super) struct FrontLogin {
     pub(super) username: Vec<u8>,
     pub(super) password: Vec<u8>,
 }
@@ -61,7 +61,7 @@ impl Connection<'_> {
     }
 
     /// The head of the next request. `Ok(None)`: there is none any more. `Err(Some)`: the status of what is wrong.
-    fn head(&mut self) -> Result<Option<Head>, Option<u16>> {
+    fn head(&mut self) -> Result<Option<FrontHead>, Option<u16>> {
         let mut deadline = clock::since_boot() + IDLE;
         loop {
             while self.buffer.starts_with(b"\r\n") {
@@ -128,17 +128,17 @@ fn has_gone_for_good(mut stream: &TcpStream) -> bool {
 /// # Errors
 /// The client does not take its answer.
 pub fn serve_anybody(core: &mut dyn Core, stream: &TcpStream) -> io::Result<()> {
-    serve(core, stream, &Login::default())
+    serve(core, stream, &FrontLogin::default())
 }
 
 /// Serves until the client or its time is gone.
-pub(super) fn serve(core: &mut dyn Core, stream: &TcpStream, login: &Login) -> io::Result<()> {
+pub(super) fn serve(core: &mut dyn Core, stream: &TcpStream, login: &FrontLogin) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut connection = Connection { stream, buffer: Vec::new() };
     loop {
         match connection.head() {
             Ok(None) | Err(None) => return Ok(()),
-            Err(Some(status)) => return connection.send(&http::error(&Head::default(), status, "", true)),
+            Err(Some(status)) => return connection.send(&http::error(&FrontHead::default(), status, "", true)),
             Ok(Some(head)) => {
                 if let After::Close = one(core, &mut connection, &head, login)? {
                     return Ok(());
@@ -148,7 +148,12 @@ pub(super) fn serve(core: &mut dyn Core, stream: &TcpStream, login: &Login) -> i
     }
 }
 
-fn one(core: &mut dyn Core, connection: &mut Connection<'_>, head: &Head, login: &Login) -> io::Result<After> {
+fn one(
+    core: &mut dyn Core,
+    connection: &mut Connection<'_>,
+    head: &FrontHead,
+    login: &FrontLogin,
+) -> io::Result<After> {
     match allowed(head, login) {
         Ok(true) => {}
         Ok(false) => {
@@ -186,12 +191,12 @@ fn one(core: &mut dyn Core, connection: &mut Connection<'_>, head: &Head, login:
     }
 }
 
-fn refuse(connection: &mut Connection<'_>, head: &Head, status: u16, closes: bool) -> io::Result<After> {
+fn refuse(connection: &mut Connection<'_>, head: &FrontHead, status: u16, closes: bool) -> io::Result<After> {
     connection.send(&http::error(head, status, "", closes))?;
     Ok(if closes { After::Close } else { After::Next })
 }
 
-fn call(core: &mut dyn Core, connection: &mut Connection<'_>, head: &Head) -> io::Result<After> {
+fn call(core: &mut dyn Core, connection: &mut Connection<'_>, head: &FrontHead) -> io::Result<After> {
     if head.method != "POST" {
         return refuse(connection, head, 400, true);
     }
@@ -215,7 +220,7 @@ fn call(core: &mut dyn Core, connection: &mut Connection<'_>, head: &Head) -> io
 }
 
 /// Whether the request comes from who may ask. An error: its authorization is no such thing.
-fn allowed(head: &Head, login: &Login) -> Result<bool, ()> {
+fn allowed(head: &FrontHead, login: &FrontLogin) -> Result<bool, ()> {
     if login.username.is_empty() {
         return Ok(true);
     }
@@ -263,7 +268,7 @@ fn tail_file(core: &mut dyn Core, path: &str) -> Option<String> {
 }
 
 /// Sends what a log has and gets, in chunks where the client knows them.
-fn follow(connection: &mut Connection<'_>, head: &Head, path: &str) -> io::Result<After> {
+fn follow(connection: &mut Connection<'_>, head: &FrontHead, path: &str) -> io::Result<After> {
     let Ok(mut follower) = Follower::new(path) else { return refuse(connection, head, 404, true) };
     let is_chunked = head.version == "1.1";
     let more = if is_chunked { "Transfer-Encoding: chunked\r\n" } else { "Connection: close\r\n" };

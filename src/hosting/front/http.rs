@@ -9,7 +9,7 @@ pub(super) const MAX_BODY: usize = 1 << 20;
 
 /// A request but for its body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct FrontHead {
     pub(crate) method: String,
     /// With `%xx` resolved, without the query.
     pub(crate) path: String,
@@ -21,7 +21,7 @@ pub(crate) struct Head {
 }
 
 /// Reads a head, without the empty line behind it. `None`: it is none.
-pub(crate) fn parse(bytes: &[u8]) -> Option<Head> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<FrontHead> {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.split("\r\n").skip_while(|line| line.is_empty());
     let mut words = lines.next()?.split(' ').filter(|word| !word.is_empty());
@@ -31,11 +31,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Head> {
         return None;
     }
     let path = target.split(['?', '#']).next().unwrap_or_default();
-    let mut head = Head {
+    let mut head = FrontHead {
         method: method.to_string(),
         path: form::decode_path(path),
         version: version.to_string(),
-        ..Head::default()
+        ..FrontHead::default()
     };
     for line in lines.filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':')?;
@@ -57,7 +57,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Head> {
     Some(head)
 }
 
-impl Head {
+impl FrontHead {
     /// Whether the connection goes on behind an answer whose length is known.
     pub(crate) fn keeps_open(&self) -> bool {
         match self.version.as_str() {
@@ -82,7 +82,7 @@ fn reason(status: u16) -> &'static str {
 }
 
 /// A whole answer. `closes`: nothing follows it.
-pub(crate) fn answer(head: &Head, status: u16, kind: &str, more: &str, body: &[u8], closes: bool) -> Vec<u8> {
+pub(crate) fn answer(head: &FrontHead, status: u16, kind: &str, more: &str, body: &[u8], closes: bool) -> Vec<u8> {
     let mut out = start(head, status, kind, more);
     out.push_str(&format!("Content-Length: {}\r\n", body.len()));
     if closes {
@@ -99,13 +99,13 @@ pub(crate) fn answer(head: &Head, status: u16, kind: &str, more: &str, body: &[u
 }
 
 /// The first lines of an answer. Its end is the caller's.
-pub(crate) fn start(head: &Head, status: u16, kind: &str, more: &str) -> String {
+pub(crate) fn start(head: &FrontHead, status: u16, kind: &str, more: &str) -> String {
     let version = if head.version.is_empty() { "1.0" } else { &head.version };
     format!("HTTP/{version} {status} {}\r\nContent-Type: {kind}\r\n{more}", reason(status))
 }
 
 /// An answer that says what is wrong.
-pub(crate) fn error(head: &Head, status: u16, more: &str, closes: bool) -> Vec<u8> {
+pub(crate) fn error(head: &FrontHead, status: u16, more: &str, closes: bool) -> Vec<u8> {
     let reason = reason(status);
     let body = format!(
         "<head>\n<title>Error response</title>\n</head>\n<body>\n<h1>Error response</h1>\n<p>Error code {status}.\n<p>Message: {reason}.\n</body>\n"

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use super::connection::{has_gone, serve, Login};
+use super::connection::{has_gone, serve, FrontLogin};
 use super::now::{text, Now};
 use super::{reload, Core, Gone};
 use crate::hosting::definition::{Server, Settings, MAX_CONFIGURATION};
@@ -24,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 const TRIES: u32 = 1000;
 const CHUNK: usize = 64 << 10;
 
-struct Link {
+struct FrontLink {
     core: OwnedFd,
     state: File,
     configuration: File,
@@ -43,7 +43,7 @@ pub fn run(arguments: &[std::ffi::OsString]) -> u8 {
     else {
         return 2;
     };
-    let mut link = Link {
+    let mut link = FrontLink {
         core,
         state: File::from(state),
         configuration: File::from(configuration),
@@ -62,7 +62,7 @@ pub fn run(arguments: &[std::ffi::OsString]) -> u8 {
     u8::from(done.is_err())
 }
 
-fn serve_section(link: &mut Link, section: &str) -> io::Result<()> {
+fn serve_section(link: &mut FrontLink, section: &str) -> io::Result<()> {
     let gone = || io::Error::from(io::ErrorKind::NotConnected);
     let client = TcpStream::from(core_link::inherited(FD_CONNECTION).ok_or_else(gone)?);
     link.client = Some(client.try_clone()?);
@@ -71,7 +71,7 @@ fn serve_section(link: &mut Link, section: &str) -> io::Result<()> {
     let server = records(servers, Server::decode).find(|server| server.section == section.as_bytes());
     // Who cannot be told apart from nobody is let in nowhere.
     let server = server.ok_or_else(gone)?;
-    let login = Login { username: server.username.to_vec(), password: server.password.to_vec() };
+    let login = FrontLogin { username: server.username.to_vec(), password: server.password.to_vec() };
     serve(link, &client, &login)
 }
 
@@ -89,7 +89,7 @@ fn read_whole(file: &File, limit: usize) -> io::Result<Vec<u8>> {
     Err(io::Error::from(io::ErrorKind::InvalidData))
 }
 
-impl Link {
+impl FrontLink {
     fn sequence(&self) -> Option<u32> {
         let mut head = [0; 16];
         self.state.read_exact_at(&mut head, 0).ok()?;
@@ -109,7 +109,7 @@ impl Link {
     }
 }
 
-impl Core for Link {
+impl Core for FrontLink {
     fn state(&mut self) -> Result<Vec<u8>, Gone> {
         for _ in 0..TRIES {
             let before = self.sequence().ok_or(Gone)?;

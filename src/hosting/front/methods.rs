@@ -1,7 +1,7 @@
 //! The methods: one table of names, parameters, what comes back, and help.
 
 /// A method of supervisord's API.
-pub(crate) struct Method {
+pub(crate) struct FrontMethod {
     /// With its namespace.
     pub(crate) name: &'static str,
     /// Type and name of each parameter; those from `wanted` on may be left out.
@@ -22,20 +22,20 @@ const PIECE: Params = &[("int", "offset"), ("int", "length")];
 const NAME_AND_PIECE: Params = &[("string", "name"), ("int", "offset"), ("int", "length")];
 const NAME_AND_SIGNAL: Params = &[("string", "name"), ("string", "signal")];
 
-const fn method(name: &'static str, params: Params, returns: &'static str, help: &'static str) -> Method {
-    Method { name, params, wanted: params.len(), returns, help }
+const fn method(name: &'static str, params: Params, returns: &'static str, help: &'static str) -> FrontMethod {
+    FrontMethod { name, params, wanted: params.len(), returns, help }
 }
 
 /// The same where the last parameter may be left out.
-const fn waiting(name: &'static str, params: Params, returns: &'static str, help: &'static str) -> Method {
-    Method { name, params, wanted: params.len() - 1, returns, help }
+const fn waiting(name: &'static str, params: Params, returns: &'static str, help: &'static str) -> FrontMethod {
+    FrontMethod { name, params, wanted: params.len() - 1, returns, help }
 }
 
 const RESULTS: &str = "array results";
 const DONE: &str = "boolean result";
 
 /// In the order of their names.
-pub(crate) const METHODS: [Method; 41] = [
+pub(crate) const METHODS: [FrontMethod; 41] = [
     method("supervisor.addProcessGroup", NAME, DONE, "Takes up a group of the configuration as last read."),
     method("supervisor.clearAllProcessLogs", NONE, RESULTS, "Empties the logs of all processes."),
     method("supervisor.clearLog", NONE, DONE, "Empties supervisord's own log."),
@@ -129,7 +129,7 @@ pub(crate) const METHODS: [Method; 41] = [
     method("system.multicall", &[("array", "calls")], RESULTS, "Several calls in one."),
 ];
 
-impl Method {
+impl FrontMethod {
     /// Free text with its tags, as `system.methodHelp` gives it.
     pub(crate) fn text(&self) -> String {
         let mut text = [" ", self.help, "\n\n"].concat();

@@ -3,7 +3,7 @@
 use super::act::{self, ask, now, Deed};
 use super::fault::{Fault, INCORRECT_PARAMETERS, SHUTDOWN_STATE, SIGNATURE_UNSUPPORTED, UNKNOWN_METHOD};
 use super::logs::{self, number, Channel};
-use super::methods::{Method, METHODS};
+use super::methods::{FrontMethod, METHODS};
 use super::now::text;
 use super::{look, reload, Core};
 use crate::format::xmlrpc::server::fault;
@@ -142,7 +142,7 @@ fn remote_event(core: &mut dyn Core, kind: &str, data: &str) -> Result<Value, Fa
 fn system(core: &mut dyn Core, name: &str, params: &[Value], has_rpc: bool) -> Result<Value, Fault> {
     let offered = || METHODS.iter().filter(|method| has_rpc || method.name.starts_with("system."));
     let text = |text: &str| Value::Text(text.to_string());
-    let named = || -> Result<&Method, Fault> {
+    let named = || -> Result<&FrontMethod, Fault> {
         let wanted = string(params, 0)?;
         offered().find(|method| method.name == wanted).ok_or_else(|| Fault::plain(SIGNATURE_UNSUPPORTED))
     };

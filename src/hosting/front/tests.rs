@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use super::connection::{serve, Login};
+use super::connection::{serve, FrontLogin};
 use super::{Core, Gone};
 use crate::format::xmlrpc::{method_call, Param};
 use crate::hosting::definition::{Configuration, Group, Program, Settings, MAGIC};
@@ -106,7 +106,7 @@ impl Core for Played {
 }
 
 /// What a client hears that sends this and then no more.
-fn heard(core: &mut Played, login: &Login, sent: &[u8]) -> String {
+fn heard(core: &mut Played, login: &FrontLogin, sent: &[u8]) -> String {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let stream = TcpStream::from(OwnedFd::from(ours));
     let sent = sent.to_vec();
@@ -131,8 +131,8 @@ fn call(method: &str, params: &[Param<'_>]) -> Vec<u8> {
     post(&method_call(method, params), "")
 }
 
-fn anybody() -> Login {
-    Login::default()
+fn anybody() -> FrontLogin {
+    FrontLogin::default()
 }
 
 #[test]
@@ -190,10 +190,10 @@ fn a_request_that_is_cut_asks_the_core_for_nothing() {
 
 #[test]
 fn who_may_not_ask_reaches_nothing() {
-    let plain = || Login { username: b"u".to_vec(), password: b"secret".to_vec() };
+    let plain = || FrontLogin { username: b"u".to_vec(), password: b"secret".to_vec() };
     // The SHA-1 of "secret".
     let digest =
-        || Login { username: b"u".to_vec(), password: b"{SHA}e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4".to_vec() };
+        || FrontLogin { username: b"u".to_vec(), password: b"{SHA}e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4".to_vec() };
     let cases = [
         (plain(), "", 401),
         (plain(), "Authorization: Basic dTpzZWNyZXQ=\r\n", 200),

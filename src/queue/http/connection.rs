@@ -192,7 +192,7 @@ impl AppConnection {
     pub fn next_request(&mut self) -> Option<ClientRequest> {
         while self.answers.len() < MAX_PIPELINE {
             match self.advance() {
-                Ok(Progress::Request(head, body)) => {
+                Ok(BodyProgress::Request(head, body)) => {
                     let place = self.first_place + self.answers.len() as u64;
                     let persistence = persistence(&head);
                     let extent = if head.method == "HEAD" { SentPart::Head } else { SentPart::Whole };
@@ -202,8 +202,8 @@ impl AppConnection {
                     }
                     return Some(ClientRequest { head, body, place });
                 }
-                Ok(Progress::Further) => {}
-                Ok(Progress::Nothing) => return None,
+                Ok(BodyProgress::Further) => {}
+                Ok(BodyProgress::Nothing) => return None,
                 Err(fault) => {
                     self.refuse(fault);
                     return None;
@@ -263,14 +263,14 @@ impl AppConnection {
         !self.input.is_empty() || matches!(self.reading, Reading::Body(..) | Reading::Chunks(..))
     }
 
-    fn advance(&mut self) -> Result<Progress, HeadFault> {
+    fn advance(&mut self) -> Result<BodyProgress, HeadFault> {
         match std::mem::replace(&mut self.reading, Reading::Head) {
             Reading::Over => {
                 self.reading = Reading::Over;
-                Ok(Progress::Nothing)
+                Ok(BodyProgress::Nothing)
             }
             Reading::Head => {
-                let Some((head, length)) = head::parse(&self.input)? else { return Ok(Progress::Nothing) };
+                let Some((head, length)) = head::parse(&self.input)? else { return Ok(BodyProgress::Nothing) };
                 self.input.drain(..length);
                 let has_body = head.framing != Framing::Length(0);
                 if head.expects_continue && has_body && self.input.is_empty() {
@@ -281,24 +281,24 @@ impl AppConnection {
                     Framing::Length(length) => Reading::Body(head, length),
                     Framing::Chunked => Reading::Chunks(head, Chunked::default()),
                 };
-                Ok(Progress::Further)
+                Ok(BodyProgress::Further)
             }
             Reading::Body(head, length) => {
                 if self.input.len() < length {
                     self.reading = Reading::Body(head, length);
-                    return Ok(Progress::Nothing);
+                    return Ok(BodyProgress::Nothing);
                 }
                 let body = self.input.drain(..length).collect();
-                Ok(Progress::Request(*head, body))
+                Ok(BodyProgress::Request(*head, body))
             }
             Reading::Chunks(head, mut chunked) => {
                 let used = chunked.push(&self.input)?;
                 self.input.drain(..used);
                 match chunked.finished() {
-                    Some(body) => Ok(Progress::Request(*head, body)),
+                    Some(body) => Ok(BodyProgress::Request(*head, body)),
                     None => {
                         self.reading = Reading::Chunks(head, chunked);
-                        Ok(Progress::Nothing)
+                        Ok(BodyProgress::Nothing)
                     }
                 }
             }
@@ -332,7 +332,7 @@ impl AsFd for AppConnection {
     }
 }
 
-enum Progress {
+enum BodyProgress {
     Request(RequestHead, Vec<u8>),
     Further,
     Nothing,

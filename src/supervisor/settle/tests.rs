@@ -12,19 +12,19 @@ fn the_table() {
     use Health::{Failing, Steady, Unsteady};
     for (state, pid, spawnerr, ran, want) in [
         (State::Starting, 5, "", None, Unsteady),
-        (State::Starting, 6, "", Some(5), Failing(Why::Restarted)),
+        (State::Starting, 6, "", Some(5), Failing(SettleFault::Restarted)),
         (State::Running, 5, "", None, Steady(Settled::Running)),
         (State::Running, 5, "", Some(5), Steady(Settled::Running)),
-        (State::Running, 6, "", Some(5), Failing(Why::Restarted)),
+        (State::Running, 6, "", Some(5), Failing(SettleFault::Restarted)),
         (State::Backoff, 0, "Exited too quickly", None, Unsteady),
-        (State::Backoff, 0, "Exited too quickly", Some(5), Failing(Why::GivenUp)),
+        (State::Backoff, 0, "Exited too quickly", Some(5), Failing(SettleFault::GivenUp)),
         (State::Stopping, 5, "", Some(5), Unsteady),
         (State::Stopped, 0, "", None, Steady(Settled::Stopped)),
         (State::Stopped, 0, "", Some(5), Steady(Settled::Stopped)),
         (State::Exited, 0, "", Some(5), Steady(Settled::Finished)),
-        (State::Exited, 0, "Bad exit code 3", Some(5), Failing(Why::Exited)),
-        (State::Fatal, 0, "can't find command '/x'", None, Failing(Why::GivenUp)),
-        (State::Unknown, 0, "", None, Failing(Why::Lost)),
+        (State::Exited, 0, "Bad exit code 3", Some(5), Failing(SettleFault::Exited)),
+        (State::Fatal, 0, "can't find command '/x'", None, Failing(SettleFault::GivenUp)),
+        (State::Unknown, 0, "", None, Failing(SettleFault::Lost)),
     ] {
         let seen = Process { pid, ..with_reason(state, spawnerr, 0) };
         assert_eq!(judge(&seen, ran), want, "{state:?} {pid} {spawnerr} {ran:?}");
@@ -44,7 +44,7 @@ fn one_that_waits_for_others_is_given_that_time() {
         let stopped = [process("app", "app", State::Stopped, 0)];
         let second = (0..20).find(|second| {
             let looked = watch.look("app", &stopped, Duration::from_secs(*second), &terms(3, order));
-            matches!(looked, Verdict::Settled(Settled::Stopped))
+            matches!(looked, SettleVerdict::Settled(Settled::Stopped))
         });
         assert_eq!(second, verdict);
     }
@@ -136,9 +136,9 @@ fn lives_of_apps() {
         for (second, processes) in looks.iter().enumerate() {
             let now = Duration::from_secs(1000 + second as u64);
             match watch.look("app", processes, now, &terms(3, 0)) {
-                Verdict::GoOn => continue,
-                Verdict::Settled(settled) => got = Some((second, format!("ok {settled:?}"))),
-                Verdict::Failed(why) => got = Some((second, why.to_string())),
+                SettleVerdict::GoOn => continue,
+                SettleVerdict::Settled(settled) => got = Some((second, format!("ok {settled:?}"))),
+                SettleVerdict::Failed(why) => got = Some((second, why.to_string())),
             }
             break;
         }

@@ -3,12 +3,13 @@
 use super::*;
 
 use Happened::{Added, Paused, Reloaded, Removed, Saw, Told, Unreadable};
-use Reply::{Fault, Obeyed};
+use TakeReply::{Fault, Obeyed};
 
 const GOALS: [Goal; 2] = [Goal::Up, Goal::Down];
 const TIMES: [Time; 3] = [Time::Early, Time::Late, Time::Over];
-const STANDINGS: [Standing; 4] = [Standing::Absent, Standing::Up, Standing::Stopping, Standing::Halted];
-const REPLIES: [Reply; 8] = [
+const STANDINGS: [TakeStanding; 4] =
+    [TakeStanding::Absent, TakeStanding::Up, TakeStanding::Stopping, TakeStanding::Halted];
+const REPLIES: [TakeReply; 8] = [
     Obeyed,
     Fault(code::BAD_NAME),
     Fault(code::FAILED),
@@ -22,23 +23,23 @@ const REPLIES: [Reply; 8] = [
 /// Each row: what happened, when; what follows for an app that shall be up, and for one that shall be down.
 #[test]
 fn the_table() {
-    use Step::{Add, Done, Fail, Kill, Look, Pause, Remove, Stop};
+    use TakeStep::{Add, Done, Fail, Kill, Look, Pause, Remove, Stop};
     use Time::{Early, Late, Over};
-    let said = Fail(Reason::AsSaid);
-    let still = Fail(Reason::StillRunning);
-    let absent = Fail(Reason::NotIncluded);
+    let said = Fail(TakeReason::AsSaid);
+    let still = Fail(TakeReason::StillRunning);
+    let absent = Fail(TakeReason::NotIncluded);
     for (happened, times, up, down) in [
         (Reloaded(Listed::Elsewhere), &TIMES[..], Look, Done),
         (Reloaded(Listed::Removed), &TIMES[..], absent, Look),
         (Unreadable, &TIMES[..], said, Look),
-        (Saw(Standing::Absent), &TIMES[..], Add, Done),
-        (Saw(Standing::Halted), &TIMES[..], Remove, Remove),
-        (Saw(Standing::Up), &[Early], Stop, Stop),
-        (Saw(Standing::Up), &[Late], Kill, Kill),
-        (Saw(Standing::Up), &[Over], still, still),
-        (Saw(Standing::Stopping), &[Early], Pause, Pause),
-        (Saw(Standing::Stopping), &[Late], Kill, Kill),
-        (Saw(Standing::Stopping), &[Over], still, still),
+        (Saw(TakeStanding::Absent), &TIMES[..], Add, Done),
+        (Saw(TakeStanding::Halted), &TIMES[..], Remove, Remove),
+        (Saw(TakeStanding::Up), &[Early], Stop, Stop),
+        (Saw(TakeStanding::Up), &[Late], Kill, Kill),
+        (Saw(TakeStanding::Up), &[Over], still, still),
+        (Saw(TakeStanding::Stopping), &[Early], Pause, Pause),
+        (Saw(TakeStanding::Stopping), &[Late], Kill, Kill),
+        (Saw(TakeStanding::Stopping), &[Over], still, still),
         (Told(Obeyed), &TIMES[..], Pause, Pause),
         (Told(Fault(code::BAD_NAME)), &TIMES[..], Pause, Pause),
         (Told(Fault(code::NOT_RUNNING)), &TIMES[..], Pause, Pause),
@@ -63,28 +64,36 @@ fn the_table() {
 }
 
 /// What may come of a step.
-fn outcomes(step: Step) -> Vec<Happened> {
+fn outcomes(step: TakeStep) -> Vec<Happened> {
     match step {
-        Step::Reload => vec![Reloaded(Listed::Elsewhere), Reloaded(Listed::Removed), Unreadable],
-        Step::Look => STANDINGS.map(Saw).to_vec(),
-        Step::Stop | Step::Kill => REPLIES.map(Told).to_vec(),
-        Step::Remove => REPLIES.map(Removed).to_vec(),
-        Step::Add => REPLIES.map(Added).to_vec(),
-        Step::Pause => vec![Paused],
-        Step::Done | Step::Fail(_) => vec![],
+        TakeStep::Reload => vec![Reloaded(Listed::Elsewhere), Reloaded(Listed::Removed), Unreadable],
+        TakeStep::Look => STANDINGS.map(Saw).to_vec(),
+        TakeStep::Stop | TakeStep::Kill => REPLIES.map(Told).to_vec(),
+        TakeStep::Remove => REPLIES.map(Removed).to_vec(),
+        TakeStep::Add => REPLIES.map(Added).to_vec(),
+        TakeStep::Pause => vec![Paused],
+        TakeStep::Done | TakeStep::Fail(_) => vec![],
     }
 }
 
 /// Whatever supervisord answers, an attempt ends: once time is over, every path of the table reaches an end without a loop.
 #[test]
 fn once_time_is_over_every_path_ends() {
-    fn walk(goal: Goal, step: Step, depth: usize) -> usize {
+    fn walk(goal: Goal, step: TakeStep, depth: usize) -> usize {
         assert!(depth < 10, "the table loops when time is over");
         let paths = outcomes(step).into_iter().map(|happened| walk(goal, next(goal, happened, Time::Over), depth + 1));
         1 + paths.sum::<usize>()
     }
     for goal in GOALS {
-        for step in [Step::Reload, Step::Look, Step::Stop, Step::Kill, Step::Pause, Step::Remove, Step::Add] {
+        for step in [
+            TakeStep::Reload,
+            TakeStep::Look,
+            TakeStep::Stop,
+            TakeStep::Kill,
+            TakeStep::Pause,
+            TakeStep::Remove,
+            TakeStep::Add,
+        ] {
             assert!(walk(goal, step, 0) > 1);
         }
     }
@@ -93,9 +102,9 @@ fn once_time_is_over_every_path_ends() {
 /// Before time is over, a loop always passes through a pause: supervisord is never asked without rest.
 #[test]
 fn no_loop_without_a_pause() {
-    fn walk(goal: Goal, step: Step, time: Time, path: &mut Vec<Step>) {
+    fn walk(goal: Goal, step: TakeStep, time: Time, path: &mut Vec<TakeStep>) {
         assert!(!path.contains(&step), "{goal:?} {time:?}: {path:?} leads back to {step:?}");
-        if step == Step::Pause {
+        if step == TakeStep::Pause {
             return;
         }
         path.push(step);
@@ -106,7 +115,7 @@ fn no_loop_without_a_pause() {
     }
     for goal in GOALS {
         for time in TIMES {
-            walk(goal, Step::Reload, time, &mut Vec::new());
+            walk(goal, TakeStep::Reload, time, &mut Vec::new());
             walk(goal, next(goal, Paused, time), time, &mut Vec::new());
         }
     }
@@ -117,13 +126,24 @@ fn no_loop_without_a_pause() {
 fn an_app_is_added_only_where_it_is_absent() {
     for goal in GOALS {
         for time in TIMES {
-            for step in [Step::Reload, Step::Look, Step::Stop, Step::Kill, Step::Pause, Step::Remove, Step::Add] {
+            for step in [
+                TakeStep::Reload,
+                TakeStep::Look,
+                TakeStep::Stop,
+                TakeStep::Kill,
+                TakeStep::Pause,
+                TakeStep::Remove,
+                TakeStep::Add,
+            ] {
                 for happened in outcomes(step) {
                     match next(goal, happened, time) {
-                        Step::Add => {
-                            assert!(matches!(happened, Saw(Standing::Absent) | Removed(Obeyed | Fault(code::BAD_NAME))))
+                        TakeStep::Add => {
+                            assert!(matches!(
+                                happened,
+                                Saw(TakeStanding::Absent) | Removed(Obeyed | Fault(code::BAD_NAME))
+                            ))
                         }
-                        Step::Remove => assert_eq!(happened, Saw(Standing::Halted)),
+                        TakeStep::Remove => assert_eq!(happened, Saw(TakeStanding::Halted)),
                         _ => {}
                     }
                 }
@@ -152,18 +172,18 @@ pub(crate) fn process(group: &str, name: &str, state: State, pid: u32) -> Proces
 fn a_group_stands_as_its_liveliest_process() {
     use State::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping};
     for (states, want) in [
-        (&[][..], Standing::Absent),
-        (&[Running], Standing::Up),
-        (&[Starting], Standing::Up),
+        (&[][..], TakeStanding::Absent),
+        (&[Running], TakeStanding::Up),
+        (&[Starting], TakeStanding::Up),
         // Supervisor#746: it is stopped like one that runs.
-        (&[Backoff], Standing::Up),
-        (&[Stopping], Standing::Stopping),
-        (&[Stopped], Standing::Halted),
-        (&[Exited, Fatal, State::Unknown], Standing::Halted),
-        (&[Stopped, Stopping], Standing::Stopping),
-        (&[Stopping, Stopped], Standing::Stopping),
-        (&[Stopping, Running], Standing::Up),
-        (&[Running, Stopping, Stopped], Standing::Up),
+        (&[Backoff], TakeStanding::Up),
+        (&[Stopping], TakeStanding::Stopping),
+        (&[Stopped], TakeStanding::Halted),
+        (&[Exited, Fatal, State::Unknown], TakeStanding::Halted),
+        (&[Stopped, Stopping], TakeStanding::Stopping),
+        (&[Stopping, Stopped], TakeStanding::Stopping),
+        (&[Stopping, Running], TakeStanding::Up),
+        (&[Running, Stopping, Stopped], TakeStanding::Up),
     ] {
         let mut processes = vec![process("other", "a", Running, 1)];
         processes.extend(states.iter().map(|state| process("app", "a", *state, 2)));

@@ -8,14 +8,14 @@ const GAIN: usize = 8;
 
 /// So many bytes of the new text are like the old one's from `at` on, and the next so many are like nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct DifferStep {
     pub(super) at: usize,
     pub(super) alike: usize,
     pub(super) literal: usize,
 }
 
 /// Gives the steps that make `new` of `old`, whose suffix array is `order`; `progress` is told how far it has come in `new`.
-pub(super) fn differ(old: &[u8], new: &[u8], order: &[u32], progress: &mut dyn FnMut(usize)) -> Vec<Step> {
+pub(super) fn differ(old: &[u8], new: &[u8], order: &[u32], progress: &mut dyn FnMut(usize)) -> Vec<DifferStep> {
     let mut steps = Vec::new();
     // What was settled last: up to where in the new text, and what of the old one it goes on with.
     let (mut done, mut done_old) = (0, 0);
@@ -48,7 +48,7 @@ pub(super) fn differ(old: &[u8], new: &[u8], order: &[u32], progress: &mut dyn F
         let forth = forth(&old[done_old..], &new[done..scan]);
         let back = if scan < new.len() { back(&old[..place], &new[done..scan]) } else { 0 };
         let (forth, back) = settle_overlap(old, new, (done, done_old, forth), (scan, place, back));
-        steps.push(Step { at: done_old, alike: forth, literal: scan - back - done - forth });
+        steps.push(DifferStep { at: done_old, alike: forth, literal: scan - back - done - forth });
         done = scan - back;
         done_old = place - back.min(place);
     }

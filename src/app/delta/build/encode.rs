@@ -1,6 +1,6 @@
 //! From steps to instructions.
 
-use super::differ::Step;
+use super::differ::DifferStep;
 use crate::app::delta::decoder::{COPY, DIFFER, LITERAL};
 use crate::app::delta::wire::put_number;
 
@@ -13,8 +13,8 @@ const PLAIN: usize = 512;
 const SHORT: usize = 48;
 
 /// Writes the instructions that the steps stand for.
-pub(super) fn encode(old: &[u8], new: &[u8], steps: &[Step], out: &mut Vec<u8>) {
-    let mut writer = Writer { at: 0, out };
+pub(super) fn encode(old: &[u8], new: &[u8], steps: &[DifferStep], out: &mut Vec<u8>) {
+    let mut writer = DeltaWriter { at: 0, out };
     let (mut done, mut written) = (0, 0);
     for step in steps {
         let next = done + step.alike;
@@ -28,13 +28,13 @@ pub(super) fn encode(old: &[u8], new: &[u8], steps: &[Step], out: &mut Vec<u8>) 
     writer.literal(&new[written..done]);
 }
 
-struct Writer<'a> {
+struct DeltaWriter<'a> {
     /// Where in the base a copy begins that says nothing else.
     at: usize,
     out: &'a mut Vec<u8>,
 }
 
-impl Writer<'_> {
+impl DeltaWriter<'_> {
     fn instruction(&mut self, kind: u8, length: usize) {
         put_number((length as u64) << 2 | u64::from(kind), self.out);
     }

@@ -6,7 +6,7 @@ use crate::app::delta::model::{name_of, Models, BLOCK};
 use crate::app::name::TarballName;
 
 /// What is looked at of each entry.
-struct Seen {
+struct LearnSeen {
     block: [u8; BLOCK],
     is_long: bool,
 }
@@ -20,7 +20,7 @@ pub(super) fn learn(stream: &[u8], name: &TarballName, may_have_times: bool) -> 
     // The archive has passed its checks: whatever cannot be read here only makes the delta larger.
     for entry in archive.entries().into_iter().flatten().flatten() {
         let path = entry.path_bytes();
-        let seen = Seen { block: *entry.header().as_bytes(), is_long: path.len() > 100 };
+        let seen = LearnSeen { block: *entry.header().as_bytes(), is_long: path.len() > 100 };
         if prefix.is_none() && !matches!(&*path, b"./" | b".") {
             prefix = Some(prefix_of(&path, name));
         }

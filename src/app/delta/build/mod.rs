@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::base::{Base, Choice};
-use super::head::{Head, Sha256};
+use super::head::{DeltaHead, Sha256};
 use super::{Decoder, DeltaName, DeltaNameError, Root};
 use crate::app::fault::Fault;
 use crate::app::gzip;
@@ -92,7 +92,7 @@ pub fn build(old: &Path, new: &Path, into: &Path, progress: &mut dyn FnMut(u64))
     let into = fs::canonicalize(into).context("find", into)?;
     let path = into.join(name.to_string());
     let temporary = into.join(format!(".{name}.new"));
-    let scratch = Scratch::new(&into, &name)?;
+    let scratch = BuildScratch::new(&into, &name)?;
     unpack_old(old, &scratch.0)?;
     let result = write(&name, new, &scratch.0, &temporary, progress);
     match result.and_then(|sizes| Ok(file::rename(&temporary, &path).map(|()| sizes)?)) {
@@ -117,17 +117,17 @@ fn name_of(old: &Path, new: &Path) -> Result<DeltaName, BuildDeltaError> {
 }
 
 /// A folder beside the result, gone when it is dropped.
-struct Scratch(PathBuf);
+struct BuildScratch(PathBuf);
 
-impl Scratch {
-    fn new(into: &Path, name: &DeltaName) -> Result<Scratch, FileError> {
+impl BuildScratch {
+    fn new(into: &Path, name: &DeltaName) -> Result<BuildScratch, FileError> {
         let path = into.join(format!(".{name}.{}", std::process::id()));
         fs::create_dir(&path).context("create", &path)?;
-        Ok(Scratch(path))
+        Ok(BuildScratch(path))
     }
 }
 
-impl Drop for Scratch {
+impl Drop for BuildScratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -162,7 +162,7 @@ fn write(
     let wrong = BuildDeltaError::Wrong;
     let mut base = Base::open(Root::Folder(folder), models.clone(), choice).map_err(wrong)?;
     let old = all_of(&mut base).map_err(wrong)?;
-    let head = Head {
+    let head = DeltaHead {
         name: name.clone(),
         tarball,
         size: stream.len() as u64,

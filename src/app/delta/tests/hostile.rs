@@ -95,7 +95,7 @@ fn hostile_heads_by_table() {
         bytes.splice(at..at + new.len(), new.iter().copied());
         pack(&bytes)
     };
-    let changed = |change: &dyn Fn(&mut Head)| {
+    let changed = |change: &dyn Fn(&mut DeltaHead)| {
         let mut head = good.clone();
         change(&mut head);
         delta(&head, &op(0, 1, None, b"x"))

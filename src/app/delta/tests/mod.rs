@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::base::{Base, Choice};
-use super::head::Head;
+use super::head::DeltaHead;
 use super::model::{Models, BLOCK};
 use super::{Decoder, DeltaName, Root};
 use crate::app::gzip;
@@ -19,10 +19,10 @@ fn models() -> Models {
 }
 
 /// The head of a delta of `folder` as it is, whose result is `new`.
-fn head(folder: &Path, models: Models, new: &[u8]) -> Head {
+fn head(folder: &Path, models: Models, new: &[u8]) -> DeltaHead {
     let mut marks = Vec::new();
     let mut base = Base::open(Root::Folder(folder), models.clone(), Choice::All(&mut marks)).unwrap();
-    Head {
+    DeltaHead {
         name: DeltaName::new("a", "2", "1").unwrap(),
         tarball: [0; 32],
         size: new.len() as u64,
@@ -42,7 +42,7 @@ fn pack(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-fn delta(head: &Head, instructions: &[u8]) -> Vec<u8> {
+fn delta(head: &DeltaHead, instructions: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     head.write(&mut bytes);
     bytes.extend_from_slice(instructions);

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use super::super::wire::{put_number, Wire};
+use super::super::wire::{put_number, DeltaWire};
 use super::*;
 use crate::app::tests::Scratch;
 
@@ -62,6 +62,6 @@ fn numbers_are_as_on_the_page() {
         let mut bytes = Vec::new();
         put_number(number, &mut bytes);
         assert!(PAGE.contains(shown) && (shown.is_empty() || hex(shown) == bytes), "{number}: {bytes:02x?}");
-        assert_eq!(Wire::new(&mut pack(&bytes).as_slice()).number().unwrap(), number);
+        assert_eq!(DeltaWire::new(&mut pack(&bytes).as_slice()).number().unwrap(), number);
     }
 }

@@ -1,7 +1,7 @@
 //! A configuration as lines, the same that `real.py` makes of the real one's.
 
 use crate::format::python::repr;
-use crate::hosting::config::{Address, Configuration, Group, Kind, LogFile, Output, Process};
+use crate::hosting::config::{Address, Configuration, Group, GroupKind, LogFile, Output, Process};
 use crate::hosting::events;
 use crate::hosting::table::Restart;
 
@@ -67,14 +67,14 @@ pub(super) fn shown(configuration: &Configuration) -> Vec<String> {
 fn put_group(group: &Group, lines: &mut Vec<String>) {
     lines.push(format!("group {} {} {}", repr(&group.name), group.priority, group.processes.len()));
     match &group.kind {
-        Kind::Programs => {}
-        Kind::Listeners { buffer_size, events } => {
+        GroupKind::Programs => {}
+        GroupKind::Listeners { buffer_size, events } => {
             let wanted = events::EVENTS.iter().enumerate().filter(|(bit, _)| events >> bit & 1 == 1);
             let mut names: Vec<&str> = wanted.map(|(_, name)| *name).collect();
             names.sort_unstable();
             lines.push(format!("events {buffer_size} {}", names.join(" ")));
         }
-        Kind::Fcgi(socket) => {
+        GroupKind::Fcgi(socket) => {
             let mode = if socket.path.is_some() { format!(" {:o}", socket.mode) } else { String::new() };
             lines.push(format!("socket {}{mode} {}", socket.url, number(socket.backlog)));
         }
