@@ -173,18 +173,67 @@ fn what_comments_cite_is_there() {
     assert!(wrong.is_empty(), "what is cited is there:\n  {}", wrong.join("\n  "));
 }
 
-#[test]
-fn the_tests_that_the_table_of_failures_names_are_there() {
-    let text = read("docs/spec/failures.md");
+/// Whether a test of that name is there: a module's of `tests/it`, or a path's, in Rust or Python.
+fn is_test(file: &str, name: &str) -> bool {
+    let path = if file.contains('.') { file.to_string() } else { format!("tests/it/{file}.rs") };
+    let text = read(&path);
+    text.contains(&format!("fn {name}()")) || text.contains(&format!("def {name}(self)"))
+}
+
+/// The tests that the rows of a page's tables name.
+fn named_tests(text: &str) -> Vec<(&str, &str)> {
     let rows = text.lines().filter(|line| line.starts_with('|'));
-    let spans = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).filter_map(|span| span.split_once("::"));
-    let mut count = 0;
-    for (file, name) in spans {
-        let path = if file.ends_with(".rs") { file.to_string() } else { format!("tests/it/{file}.rs") };
-        assert!(read(&path).contains(&format!("fn {name}()")), "docs/spec/failures.md names {file}::{name}");
-        count += 1;
+    rows.flat_map(|row| row.split('`').skip(1).step_by(2)).filter_map(|span| span.rsplit_once("::")).collect()
+}
+
+#[test]
+fn the_tests_that_the_tables_of_failures_and_promises_name_are_there() {
+    for (page, least) in [("docs/spec/failures.md", 60), ("docs/spec/security.md", 50)] {
+        let text = read(page);
+        let named = named_tests(&text);
+        assert!(named.len() > least, "only {} tests found in {page}", named.len());
+        let wrong: Vec<_> = named.iter().filter(|(file, name)| !is_test(file, name)).collect();
+        assert!(wrong.is_empty(), "{page} names {wrong:?}");
     }
-    assert!(count > 60, "only {count} tests found");
+}
+
+/// What a page says between two headings, a paragraph, a point or a table's row each; no code.
+fn passages(text: &str, from: &str, to: &str) -> Vec<String> {
+    let part = text.split_once(from).and_then(|(_, rest)| rest.split_once(to)).map_or("", |(part, _)| part);
+    let (mut found, mut is_code) = (vec![String::new()], false);
+    for line in part.lines().map(str::trim) {
+        let is_fence = line.starts_with("```");
+        is_code ^= is_fence;
+        let begins = line.is_empty() || is_fence || ["#", "- ", "| "].iter().any(|mark| line.starts_with(mark));
+        if begins {
+            found.push(String::new());
+        }
+        if let (false, false, false, Some(last)) = (is_code, is_fence, line.starts_with('#'), found.last_mut()) {
+            *last = [last, line, " "].concat();
+        }
+    }
+    found
+}
+
+/// docs/security.md is what an OEM answers for.
+#[test]
+fn every_promise_of_security_has_its_row() {
+    let promises = read("docs/security.md");
+    let whole = promises.split_whitespace().collect::<Vec<_>>().join(" ");
+    let rows = read("docs/spec/security.md");
+    let words: Vec<&str> = rows
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .filter(|words| *words != "words" && !words.starts_with("---"))
+        .collect();
+    let gone: Vec<&&str> = words.iter().filter(|words| !whole.contains(**words)).collect();
+    assert!(gone.is_empty(), "docs/security.md does not say any more: {gone:?}");
+    let passages = passages(&promises, "\n## Signed packages\n", "\n## What is not protected against\n");
+    let is_heading = |passage: &str| ["| |", "| `what`", "| ---"].iter().any(|start| passage.starts_with(start));
+    let told: Vec<&String> = passages.iter().filter(|text| !text.trim().is_empty() && !is_heading(text)).collect();
+    assert!(told.len() > 40, "only {} passages found", told.len());
+    let bare: Vec<&&String> = told.iter().filter(|text| !words.iter().any(|words| text.contains(words))).collect();
+    assert!(bare.is_empty(), "without a row in docs/spec/security.md: {bare:#?}");
 }
 
 /// A heading as its link has it: lower case, blanks as hyphens, no other marks.

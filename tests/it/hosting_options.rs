@@ -145,6 +145,40 @@ fn a_program_has_no_more_memory_than_it_may() {
     hosted.wait_for("log", "memory_max of 'small': its address space has 67108864 bytes");
 }
 
+/// Root is gone for good: all four of its ids and groups are the user's, no capability is left, and it cannot go back.
+#[test]
+fn a_program_of_a_user_has_nothing_of_root() {
+    // SAFETY: only asks.
+    if unsafe { libc::geteuid() } != 0 {
+        return announce_skip("needs root, to give it up");
+    }
+    let text = "[program:p]\ncommand = sh {root}/p.sh\nstartsecs = 0\nstdout_logfile = {root}/p.log\nuser = daemon\n";
+    let script = "grep -E '^(Uid|Gid|Groups|CapPrm|CapEff|CapAmb):' /proc/self/status\nsetpriv --reuid 0 true 2>/dev/null && echo back\n\
+                  echo end\nexec sleep 300\n";
+    let Some(hosted) = Hosted::start(text, &[("p.sh", script)]) else { return };
+    fs::set_permissions(hosted.root.root(), fs::Permissions::from_mode(0o755)).unwrap();
+    hosted.wait_for("p.log", "end\n");
+    let id = |flag: &str| {
+        let told = Command::new("id").args([flag, "daemon"]).output().expect("id is there");
+        String::from_utf8(told.stdout).unwrap().trim().to_string()
+    };
+    let said = hosted.root.read("p.log");
+    let row = |name: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}: {said}"));
+        line.split_whitespace().map(str::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(row("Uid:"), vec![id("-u"); 4]);
+    assert_eq!(row("Gid:"), vec![id("-g"); 4]);
+    let (mut groups, mut want) = (row("Groups:"), id("-G").split(' ').map(str::to_string).collect::<Vec<_>>());
+    groups.sort();
+    want.sort();
+    assert_eq!(groups, want);
+    for set in ["CapPrm:", "CapEff:", "CapAmb:"] {
+        assert_eq!(row(set), ["0000000000000000"], "{set}");
+    }
+    assert!(!said.contains("back"), "{said}");
+}
+
 /// Fed while the loop turns, over a renewal, too; told in order at the end; and not at all when it is killed.
 #[test]
 fn the_watchdog_is_fed_and_disarmed_at_an_end_that_was_asked_for() {
