@@ -1,5 +1,6 @@
 //! Running an app's installer: `install.sh`, or `setup.py` where there is only that (docs/spec/gateway-engine.md).
 
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::Command;
@@ -16,8 +17,8 @@ use crate::sys::file::{self, FileError};
 use crate::sys::mounts;
 use crate::sys::process::{self, Ended};
 
-/// For installers, where init gave supervisord no PATH.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where installers find programs, behind the folder of this one, whose tools stand beside it.
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What an installer does must not hang on who started the agent: an init script, or somebody over ssh with a locale and a shell of
 /// their own (docs/spec/failures.md, case 03).
@@ -82,9 +83,7 @@ fn run_command(
     command.env("GWE_APP_NAME", name.app()).env("GWE_APP_VERSION", name.version()).env("GWE_APP_DIR", folder);
     command.env(ROOT_VARIABLE, root);
     command.env("HOME", home());
-    if std::env::var_os("PATH").is_none() {
-        command.env("PATH", DEFAULT_PATH);
-    }
+    command.env("PATH", search_path(std::env::current_exe().ok().as_deref()));
     match process::run(command, limit, MAX_OUTPUT) {
         Err(e) => Ran {
             output: String::new(),
@@ -100,6 +99,15 @@ fn run_command(
             },
         },
     }
+}
+
+/// The same whoever started the agent. A program that was replaced on disk has no folder any more that could be told.
+fn search_path(program: Option<&Path>) -> OsString {
+    let folder = program.filter(|program| program.exists()).and_then(Path::parent);
+    let mut path =
+        folder.map_or_else(OsString::new, |folder| [folder.as_os_str(), OsStr::new(":")].into_iter().collect());
+    path.push(SYSTEM_PATH);
+    path
 }
 
 /// The home of the user that this process runs as, by the user database: a shell over ssh has one, init has none.

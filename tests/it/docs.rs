@@ -39,8 +39,14 @@ fn run_script(site: &Site, folder: &Scratch, script: &str) -> Ran {
     fs::set_permissions(wrapper, fs::Permissions::from_mode(0o755)).unwrap();
 
     let gwe = site.gateway.command("gwe");
-    let own = [Path::new(gwe.get_program()).parent().unwrap(), tools.root(), murano_binary().parent().unwrap()]
-        .map(Path::to_path_buf);
+    // As an image has them: one program, and its other names beside it.
+    let real = fs::canonicalize(gwe.get_program()).unwrap();
+    let program = tools.path("gwe");
+    fs::hard_link(&real, &program).or_else(|_| fs::copy(&real, &program).map(|_| ())).unwrap();
+    for name in ["gdc", "gmq"] {
+        std::os::unix::fs::symlink("gwe", tools.path(name)).unwrap();
+    }
+    let own = [tools.root(), murano_binary().parent().unwrap()].map(Path::to_path_buf);
     let path = env::join_paths(own.into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap()))).unwrap();
     let mut shell = Command::new("sh");
     shell.args(["-eux", "-c", script]).current_dir(folder.root());

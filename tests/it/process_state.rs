@@ -34,21 +34,24 @@ fn the_umask_of_who_starts_the_agent_is_not_the_apps() {
 fn what_who_starts_the_agent_has_is_not_the_installer_s() {
     let site = Site::new();
     let install = "grep SigIgn /proc/$$/status; [ ! -e /proc/$$/fd/7 ] || echo leaked; pwd; \
-                   echo locale=$LC_ALL$LANG shell=$CDPATH$ENV; [ $HOME != /own ] || echo $HOME";
+                   echo locale=$LC_ALL$LANG shell=$CDPATH$ENV; [ $HOME != /own ] || echo $HOME; echo $PATH";
     site.deploy("app.v1.tar.gz", &Tarball::app(install));
     let gwe = site.gateway.command("gwe");
     let start = "trap '' TERM USR2; exec 7</dev/null; exec \"$0\" --once";
     let mut command = Command::new("sh");
     command.args(["-c", start]).arg(gwe.get_program()).env("GWE_ROOT", site.gateway.root().root()).current_dir("/tmp");
     command.env("LC_ALL", "de_DE.UTF-8").env("LANG", "de_DE").env("CDPATH", "/tmp").env("ENV", "/no/such/file");
-    command.env("HOME", "/own");
+    command.env("HOME", "/own").env("PATH", "/own/bin:/usr/bin:/bin");
     run(&mut command, PATIENCE).ok();
     let folder = site.gateway.root().path("var/lib/gwe/apps/app/a");
     let status = site.fetch_status();
     let (ignored, rest) = status.trim_start_matches("SigIgn:").trim_start().split_once('\n').unwrap();
     // Those above 31 are the C library's.
     assert_eq!(u64::from_str_radix(ignored, 16).unwrap() & 0x7fff_ffff, 0, "{status}");
-    let wanted = format!("{}\nlocale= shell=\n[gwe] installed app v1 in N s\n", folder.display());
+    let tools = std::fs::canonicalize(gwe.get_program()).unwrap();
+    let path =
+        format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", tools.parent().unwrap().display());
+    let wanted = format!("{}\nlocale= shell=\n{path}\n[gwe] installed app v1 in N s\n", folder.display());
     assert_eq!(rest, wanted);
 }
 
