@@ -221,8 +221,11 @@ impl Supervisor<'_> {
                             return Ok(settled);
                         };
                         match ask(&processes) {
-                            // One more look: it may have ended under the probe.
-                            Ok(()) => probe = None,
+                            // One more look: it may have ended under the probe, and supervisord hears of that a moment later.
+                            Ok(()) => {
+                                probe = None;
+                                self.clock.sleep(POLL);
+                            }
                             Err(why) => {
                                 if self.clock.now().saturating_sub(*asked_since.get_or_insert(now)) >= terms.probing {
                                     return Err(SupervisorError::Failing {
