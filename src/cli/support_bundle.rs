@@ -54,7 +54,7 @@ fn gather(config: &Config) -> String {
     bundle.part("Gateway.cfg in force", &config.text(Which::Gateway));
     bundle.part("Engine.config in force", &config.text(Which::Engine));
     bundle.part("what is wrong with the settings", &operator::problems(config).join("\n"));
-    bundle.part("device_info", &facts::device_info());
+    bundle.part("device_info", &facts::device_info(config.paths()));
     bundle.part("engine_report", &facts::engine_report(&gateway));
     bundle.part("usage_report", &facts::usage_report(config));
     let state = config.paths().state();

@@ -18,7 +18,8 @@ pub struct Desk<'d, 'g> {
 
 impl Ledger for Desk<'_, '_> {
     fn reports(&self) -> [String; 3] {
-        [facts::device_info(), facts::engine_report(self.gateway), facts::usage_report(self.gateway.config)]
+        let config = self.gateway.config;
+        [facts::device_info(config.paths()), facts::engine_report(self.gateway), facts::usage_report(config)]
     }
 
     fn attributes(&self) -> Vec<(String, String)> {

@@ -1,11 +1,13 @@
 //! What the reports tell, gathered from the rooms below.
 
-use crate::config::{Config, VERSION};
+use super::boots;
+use crate::config::{Config, Paths, VERSION};
 use crate::http::usage;
 use crate::install::agent::{self, Agents};
 use crate::install::gateway::Gateway;
 use crate::report::{device_info as device, engine_report as engine, usage_report as usage_text};
 use crate::supervisor::Process;
+use crate::sys::block;
 use crate::sys::host;
 use crate::sys::process_memory::ProcessTable;
 use engine::{AppFacts, ProcessFacts};
@@ -15,8 +17,12 @@ const OWN_PROGRAMS: [&str; 2] = ["gwe", "gmq"];
 
 /// The `device_info` of this machine.
 #[must_use]
-pub fn device_info() -> String {
-    device::device_info(&device::DeviceFacts::gather())
+pub fn device_info(paths: &Paths) -> String {
+    device::device_info(&device::DeviceFacts {
+        boots: boots::now(paths),
+        disk: block::disk_under(&paths.state(), &paths.below_root("/sys/dev/block")),
+        ..device::DeviceFacts::gather()
+    })
 }
 
 /// The `usage_report` from the account of requests.

@@ -3,6 +3,7 @@
 //! Invariants: what stays resident opens no connection, starts no thread, and writes nothing to flash on a quiet day;
 //! intervals run on the monotonic clock; no failure of a check-in ends the loop.
 
+pub mod boots;
 pub mod check_in;
 pub mod child;
 pub mod desk;
@@ -73,6 +74,9 @@ pub fn run(mut config: Config) -> u8 {
     if config.keep_clock() && woken.is_none() {
         last_known_time::set_forward(&last_time);
     }
+    if woken.is_none() {
+        boots::began(paths);
+    }
     let mut engine = Engine { paths, config, kept: Kept::default(), unsaved: None };
     let mut signal = match woken {
         Some((kept, signal)) => {
@@ -92,6 +96,7 @@ pub fn run(mut config: Config) -> u8 {
             None => break,
         }
     }
+    boots::ended(paths);
     // Only a time that the server has seen is worth keeping.
     if engine.kept.completed && engine.config.keep_clock() {
         if let Err(e) = last_known_time::keep(&last_time, last_known_time::Occasion::Shutdown) {

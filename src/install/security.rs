@@ -159,6 +159,18 @@ pub fn note_once(paths: &Paths, what: What, about: &str) {
     }
 }
 
+/// Whether a factory reset was carried out in `boot`, or in one of which the agent does not know yet. Its note stays where it is.
+#[must_use]
+pub fn was_reset(paths: &Paths, boot: &str) -> bool {
+    let about = about_reset(boot);
+    note_of_reset(paths).exists()
+        || Book::load(paths).events.iter().any(|event| event.what == What::FactoryReset.name() && event.about == about)
+}
+
+fn about_reset(boot: &str) -> String {
+    ["boot ", boot.trim()].concat()
+}
+
 /// Counts what has happened while the agent did not run, and writes what has waited its time. Nothing is written where there is
 /// nothing of either.
 pub fn catch_up(paths: &Paths) {
@@ -167,7 +179,7 @@ pub fn catch_up(paths: &Paths) {
         Ok(None) => {}
         Ok(Some(boot)) => {
             // A power cut between the two leaves the note: it says the same again.
-            note_once(paths, What::FactoryReset, &["boot ", String::from_utf8_lossy(&boot).trim()].concat());
+            note_once(paths, What::FactoryReset, &about_reset(&String::from_utf8_lossy(&boot)));
             if let Err(e) = file::remove(&reset) {
                 crate::warning!("{e}");
             }

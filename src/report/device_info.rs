@@ -1,10 +1,13 @@
 //! `device_info`: `{"uname": …, "df": …, "free": …, "ipaddrs": …}`, each a text as `uname -a`, `df`, `free` and
-//! `hostname -I` show it. A dashboard shows the first three as preformatted text and `ipaddrs` inline.
+//! `hostname -I` show it. A dashboard shows the first three as preformatted text and `ipaddrs` inline. Where they are known, `boot` and
+//! `flash` come after them, as objects.
 
 use std::net::IpAddr;
 
-use super::df;
+use super::boot::Boots;
+use super::{df, flash};
 use crate::format::json::{shortened, Json};
+use crate::sys::block::Disk;
 use crate::sys::host::{self, Memory, Uname};
 use crate::sys::mounts::{self, Mounted};
 use crate::sys::net;
@@ -25,10 +28,14 @@ pub struct DeviceFacts {
     pub memory: Memory,
     /// All addresses; the report leaves out loopback and link-local ones.
     pub addresses: Vec<IpAddr>,
+    /// Why the machine booted.
+    pub boots: Option<Boots>,
+    /// The disk under the state folder.
+    pub disk: Option<Disk>,
 }
 
 impl DeviceFacts {
-    /// The facts of this machine. What cannot be learned is logged and left empty: a report without it is better than none.
+    /// The facts of this machine, but for its boots and its disk. What cannot be learned is logged and left empty: a report without it is better than none.
     #[must_use]
     pub fn gather() -> DeviceFacts {
         let uname = host::uname().unwrap_or_else(|e| missing("the kernel's name", &e));
@@ -36,7 +43,7 @@ impl DeviceFacts {
         let memory = host::memory().unwrap_or_else(|e| missing("the memory", &e));
         let interfaces = net::interfaces().unwrap_or_else(|e| missing("the network interfaces", &e));
         let addresses = interfaces.into_iter().flat_map(|interface| interface.addresses).collect();
-        DeviceFacts { uname, mounted, memory, addresses }
+        DeviceFacts { uname, mounted, memory, addresses, boots: None, disk: None }
     }
 }
 
@@ -58,6 +65,14 @@ pub fn device_info(facts: &DeviceFacts) -> String {
     json.string(&free_text(&facts.memory));
     json.key("ipaddrs");
     json.string(&addresses_text(&facts.addresses));
+    if let Some(boots) = &facts.boots {
+        json.key("boot");
+        boots.write(&mut json);
+    }
+    if let Some(disk) = &facts.disk {
+        json.key("flash");
+        flash::write(disk, &mut json);
+    }
     json.end_object();
     json.finish()
 }
@@ -119,6 +134,7 @@ fn is_reachable(ip: &IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::boot::LOST;
     use crate::report::MAX_REPORT;
     use crate::sys::mounts::{FileSystem, Usage};
     use miniserde::Deserialize;
@@ -237,6 +253,23 @@ Swap:           2048          48        2000";
             mounted: Mounted { file_systems: (0..512).map(mount).collect(), unseen: 9 },
             memory: Memory { total: u64::MAX, buffers: u64::MAX, cached: u64::MAX, ..Memory::default() },
             addresses: vec![address; 16384],
+            boots: Some(Boots {
+                boot: field(),
+                ended: false,
+                why: LOST.into(),
+                since: Some(u64::MAX),
+                orderly: u32::MAX,
+                lost: u32::MAX,
+                watchdog: u32::MAX,
+                factory_reset: u32::MAX,
+                unknown: u32::MAX,
+            }),
+            disk: Some(Disk {
+                name: worst(32),
+                life_time: Some("0x00 0x00\n".into()),
+                pre_eol_info: Some("0x00\n".into()),
+                stat: Some("1 1 1 1 1 1 36028797018963967".into()),
+            }),
         };
         let report = device_info(&facts);
         assert!(report.len() <= MAX_REPORT, "{}", report.len());

@@ -3,6 +3,7 @@
 //! Invariant: the only room with `unsafe`. It knows no other room.
 
 pub mod beneath;
+pub mod block;
 pub mod clock;
 pub mod core_link;
 pub mod doze;

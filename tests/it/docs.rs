@@ -210,6 +210,10 @@ fn the_files_that_operators_are_told_of_are_those_that_are_written() {
     let root = site.gateway.root();
     // Not on an idle gateway, or not before something arrives over the air.
     let rare = ["journal.json", "agent/state.json", "*.pub", "keys.json", "security/key_set.json", "events.json"];
+    // The agent that stays writes why the machine booted.
+    let mut engine = site.start_engine();
+    wait_until("the boots", PATIENCE, || site.gateway.root().has("var/lib/gwe/boots.json"));
+    assert!(engine.stop().success());
     let is_rare = |path: &str| rare.iter().any(|rare| path.ends_with(rare));
     for path in told.iter().filter(|path| !is_rare(path)) {
         assert!(root.has(path), "there is no {path} in {:#?}", root.tree(""));

@@ -1,10 +1,14 @@
 //! The three reports as the cloud receives them from the real agent under a supervisord (docs/spec/gateway-engine.md,
 //! "Reports").
 
-use gwe_tests::harness::{run, wait_for, worker_app, Background, Scratch, Site, Tarball, PATIENCE, SN};
+use gwe_tests::harness::{
+    is_asleep, run, wait_for, wait_until, worker_app, Background, Scratch, Site, Tarball, PATIENCE, SN,
+};
+use gwe_tests::murano::endpoint::Endpoint;
 use gwe_tests::skip;
-use serde_json::{Map, Value};
+use serde_json::{json, Map, Value};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::time::Duration;
 
@@ -79,7 +83,9 @@ fn device_info_has_the_texts_of_uname_df_and_free() {
     let site = Site::new();
     site.check_in().ok();
     let info = report(&site, "device_info");
-    assert_eq!(keys(&info), ["df", "free", "ipaddrs", "uname"]);
+    // `flash` is there where the machine that runs the test has it.
+    let added: Vec<&str> = keys(&info).into_iter().filter(|key| *key != "flash").collect();
+    assert_eq!(added, ["boot", "df", "free", "ipaddrs", "uname"]);
     let text = |key: &str| info[key].as_str().unwrap_or_else(|| panic!("{key} is no string: {info}"));
 
     // Of `uname -a` some distributions leave out a processor that is "unknown", and others print it: these are the same everywhere.
@@ -305,4 +311,103 @@ fn a_gateway_without_an_account_still_reports() {
     site.check_in().ok();
     assert_eq!(report(&site, "usage_report"), Value::Object(Map::new()));
     assert!(report(&site, "device_info")["uname"].is_string());
+}
+
+const BOOTS: &str = "var/lib/gwe/boots.json";
+const NOTE_OF_RESET: &str = "var/lib/gwe/security/factory-reset";
+const BOOTSTATUS: &str = "sys/class/watchdog/watchdog0/bootstatus";
+
+/// The engine's time between a boot and its end: its first check-in's word on why the machine booted, and on how often it was each.
+fn life(site: &Site, ends_in_order: bool) -> (String, [u64; 5]) {
+    site.murano.forget_requests();
+    let mut engine = site.start_engine();
+    wait_until("the first pause", PATIENCE, || site.murano.count(Endpoint::Hybrid) > 0 && is_asleep(engine.pid()));
+    if ends_in_order {
+        assert!(engine.stop().success());
+    } else {
+        engine.kill();
+    }
+    let boot = &report(site, "device_info")["boot"];
+    let number = |key: &str| boot[key].as_u64().unwrap_or_else(|| panic!("no {key}: {boot}"));
+    assert!(number("since") > 1_700_000_000, "{boot}");
+    let counts = ["orderly", "power_loss_or_crash", "watchdog", "factory_reset", "unknown"].map(number);
+    (boot["why"].as_str().expect("why").to_string(), counts)
+}
+
+/// What is kept says that it was another boot.
+fn reboot(site: &Site) {
+    let (kept, now) = (site.gateway.root().read(BOOTS), fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap());
+    assert!(kept.contains(now.trim()), "{kept}");
+    site.gateway.root().write(BOOTS, kept.replace(now.trim(), "00000000-0000-0000-0000-000000000000"));
+}
+
+#[test]
+fn device_info_tells_why_the_machine_booted_and_how_often_it_was_so() {
+    let mut site = Site::new();
+    site.set("engine", "update_interval", "3600");
+    let site = site;
+    let root = site.gateway.root();
+    let told = |why: &str, counts| (why.to_string(), counts);
+    assert_eq!(life(&site, true), told("unknown", [0, 0, 0, 0, 1]));
+    // Restarted in the same boot, and then the power goes: the stop before was not the machine's.
+    assert_eq!(life(&site, false), told("unknown", [0, 0, 0, 0, 1]));
+    reboot(&site);
+    assert_eq!(life(&site, true), told("power loss or crash", [0, 1, 0, 0, 1]));
+    reboot(&site);
+    assert_eq!(life(&site, false), told("orderly", [1, 1, 0, 0, 1]));
+    root.write(BOOTSTATUS, "32\n");
+    reboot(&site);
+    assert_eq!(life(&site, true), told("watchdog", [1, 1, 1, 0, 1]));
+    reboot(&site);
+    assert_eq!(life(&site, true), told("orderly", [2, 1, 1, 0, 1]));
+    // Check-ins write nothing of it.
+    let written = || fs::metadata(root.path(BOOTS)).unwrap().modified().unwrap();
+    let before = written();
+    site.check_in().ok();
+    assert_eq!((written(), root.read(BOOTS).contains("\"ended\":true")), (before, true));
+    // What a power cut may leave, and nothing at all: counting begins anew.
+    for damaged in ["", "\0\0\0\0", "{\"boot\":\"0000", "{\"boot\":1}"] {
+        root.write(BOOTS, damaged);
+        assert_eq!(life(&site, true), told("unknown", [0, 0, 0, 0, 1]), "{damaged:?}");
+    }
+    // A factory reset empties the state folder and leaves a note, which the check-in counts as a security event.
+    fs::remove_file(root.path(BOOTS)).unwrap();
+    root.write(NOTE_OF_RESET, fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap());
+    assert_eq!(life(&site, true), told("factory reset", [0, 0, 0, 1, 0]));
+    assert!(!root.has(NOTE_OF_RESET));
+    // Where only the event is left, it is the same.
+    fs::remove_file(root.path(BOOTS)).unwrap();
+    assert_eq!(life(&site, true), told("factory reset", [0, 0, 0, 1, 0]));
+}
+
+#[test]
+fn device_info_tells_how_worn_the_flash_under_the_state_folder_is() {
+    let site = Site::new();
+    let root = site.gateway.root();
+    let state = root.path("var/lib/gwe");
+    fs::create_dir_all(&state).unwrap();
+    let number = fs::metadata(&state).unwrap().dev();
+    let disk = "sys/devices/platform/soc/mmc0/mmc0:0001/block/mmcblk0";
+    let file = |name: &str, text: &str| root.write(&format!("{disk}/{name}"), text);
+    file("mmcblk0p3/partition", "3\n");
+    file("mmcblk0p3/stat", "1 1 1 1 1 1 1 1 1 1 1\n");
+    fs::create_dir_all(root.path("sys/dev/block")).unwrap();
+    let link = format!("sys/dev/block/{}:{}", libc::major(number), libc::minor(number));
+    std::os::unix::fs::symlink(format!("../../../{disk}/mmcblk0p3"), root.path(&link)).unwrap();
+    let told = || {
+        site.check_in().ok();
+        report(&site, "device_info")["flash"].clone()
+    };
+    assert_eq!(told(), json!({"device": "mmcblk0"}), "what is not there is no key");
+    file("stat", "  119  31  6642  32  8  0  2048  4  0  60  36  0  0  0  0  0  0\n");
+    file("device/life_time", "0x01 0x0b\n");
+    file("device/pre_eol_info", "0x02\n");
+    let all = json!({"device": "mmcblk0", "life_time": "0x01 0x0b", "life_used": "0-10 %, exceeded",
+        "pre_eol_info": "0x02", "pre_eol": "warning", "written_since_boot": 1_048_576});
+    assert_eq!(told(), all);
+    file("device/life_time", &"0x01 ".repeat(2000));
+    file("device/pre_eol_info", "\u{1}\n");
+    assert_eq!(told(), json!({"device": "mmcblk0", "written_since_boot": 1_048_576}));
+    fs::remove_file(root.path(&link)).unwrap();
+    assert_eq!(told(), Value::Null, "no disk");
 }

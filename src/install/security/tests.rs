@@ -92,6 +92,10 @@ fn a_factory_reset_is_counted_once_whatever_is_cut_off() {
     };
     note(&bench.0, What::KeySetChanged, "v1");
     reset("aa\n");
+    // The agent's other books see it, whichever of the two is left.
+    assert!(was_reset(&bench.0, "aa") && !was_reset(&bench.0, "bb"));
+    file::replace(&note_of_reset(&bench.0), b"aa\n", 0o644).unwrap();
+    assert!(was_reset(&bench.0, "bb"), "it is not counted yet");
     // Cut off between the event and the end of its note.
     reset("aa\n");
     reset("bb\n");
