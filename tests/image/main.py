@@ -54,6 +54,12 @@ MOST_MOVED = 60
 # Characters of the console that a failure shows.
 CONSOLE_TAIL = 3000
 
+# What an image may have beyond kernel, BusyBox, C library, OpenSSL and what formats a blank disk, in bytes; and what may be resident of ours while
+# nothing is to be done, in kB.
+MOST_FILES = 2_000_000
+MOST_MEMORY = 200
+GIVEN = {"BusyBox", "C library", "OpenSSL", "e2fsprogs"}
+
 TOOLS = ("mksquashfs", "busybox", "cpio", "apt-get", "apt-cache", "dpkg-deb", "setpriv")
 
 FACTORY = ("recorder", "hello", "library")
@@ -101,8 +107,11 @@ class Test:
         settings = [f"BINARY={self.binary}", f"CACERT={self.cloud.ca}", f"UPDATE_INTERVAL={UPDATE_INTERVAL}", "ACTIVATION_RETRY_INTERVAL=2",
                     "DATA=/dev/vdb", "DOCS=no", f"APPS={' '.join(map(str, factory))}"]
         image = rootfs.build(self.work / "image", self.architecture, self.packages, settings, PRODUCT, f"\n[install]\nsettle = {SETTLE}\n")
+        files = sizes.of_root(self.work, image["tree"], self.binary)
         self.say(f"image built: squashfs of {megabytes(image['root'])}; kernel {image['kernel'].name}, initial RAM disk of {megabytes(image['initrd'])}; "
-                 "the root's files, in bytes:", sizes.of_root(self.work, image["tree"], self.binary))
+                 "the root's files, in bytes:", [f"{group:16}{size:>12,}" for group, size in files.items()])
+        beyond = sum(size for group, size in files.items() if group not in GIVEN)
+        self.check(0 < beyond <= MOST_FILES, f"beyond {', '.join(sorted(GIVEN))} the root has {beyond:,} bytes, of {MOST_FILES:,} that it may")
         self.check(not [path for path in image["tree"].rglob("*") if "python" in path.name.lower()], "there is no Python in it")
         self.machine = Machine(self.architecture, image, self.work, self.cloud.tls_port)
         self.cloud.do("product", "device", "add", SERIAL)
@@ -209,7 +218,7 @@ class Test:
                "echo $(tr '\\0' ' ' </proc/$pid/cmdline)Pss: $(sed -n 's/^Pss: *//p' /proc/$pid/smaps_rollup); done")
         lines = self.machine.run(pss)[1].splitlines()
         total = sum(int(found[1]) for line in lines if (found := re.search(r"Pss: (\d+) kB", line)))
-        self.check(len(lines) == 4 and total > 0, f"idle, all of ours that is resident takes {total} kB of memory (PSS), of 200 that it may:", lines)
+        self.check(len(lines) == 4 and 0 < total <= MOST_MEMORY, f"idle, all of ours that is resident takes {total} kB of memory (PSS), of {MOST_MEMORY} that it may:", lines)
         memory = "grep -E '^(MemTotal|MemAvailable)' /proc/meminfo; df -k /var/lib/gwe | tail -n 1"
         self.say("each of them, the machine's memory, and the data disk:", [*lines, *self.machine.run(memory)[1].splitlines()])
         since = self.reports()

@@ -57,7 +57,7 @@ def table(folder, binary):
 
 
 def of_root(folder, root, binary):
-    """Lines of text: what the root's files take, unpacked, by where they come from. A file with two names counts once."""
+    """{group: bytes}: what the root's files take, unpacked, by where they come from. A file with two names counts once."""
     tree = folder / "sizes-ours"
     rootfs.make_install(tree, ["INIT=sysv", "SYSV_NAME=S99gwe", "PRODUCT_ID=p0imagetest", f"BINARY={binary}", "DOCS=no"])
     ours = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
@@ -71,4 +71,4 @@ def of_root(folder, root, binary):
         name = str(path.relative_to(root))
         group = "make install" if name in ours else next(group for group, pattern in OTHERS if re.search(pattern, name))
         sizes[group] = sizes.get(group, 0) + facts.st_size
-    return [f"{group:16}{sizes[group]:>12,}" for group in ("make install", *(group for group, _ in OTHERS)) if group in sizes]
+    return sizes
