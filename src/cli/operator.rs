@@ -114,7 +114,7 @@ pub fn install(config: &Config, files: &[PathBuf]) -> u8 {
 pub fn install_now(config: &Config, operands: &[PathBuf]) -> u8 {
     let [app] = operands else {
         if operands.is_empty() {
-            return told(local::install_now(config, forget::ALL));
+            return told(local::install_now(config, local::ALL));
         }
         complain("--install-now wants one app's name, or all");
         return 2;

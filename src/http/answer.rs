@@ -4,8 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use super::error::TransportError;
+use super::received::HttpHead;
 use super::reply;
-use super::transport::{HttpHead, HttpRequest, Receiver, Transport};
+use super::transport::{HttpRequest, Receiver, Transport};
 
 /// What is waited for after a `Retry-After`, at the most.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);

@@ -4,8 +4,9 @@ use std::io;
 
 use super::answer::Answer;
 use super::error::TransportError;
+use super::received::HttpHead;
 use super::reply::{self, Range};
-use super::transport::{HttpHead, HttpRequest, Method, Receiver, Transport};
+use super::transport::{HttpRequest, Method, Receiver, Transport};
 use super::watchdog::Limits;
 
 /// So much of the body of a refusal is read, to be told; in bytes.

@@ -1,6 +1,7 @@
 //! What every source of orders needs of HTTP: one request, whole or an error, over a connection of our own (`transport.rs` is the
 //! only use of minreq); downloads that go on where they broke off; and the account of every request. Knows no platform.
 
+mod account;
 mod answer;
 mod connect;
 mod download;
@@ -10,6 +11,7 @@ mod link;
 mod outcome;
 mod proxy;
 mod pump;
+mod received;
 mod relay;
 mod reply;
 mod resolve;
@@ -20,6 +22,7 @@ mod transport;
 mod url;
 pub mod usage;
 mod watchdog;
+mod wire;
 
 pub(crate) use answer::{ask, Answer};
 pub(crate) use download::download;

@@ -2,12 +2,12 @@
 
 use std::io;
 
+use super::account::{RelayAccount, RelayEnd};
 use super::error::TransportError;
 use super::framing::{Verdict, MAX_HEAD};
 use super::proxy::TunnelError;
-use super::relay::{RelayAccount, RelayEnd};
+use super::received::{HttpHead, Received, TransportFault};
 use super::resolve::ResolveError;
-use super::transport::{HttpHead, Received, TransportFault};
 use super::url::BaseUrl;
 use super::watchdog::Expired;
 use crate::sys::clock;

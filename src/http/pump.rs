@@ -6,9 +6,9 @@ use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use super::account::{RelayAccount, RelayEnd, RelayProgress};
 use super::framing::{Follower, Verdict};
 use super::link::Link;
-use super::relay::{RelayAccount, RelayEnd, RelayProgress};
 use super::watchdog::{Limits, Sight, Watchdog};
 use crate::sys::poll::{Ready, Watch};
 

@@ -15,16 +15,17 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::account::{RelayAccount, RelayEnd, RelayProgress};
 use super::framing::Verdict;
 use super::link::Link;
 use super::proxy::base64;
 use super::pump::Pump;
-use super::watchdog::{Expired, Limits};
+use super::watchdog::Limits;
 use crate::format::hex;
 use crate::sys::poll::Watch;
 use crate::sys::random;
@@ -39,52 +40,6 @@ const MAX_CONNECT: usize = 4 * 1024;
 const MAX_STRANGERS: usize = 16;
 /// How often the thread looks whether minreq gave up before it connected.
 const ACCEPT_STEP: Duration = Duration::from_millis(50);
-
-/// Why copying ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum RelayEnd {
-    /// minreq closed its side: the normal one.
-    Client,
-    /// The server closed, and minreq was told.
-    Server,
-    /// The server's connection broke.
-    Broken(io::ErrorKind),
-    /// A limit was passed.
-    Expired(Expired),
-    /// The answer is no HTTP.
-    Garbage,
-    /// The head is longer than [`MAX_HEAD`](super::framing::MAX_HEAD).
-    LongHead,
-    /// There is no TLS with the server: what the library says.
-    Tls(String),
-    /// The loopback failed, or strangers kept minreq out.
-    Loopback(io::ErrorKind),
-}
-
-/// What a connection cost and how it ended.
-#[derive(Clone, Debug)]
-pub(crate) struct RelayAccount {
-    /// Bytes from the server, TLS included.
-    pub rx: u64,
-    /// Bytes to the server.
-    pub tx: u64,
-    pub end: RelayEnd,
-    /// Whether the server's end of the connection was seen.
-    pub server_closed: bool,
-    /// How whole the answer was.
-    pub verdict: Verdict,
-}
-
-/// What the client tells the relay. 32 bits: there are gateways without 64-bit atomics.
-#[derive(Debug, Default)]
-pub(crate) struct RelayProgress {
-    /// The client has no use for the connection any more.
-    pub is_over: AtomicBool,
-    /// The client is not waiting for bytes: it deals with some.
-    pub is_busy: AtomicBool,
-    /// KiB of the body that it has dealt with.
-    pub consumed: AtomicU32,
-}
 
 /// A running relay, as its client sees it.
 pub(crate) struct Relay {
@@ -221,7 +176,7 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::link::Wire;
+    use crate::http::wire::Wire;
     use std::time::Instant;
 
     const LIMITS: Limits = Limits { stall: Duration::from_secs(10), total: None };

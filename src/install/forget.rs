@@ -6,15 +6,12 @@
 use super::agent::{self, Agents};
 use super::asked::AskedName;
 use super::gateway::Gateway;
-use super::local::{self, LocalError};
+use super::local::{self, LocalError, ALL};
 use super::lock;
 use super::registry::{self, Refused, Registry};
 use crate::app::TarballName;
 use crate::config::{Config, Paths};
 use crate::sys::file::FileError;
-
-/// For every app.
-pub const ALL: &str = "all";
 
 impl Gateway<'_> {
     /// Forgets what is held against a tarball of that name. Where the disk does not take it, this try goes on all the same.

@@ -7,8 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 
-use miniserde::{Deserialize, Serialize};
-
+use super::kept::HeldTime;
 use crate::config::Paths;
 use crate::format::ini::Ini;
 use crate::format::percent;
@@ -23,21 +22,10 @@ const MAX_PASSWD: u64 = 1 << 20;
 /// The account is written once in this part of the longest hold, and a reboot counts as much.
 const PARTS: u64 = 24;
 
-/// How long a job was held off so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Account {
-    /// The boot that counts at present.
-    boot: String,
-    /// Its time, in seconds, up to which is counted.
-    until: u64,
-    /// Seconds that are counted.
-    spent: u64,
-}
-
-impl Account {
+impl HeldTime {
     /// Opens one, now.
-    pub(super) fn open() -> Account {
-        Account { boot: boot(), until: now(), spent: 0 }
+    pub(super) fn open() -> HeldTime {
+        HeldTime { boot: boot(), until: now(), spent: 0 }
     }
 
     /// Seconds held off in all, with a longest of so many.
@@ -50,7 +38,7 @@ impl Account {
         let (boot, until) = (boot(), now());
         let spent = self.seconds_at(&boot, until, longest);
         if self.boot != boot || spent - self.spent >= part(longest) {
-            *self = Account { boot, until, spent };
+            *self = HeldTime { boot, until, spent };
         }
     }
 
@@ -135,7 +123,7 @@ mod tests {
     #[test]
     fn a_hold_ends_whatever_the_machine_does() {
         let day = 86_400;
-        let account = Account { boot: "a".into(), until: 100, spent: 0 };
+        let account = HeldTime { boot: "a".into(), until: 100, spent: 0 };
         assert_eq!((account.seconds_at("a", 100, day), account.seconds_at("a", 3700, day)), (0, 3600));
         // A clock since boot that is behind is that of another boot; it counts as one that nobody saw end.
         assert_eq!((account.seconds_at("a", 50, day), account.seconds_at("b", 50, day)), (0, 3600));
@@ -143,14 +131,14 @@ mod tests {
         for boot in 0..24 {
             assert!(account.seconds_at(&account.boot, account.until, day) < day, "{boot}");
             let spent = account.seconds_at(&boot.to_string(), 5, day);
-            account = Account { boot: boot.to_string(), until: 5, spent };
+            account = HeldTime { boot: boot.to_string(), until: 5, spent };
         }
         assert_eq!(account.spent, day, "reboots alone use it up");
     }
 
     #[test]
     fn the_account_is_written_a_few_times_a_day() {
-        let mut account = Account::open();
+        let mut account = HeldTime::open();
         let opened = account.clone();
         account.keep(86_400);
         assert_eq!(account, opened);

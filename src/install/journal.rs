@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use miniserde::{json, Deserialize, Serialize};
 
 use super::asked::AskedName;
-use super::ordered::Numbered;
+use super::kept::{Numbered, Waiting};
 use super::request::{self, Entry};
 use super::state::{after_crash, State};
 use super::state_file;
-use super::waiting::Waiting;
 use crate::app::name::check_version;
 use crate::orders::logs::Wish;
 pub use crate::orders::Content;

@@ -8,7 +8,7 @@ use super::gateway::Gateway;
 use super::journal::{Job, Journal};
 use super::registry::{self, Registry};
 use super::state::State;
-use super::{forget, lock, status};
+use super::{lock, status};
 use crate::config::Config;
 use crate::format::sort::sort;
 use crate::supervisor::Supervisor;
@@ -16,6 +16,8 @@ use crate::sys::file::FileError;
 
 /// A person waits so long for an install of the engine's to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// In an app's place: every app.
+pub const ALL: &str = "all";
 /// So many factory apps are looked at.
 const MAX_FACTORY_APPS: usize = 64;
 
@@ -76,7 +78,7 @@ pub fn install_now(config: &Config, app: &str) -> Result<Report, LocalError> {
     let _lock = lock(config.paths(), PATIENCE).map_err(LocalError::File)?.ok_or(LocalError::Busy)?;
     let supervisor = Supervisor::new(config.supervisor_socket());
     let mut gateway = Gateway::load(config, &supervisor);
-    let meant = gateway.journal.by_hand(|name| app == forget::ALL || name.app() == app);
+    let meant = gateway.journal.by_hand(|name| app == ALL || name.app() == app);
     if meant.is_empty() {
         return Ok(Report { text: "nothing waits\n".to_string(), all_done: true });
     }

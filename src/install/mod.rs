@@ -16,6 +16,7 @@ pub mod gateway;
 mod hold;
 mod hosting;
 pub mod journal;
+mod kept;
 pub mod key_set;
 pub mod local;
 pub mod ordered;

@@ -3,9 +3,8 @@
 //! The numbers of failures ([`End::code`](crate::orders::End)): 1 the install failed, 2 the order is bad, 3 download or hash, 4 signature,
 //! 5 no room, 6 rolled back.
 
-use miniserde::{Deserialize, Serialize};
-
 use super::journal::{Job, Journal, Tails};
+use super::kept::Numbered;
 use super::state::State;
 use crate::orders::{End, Order, Part, Stage, Standing, Until};
 
@@ -24,23 +23,6 @@ pub const ROLLED_BACK: u32 = 6;
 
 /// Lines of a job's output that its order's end tells.
 const OUTPUT_LINES: usize = 20;
-
-/// An order that is not yet known to have ended by who gave it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Numbered {
-    /// Which kind of backend gave it.
-    pub origin: String,
-    /// Its number there.
-    pub id: String,
-    /// 0: to its end; 1: downloaded for now; 2: downloaded, and that is all.
-    pub until: u32,
-    /// What was told of its progress: a sum of [`Progress`](crate::orders::Progress).
-    pub told: u32,
-    /// Why it is no order.
-    pub fault: Option<String>,
-    /// The logs that it asked for, as they were when it was taken. An older agent's journal lacks it.
-    pub logs: Option<String>,
-}
 
 impl Numbered {
     fn until(&self) -> Until {

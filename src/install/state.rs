@@ -9,6 +9,9 @@
 
 use miniserde::{Deserialize, Serialize};
 
+/// How often `install.sh` is begun for one job: a power cut in it is no fault of its own, a script that cuts the power is.
+pub const MAX_ATTEMPTS: u32 = 3;
+
 /// Where an install stands. Written to the journal before the state's work begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
@@ -123,7 +126,7 @@ impl State {
 
     /// How often the state's work may be cut off by a reboot (or by the check-in's end) before it is given up: what takes the
     /// machine down must not have it again and again. `None`: nothing is done in it, or it has an account of its own
-    /// (`install.sh` in [`super::steps::MAX_ATTEMPTS`], a new agent in [`super::agent::Agents`]).
+    /// (`install.sh` in [`MAX_ATTEMPTS`], a new agent in [`super::agent::Agents`]).
     #[must_use]
     pub fn most_tries(self) -> Option<u32> {
         match self {

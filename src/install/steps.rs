@@ -8,15 +8,12 @@ use super::gateway::Gateway;
 use super::journal::{Content, Job};
 use super::registry::Registry;
 use super::security::{self, What};
-use super::state::{Event, State};
+use super::state::{Event, State, MAX_ATTEMPTS};
 use super::{agent, delta, hosting, key_set, ordered, remove, self_update, status, trust};
 use crate::app::{TarballName, UnpackError};
 use crate::orders::Progress;
 use crate::sys::clock;
 use crate::sys::file::{self, FileError};
-
-/// How often `install.sh` is begun for one job: a power cut in it is no fault of its own, a script that cuts the power is.
-pub const MAX_ATTEMPTS: u32 = 3;
 
 /// The longest reason in a verdict, in bytes: the first of many faults are enough.
 const MAX_REASON: usize = 1000;

@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use miniserde::{Deserialize, Serialize};
-
 use super::asked::AskedName;
 use super::drive::Outcome;
 use super::gateway::Gateway;
 use super::journal::{self, Job, Journal};
+use super::kept::{HeldTime, Waiting};
 use super::state::State;
 use super::trust::{self, Distrust};
 use super::{digest, hold, ordered};
@@ -55,27 +54,6 @@ impl For {
             For::Hold => "hold",
         }
     }
-}
-
-/// How a job waits. All is optional, so that agents before and after read it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Waiting {
-    /// When it is installed, by the order; `None`: as the gateway is set.
-    pub apply: Option<String>,
-    /// What it waits for.
-    pub reason: Option<String>,
-    /// The boot in which it came.
-    pub boot: Option<String>,
-    /// Whether somebody at the gateway has said that it be installed.
-    pub by_hand: Option<bool>,
-    /// What was told: a bit for each thing that can be waited for.
-    pub told: Option<u32>,
-    /// The SHA-256 of what is kept.
-    pub sha256: Option<String>,
-    /// The text of its signature, as it came with it.
-    pub signature: Option<String>,
-    /// How long its app has held it off.
-    pub held: Option<hold::Account>,
 }
 
 impl Waiting {
@@ -214,7 +192,7 @@ impl Gateway<'_> {
         let line = told(job, reason, self.config);
         let waiting = job.waiting_mut();
         if reason == For::Hold {
-            waiting.held.get_or_insert_with(hold::Account::open).keep(self.config.max_hold());
+            waiting.held.get_or_insert_with(HeldTime::open).keep(self.config.max_hold());
         }
         waiting.reason = Some(reason.word().to_string());
         let (bit, before) = (1 << reason as u32, waiting.told.unwrap_or(0));

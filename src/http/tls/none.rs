@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 
-use crate::http::link::Wire;
 use crate::http::roots::Roots;
+use crate::http::wire::Wire;
 
 pub(crate) enum Session {}
 

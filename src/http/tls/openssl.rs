@@ -10,8 +10,8 @@ use ::openssl::ssl::{
 use ::openssl::x509::verify::X509CheckFlags;
 use ::openssl::x509::{X509Ref, X509VerifyResult};
 
-use crate::http::link::Wire;
 use crate::http::roots::Roots;
+use crate::http::wire::Wire;
 
 /// For TLS 1.2; the distribution's own policy, as a security level, comes on top.
 const CIPHERS: &str = "DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK";

@@ -7,8 +7,8 @@ use ::rustls::crypto::aws_lc_rs::default_provider;
 use ::rustls::pki_types::ServerName;
 use ::rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use crate::http::link::Wire;
 use crate::http::roots::Roots;
+use crate::http::wire::Wire;
 
 /// The last roots that were asked for, read: reading the system's takes long.
 static CONFIG: Mutex<Option<(Roots, Arc<ClientConfig>)>> = Mutex::new(None);
