@@ -26,7 +26,12 @@
 # LOG_LEVEL              DEBUG INFO WARNING ERROR CRITICAL
 # CACERT                 a PEM file of this machine: the only roots that the agent then trusts
 # TRUSTED_KEYS           minisign public keys of this machine (*.pub): only signed tarballs are then installed
-# REQUIRE_SIGNATURES     yes: unsigned tarballs are refused whatever keys there are, and without a usable key in TRUSTED_KEYS the install fails
+# TRUSTED_ROOT_KEYS      minisign public keys (*.pub) that sign sets of keys: docs/security.md; with one, too, only signed tarballs are installed
+# KEY_SET                the image's own set of keys, a keys.json
+# REQUIRE_SIGNATURES     yes: unsigned tarballs are refused whatever keys there are, and without a usable key (TRUSTED_KEYS, or TRUSTED_ROOT_KEYS with KEY_SET) the install fails
+# APPLY                  when what is here is installed: now, window, reboot or consent
+# WINDOW                 that window of the day, HH:MM-HH:MM
+# MAX_HOLD               seconds that an app may hold off what would stop it
 # APPS                   tarballs of this machine that the gateway installs at first boot, in the order of their names
 # LOGDIR                 the logs of gwe, gmq and the applications: /var/log is a tmpfs on most images, /var/lib/gwe/log is on flash
 # CHECKER                a gwe that runs on this machine, where BINARY does not: it checks the settings, and a bad one fails the install; empty is BINARY
@@ -67,7 +72,12 @@ DDI_CONFIRM =
 LOG_LEVEL = INFO
 CACERT =
 TRUSTED_KEYS =
+TRUSTED_ROOT_KEYS =
+KEY_SET =
 REQUIRE_SIGNATURES = no
+APPLY = now
+WINDOW = 02:00-04:00
+MAX_HOLD = 86400
 APPS =
 LOGDIR = /var/log
 DATA =
@@ -93,6 +103,9 @@ endif
 
 ifeq ($(filter $(REQUIRE_SIGNATURES),yes no),)
 $(error REQUIRE_SIGNATURES cannot be '$(REQUIRE_SIGNATURES)': it must be yes or no)
+endif
+ifeq ($(filter $(APPLY),now window reboot consent),)
+$(error APPLY cannot be '$(APPLY)': it must be now, window, reboot or consent)
 endif
 
 # Those that are set; one that is empty keeps the agent's own default.
@@ -129,6 +142,9 @@ install-%: export AT_DDI_TOKEN_KIND = $(or $(DDI_TOKEN_KIND),target)
 install-%: export AT_DDI_INTERVAL = $(call or_empty,$(DDI_INTERVAL))
 install-%: export AT_DDI_CONFIRM = $(or $(DDI_CONFIRM),no)
 install-%: export AT_REQUIRE_SIGNATURES = $(REQUIRE_SIGNATURES)
+install-%: export AT_APPLY = $(APPLY)
+install-%: export AT_WINDOW = $(WINDOW)
+install-%: export AT_MAX_HOLD = $(MAX_HOLD)
 install-%: export AT_LOG_LEVEL = $(LOG_LEVEL)
 install-%: export AT_CORE = $(GWE_CORE)
 install-%: export AT_KEEPER = $(if $(filter own,$(HOSTING)),"$(GWE_CORE)" -- --keep )"$(LIBEXECDIR)/gwe/supervise"
@@ -194,10 +210,17 @@ endif
 # What it holds is for others to reach by name, not to open: whoever can open it can take the lock that it is.
 	install -d -m 0711 "$(DESTDIR)$(GWE_STATE)"
 ifneq ($(strip $(CACERT)),)
-	install -m 0644 "$(CACERT)" "$(DESTDIR)$(GWE_CONF)/cacert.pem"
+	install -m 0644 "$(strip $(CACERT))" "$(DESTDIR)$(GWE_CONF)/cacert.pem"
 endif
 ifneq ($(strip $(TRUSTED_KEYS)),)
 	install -m 0644 $(TRUSTED_KEYS) "$(DESTDIR)$(GWE_CONF)/trusted"
+endif
+ifneq ($(strip $(TRUSTED_ROOT_KEYS)),)
+	install -d "$(DESTDIR)$(GWE_CONF)/trusted-root"
+	install -m 0644 $(TRUSTED_ROOT_KEYS) "$(DESTDIR)$(GWE_CONF)/trusted-root"
+endif
+ifneq ($(strip $(KEY_SET)),)
+	install -m 0644 "$(strip $(KEY_SET))" "$(DESTDIR)$(GWE_CONF)/keys.json"
 endif
 ifneq ($(strip $(APPS)),)
 	install -m 0644 $(APPS) "$(DESTDIR)$(GWE_APPS)"
@@ -205,7 +228,8 @@ endif
 # A gateway without a key would accept nothing. Whether the key can be used is for --check-config to say, below.
 ifeq ($(REQUIRE_SIGNATURES),yes)
 	@for key in "$(DESTDIR)$(GWE_CONF)"/trusted/*.pub; do [ -s "$$key" ] && exit 0; done; \
-	echo "REQUIRE_SIGNATURES=yes needs a public key: give TRUSTED_KEYS" >&2; exit 1
+	for key in "$(DESTDIR)$(GWE_CONF)"/trusted-root/*.pub; do [ -s "$$key" ] && [ -s "$(DESTDIR)$(GWE_CONF)/keys.json" ] && exit 0; done; \
+	echo "REQUIRE_SIGNATURES=yes needs a public key: give TRUSTED_KEYS, or TRUSTED_ROOT_KEYS with KEY_SET" >&2; exit 1
 endif
 # A setting that does not fit fails here, and not in the field. A binary for another machine cannot say so: CHECKER may, and who names one wants it.
 	@if "$(or $(CHECKER),$(BINARY))" --version >/dev/null 2>&1; then "$(or $(CHECKER),$(BINARY))" --root "$(or $(DESTDIR),/)" --check-config >&2; \

@@ -1,6 +1,8 @@
 """`make install`: what lands where for each init system, and whether the tools that will read it accept it."""
 
+import base64
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -170,6 +172,42 @@ class Installed(unittest.TestCase):
         tree = self.install("REQUIRE_SIGNATURES=yes", f"TRUSTED_KEYS={key}")
         self.assertIn("\n[install]\nrequire_signatures = yes\n", (tree / "etc/gwe/Engine.config").read_text())
         self.assertIn("\nrequire_signatures = no\n", (self.install() / "etc/gwe/Engine.config").read_text())
+
+    def test_a_root_key_and_a_set_of_keys_go_into_the_image_and_the_two_are_enough(self):
+        root, keys = self.scratch / "root.pub", self.scratch / "fleet.json"
+        root.write_text("root")
+        keys.write_text("set")
+        self.assertFalse((self.install() / "etc/gwe/trusted-root").exists())
+        for one in (f"TRUSTED_ROOT_KEYS={root}", f"KEY_SET={keys}"):
+            with self.assertRaises(Exception, msg=one):
+                self.install("REQUIRE_SIGNATURES=yes", one)
+        tree = self.install("REQUIRE_SIGNATURES=yes", f"TRUSTED_ROOT_KEYS={root}", f"KEY_SET={keys}")
+        self.assertEqual((tree / "etc/gwe/trusted-root/root.pub").read_text(), "root")
+        self.assertEqual((tree / "etc/gwe/keys.json").read_text(), "set")
+
+    def test_when_updates_are_installed_reaches_the_file_and_a_bad_word_fails(self):
+        config = (self.install("APPLY=window", "WINDOW=23:00-01:30", "MAX_HOLD=600") / "etc/gwe/Engine.config").read_text()
+        self.assertIn("\napply = window\nwindow = 23:00-01:30\nmax_hold = 600\n", config)
+        self.assertIn("\napply = now\nwindow = 02:00-04:00\nmax_hold = 86400\n", (self.install() / "etc/gwe/Engine.config").read_text())
+        with self.assertRaises(Exception):
+            self.install("APPLY=later")
+
+    @unittest.skipUnless(os.environ.get("GWE_BIN"), "skipped: needs GWE_BIN")
+    def test_the_agent_itself_refuses_what_does_not_fit(self):
+        """An image whose settings do not fit is not made: docs/images.md."""
+        agent, keys, root = os.environ["GWE_BIN"], self.scratch / "keys.json", self.scratch / "root.pub"
+        root.write_text("untrusted comment: key\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n")
+        # Another number and another key; whether something was signed by it is not asked here.
+        other = base64.b64encode(b"Ed" + bytes(range(40))).decode()
+        keys.write_text(json.dumps({"version": 1, "keys": [{"name": "fleet", "key": other}]}))
+        good = ("REQUIRE_SIGNATURES=yes", f"TRUSTED_ROOT_KEYS={root}", f"KEY_SET={keys}", "APPLY=window", "WINDOW=23:00-01:30", "MAX_HOLD=600")
+        self.install(f"CHECKER={agent}", *good)
+        for bad in ("WINDOW=later", "MAX_HOLD=long"):
+            with self.assertRaises(Exception, msg=bad):
+                self.install(f"CHECKER={agent}", *good, bad)
+        keys.write_text('{"version": 1, "keys": [{"key": 1}]}')
+        with self.assertRaises(Exception):
+            self.install(f"CHECKER={agent}", *good)
 
     def test_who_checks_the_settings_decides_and_one_that_does_not_run_is_no_success(self):
         self.binary.write_text("no program of this machine")

@@ -141,15 +141,22 @@ class Tasks(unittest.TestCase):
         key, app = self.work / "oem.pub", self.work / "hello.v1.tar.gz"
         key.write_text("key")
         app.write_text("app")
+        root, keys, roots = (self.work / name for name in ("root.pub", "fleet.json", "roots.pem"))
+        for file in (root, keys, roots):
+            file.write_text(file.name)
         for release in RELEASES:
             with self.subTest(release=release):
-                tree = self.installed(self.recipe(release, GWE_PRODUCT_ID="p1", GWE_TRUSTED_KEYS=str(key), GWE_REQUIRE_SIGNATURES="yes", GWE_APPS=str(app), GWE_DATA="/dev/mmcblk0p3",
+                tree = self.installed(self.recipe(release, GWE_TRUSTED_ROOT_KEYS=str(root), GWE_KEY_SET=str(keys), GWE_CACERT=str(roots), GWE_APPLY="reboot",
+                                                  GWE_WINDOW="23:00-01:30", GWE_MAX_HOLD="600", GWE_PRODUCT_ID="p1", GWE_TRUSTED_KEYS=str(key), GWE_REQUIRE_SIGNATURES="yes", GWE_APPS=str(app), GWE_DATA="/dev/mmcblk0p3",
                                                   GWE_SERIAL="file:/proc/device-tree/serial-number", GWE_BACKEND="ddi", GWE_DDI_URL="https://h.example"))
                 self.assertIn("url = https://h.example\n", (tree / "etc/gwe/Gateway.cfg").read_text())
                 self.assertIn("require_signatures = yes\n", (tree / "etc/gwe/Engine.config").read_text())
                 self.assertIn("backend = ddi\n", (tree / "etc/gwe/Engine.config").read_text())
                 self.assertIn("model = p1\n", (tree / "etc/gwe/Gateway.cfg").read_text())
                 self.assertIn("iface = ''\n", (tree / "etc/gwe/Gateway.cfg").read_text())
+                self.assertIn("\napply = reboot\nwindow = 23:00-01:30\nmax_hold = 600\n", (tree / "etc/gwe/Engine.config").read_text())
+                for path, name in (("trusted-root/root.pub", "root.pub"), ("keys.json", "fleet.json"), ("cacert.pem", "roots.pem")):
+                    self.assertEqual((tree / "etc/gwe" / path).read_text(), name)
                 self.assertEqual((tree / "etc/gwe/trusted/oem.pub").read_text(), "key")
                 self.assertEqual((tree / "usr/share/gwe/apps_to_install/hello.v1.tar.gz").read_text(), "app")
                 self.assertIn("GWE_DATA='/dev/mmcblk0p3'\n", (tree / "etc/default/gwe").read_text())

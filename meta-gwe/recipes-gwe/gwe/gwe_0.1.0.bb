@@ -62,8 +62,15 @@ GWE_LOG_LEVEL ?= "INFO"
 # (*.pub), tarballs that every gateway installs at first boot.
 GWE_CACERT ?= ""
 GWE_TRUSTED_KEYS ?= ""
+# Keys that sign sets of keys (*.pub), which make signatures mandatory too, and the image's own set (a keys.json).
+GWE_TRUSTED_ROOT_KEYS ?= ""
+GWE_KEY_SET ?= ""
 # yes: unsigned tarballs are refused whatever keys there are, and do_install fails without one.
 GWE_REQUIRE_SIGNATURES ?= "no"
+# When what is here is installed: now, window (of the day, HH:MM-HH:MM), reboot or consent; and the seconds that an app may hold it off.
+GWE_APPLY ?= "now"
+GWE_WINDOW ?= "02:00-04:00"
+GWE_MAX_HOLD ?= "86400"
 GWE_APPS ?= ""
 # Where logs go: /var/log is a tmpfs unless the distribution says otherwise; /var/lib/gwe/log is on flash.
 GWE_LOGDIR ?= "${localstatedir}/log"
@@ -73,7 +80,7 @@ GWE_DATA ?= ""
 # where the machine's own program runs there.
 GWE_CHECKER ?= ""
 
-SRC_URI += "${@' '.join('file://%s;unpack=0' % name for name in d.expand('${GWE_CACERT} ${GWE_TRUSTED_KEYS} ${GWE_APPS}').split())}"
+SRC_URI += "${@' '.join('file://%s;unpack=0' % name for name in d.expand('${GWE_CACERT} ${GWE_TRUSTED_KEYS} ${GWE_TRUSTED_ROOT_KEYS} ${GWE_KEY_SET} ${GWE_APPS}').split())}"
 
 PACKAGECONFIG ??= "tls-openssl ddi"
 PACKAGECONFIG[tls-openssl] = "--features tls-openssl,,openssl,ca-certificates"
@@ -137,7 +144,12 @@ do_install() {
             LOG_LEVEL="${GWE_LOG_LEVEL}" \
             CACERT="$(in_unpackdir ${GWE_CACERT})" \
             TRUSTED_KEYS="$(in_unpackdir ${GWE_TRUSTED_KEYS})" \
+            TRUSTED_ROOT_KEYS="$(in_unpackdir ${GWE_TRUSTED_ROOT_KEYS})" \
+            KEY_SET="$(in_unpackdir ${GWE_KEY_SET})" \
             REQUIRE_SIGNATURES="${GWE_REQUIRE_SIGNATURES}" \
+            APPLY="${GWE_APPLY}" \
+            WINDOW="${GWE_WINDOW}" \
+            MAX_HOLD="${GWE_MAX_HOLD}" \
             APPS="$(in_unpackdir ${GWE_APPS})" \
             LOGDIR="${GWE_LOGDIR}" \
             DATA="${GWE_DATA}" \
