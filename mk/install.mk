@@ -28,7 +28,7 @@
 # TRUSTED_KEYS           minisign public keys of this machine (*.pub): only signed tarballs are then installed
 # TRUSTED_ROOT_KEYS      minisign public keys (*.pub) that sign sets of keys: docs/security.md; with one, too, only signed tarballs are installed
 # KEY_SET                the image's own set of keys, a keys.json
-# REQUIRE_SIGNATURES     yes: unsigned tarballs are refused whatever keys there are, and without a usable key (TRUSTED_KEYS, or TRUSTED_ROOT_KEYS with KEY_SET) the install fails
+# REQUIRE_SIGNATURES     yes: unsigned tarballs are refused whatever keys there are, and without a usable key (TRUSTED_KEYS or TRUSTED_ROOT_KEYS) the install fails
 # APPLY                  when what is here is installed: now, window, reboot or consent
 # WINDOW                 that window of the day, HH:MM-HH:MM
 # MAX_HOLD               seconds that an app may hold off what would stop it
@@ -227,9 +227,8 @@ ifneq ($(strip $(APPS)),)
 endif
 # A gateway without a key would accept nothing. Whether the key can be used is for --check-config to say, below.
 ifeq ($(REQUIRE_SIGNATURES),yes)
-	@for key in "$(DESTDIR)$(GWE_CONF)"/trusted/*.pub; do [ -s "$$key" ] && exit 0; done; \
-	for key in "$(DESTDIR)$(GWE_CONF)"/trusted-root/*.pub; do [ -s "$$key" ] && [ -s "$(DESTDIR)$(GWE_CONF)/keys.json" ] && exit 0; done; \
-	echo "REQUIRE_SIGNATURES=yes needs a public key: give TRUSTED_KEYS, or TRUSTED_ROOT_KEYS with KEY_SET" >&2; exit 1
+	@for key in "$(DESTDIR)$(GWE_CONF)"/trusted/*.pub "$(DESTDIR)$(GWE_CONF)"/trusted-root/*.pub; do [ -s "$$key" ] && exit 0; done; \
+	echo "REQUIRE_SIGNATURES=yes needs a public key: give TRUSTED_KEYS or TRUSTED_ROOT_KEYS" >&2; exit 1
 endif
 # A setting that does not fit fails here, and not in the field. A binary for another machine cannot say so: CHECKER may, and who names one wants it.
 	@if "$(or $(CHECKER),$(BINARY))" --version >/dev/null 2>&1; then "$(or $(CHECKER),$(BINARY))" --root "$(or $(DESTDIR),/)" --check-config >&2; \

@@ -63,10 +63,13 @@ fn bad_set(config: &Config) -> Option<String> {
     key_set::in_force(config.paths()).err().map(|(file, why)| format!("{}: {why}", file.display()))
 }
 
-/// A gateway that can install nothing is one that somebody should know of before it is in the field.
+/// A gateway that can install nothing is one that somebody should know of before it is in the field. One with a root key and no set yet is
+/// none: its first set of keys opens it.
 fn no_key(config: &Config) -> Option<String> {
-    let is_so = config.requires_signatures() && trust::keys(config).is_empty();
-    let folder = config.paths().trusted_keys();
+    let paths = config.paths();
+    let awaits_set = || !key_set::roots(paths).is_empty() && matches!(key_set::in_force(paths), Ok(None));
+    let is_so = config.requires_signatures() && trust::keys(config).is_empty() && !awaits_set();
+    let folder = paths.trusted_keys();
     is_so.then(|| format!("require_signatures: no key in {} can be used, so no package is accepted", folder.display()))
 }
 

@@ -173,14 +173,15 @@ class Installed(unittest.TestCase):
         self.assertIn("\n[install]\nrequire_signatures = yes\n", (tree / "etc/gwe/Engine.config").read_text())
         self.assertIn("\nrequire_signatures = no\n", (self.install() / "etc/gwe/Engine.config").read_text())
 
-    def test_a_root_key_and_a_set_of_keys_go_into_the_image_and_the_two_are_enough(self):
+    def test_a_root_key_and_a_set_of_keys_go_into_the_image_and_the_root_is_enough(self):
         root, keys = self.scratch / "root.pub", self.scratch / "fleet.json"
         root.write_text("root")
         keys.write_text("set")
         self.assertFalse((self.install() / "etc/gwe/trusted-root").exists())
-        for one in (f"TRUSTED_ROOT_KEYS={root}", f"KEY_SET={keys}"):
-            with self.assertRaises(Exception, msg=one):
-                self.install("REQUIRE_SIGNATURES=yes", one)
+        with self.assertRaises(Exception):
+            self.install("REQUIRE_SIGNATURES=yes", f"KEY_SET={keys}")
+        tree = self.install("REQUIRE_SIGNATURES=yes", f"TRUSTED_ROOT_KEYS={root}")
+        self.assertFalse((tree / "etc/gwe/keys.json").exists())
         tree = self.install("REQUIRE_SIGNATURES=yes", f"TRUSTED_ROOT_KEYS={root}", f"KEY_SET={keys}")
         self.assertEqual((tree / "etc/gwe/trusted-root/root.pub").read_text(), "root")
         self.assertEqual((tree / "etc/gwe/keys.json").read_text(), "set")
@@ -202,9 +203,15 @@ class Installed(unittest.TestCase):
         keys.write_text(json.dumps({"version": 1, "keys": [{"name": "fleet", "key": other}]}))
         good = ("REQUIRE_SIGNATURES=yes", f"TRUSTED_ROOT_KEYS={root}", f"KEY_SET={keys}", "APPLY=window", "WINDOW=23:00-01:30", "MAX_HOLD=600")
         self.install(f"CHECKER={agent}", *good)
+        self.install(f"CHECKER={agent}", *good[:2])
         for bad in ("WINDOW=later", "MAX_HOLD=long"):
             with self.assertRaises(Exception, msg=bad):
                 self.install(f"CHECKER={agent}", *good, bad)
+        # A root key of which nothing can be made is none.
+        no_root = self.scratch / "no-root.pub"
+        no_root.write_text("no key")
+        with self.assertRaises(Exception):
+            self.install(f"CHECKER={agent}", "REQUIRE_SIGNATURES=yes", f"TRUSTED_ROOT_KEYS={no_root}")
         keys.write_text('{"version": 1, "keys": [{"key": 1}]}')
         with self.assertRaises(Exception):
             self.install(f"CHECKER={agent}", *good)

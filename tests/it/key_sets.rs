@@ -201,6 +201,32 @@ fn a_bad_set_is_told_and_what_else_was_ordered_goes_on_under_the_old_one() {
     assert_eq!(fleet.told(&[&app]), ["[gwe] installed app v21 in N s"]);
 }
 
+/// docs/spec/failures.md, F9: what `REQUIRE_SIGNATURES=yes` makes an image's build fail for.
+#[test]
+fn a_root_key_that_can_be_used_is_key_enough_until_a_set_says_otherwise() {
+    let (mut fleet, release) = (Fleet::new(), Signer::new());
+    fleet.site.set("install", "require_signatures", "yes");
+    let root = fs::read_to_string(fleet.root.public_key()).unwrap();
+    let revoked = json!({"version": 1, "keys": [with(key(&release), json!({"revoked": true}))]});
+    for (root, set, is_fine) in [
+        (root.as_str(), None, true),
+        (root.as_str(), Some(json!({"version": 1, "keys": [key(&release)]})), true),
+        (root.as_str(), Some(revoked), false),
+        ("no key", None, false),
+    ] {
+        fleet.site.gateway.root().write("etc/gwe/trusted-root/root.pub", root);
+        let image = fleet.site.gateway.root().path("etc/gwe/keys.json");
+        match &set {
+            Some(set) => fs::write(image, set.to_string()).unwrap(),
+            None => drop(fs::remove_file(image)),
+        }
+        let checked = fleet.site.gateway.gwe(&["--check-config"]);
+        let said = checked.exited(i32::from(!is_fine)).stdout;
+        let want = if is_fine { "[PASS]\n" } else { "require_signatures: no key in " };
+        assert!(said.starts_with(want), "{root} {set:?}: {said}");
+    }
+}
+
 #[test]
 fn plain_keys_go_on_unless_the_set_says_otherwise() {
     let (fleet, plain, aged) = (Fleet::new(), Signer::new(), Signer::new());
