@@ -5,20 +5,19 @@
 
 use std::fs::File;
 use std::os::unix::fs::fchown;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::kept::HeldTime;
 use crate::config::Paths;
 use crate::format::ini::Ini;
 use crate::format::percent;
+use crate::sys::accounts;
 use crate::sys::clock;
 use crate::sys::file::{self, Context, FileError};
 use crate::sys::{host, lock};
 
 /// Where the app finds the path.
 const VARIABLE: &str = "GWE_HOLD";
-/// The largest user database that is read, in bytes.
-const MAX_PASSWD: u64 = 1 << 20;
 /// The account is written once in this part of the longest hold, and a reboot counts as much.
 const PARTS: u64 = 24;
 
@@ -95,8 +94,7 @@ pub(super) fn prepare(paths: &Paths, app: &str, user: Option<&str>) -> Result<()
     }
     // Nobody else can have put anything here: the folder is root's.
     let file = File::open(&path).context("open", &path)?;
-    let database = file::read(Path::new("/etc/passwd"), MAX_PASSWD).ok().flatten().unwrap_or_default();
-    let owner = user.and_then(|user| id_of(&String::from_utf8_lossy(&database), user));
+    let owner = user.and_then(|user| id_of(&accounts::read(accounts::USERS), user));
     fchown(&file, Some(owner.unwrap_or(0)), None).and_then(|()| file.sync_all()).context("give away", &path)
 }
 
@@ -110,10 +108,7 @@ pub(super) fn clear(paths: &Paths, app: &str) {
 /// A user's number in a user database, by name or number.
 fn id_of(passwd: &str, user: &str) -> Option<u32> {
     let user = user.trim();
-    user.parse().ok().or_else(|| {
-        let line = passwd.lines().find(|line| line.split(':').next() == Some(user))?;
-        line.split(':').nth(2)?.parse().ok()
-    })
+    user.parse().ok().or_else(|| accounts::line(passwd, user, None)?.get(2)?.parse().ok())
 }
 
 #[cfg(test)]

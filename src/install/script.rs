@@ -13,6 +13,7 @@ use super::state::Event;
 use super::status::{self, MAX_OUTPUT};
 use crate::app::{Installer, TarballName};
 use crate::config::paths::ROOT_VARIABLE;
+use crate::sys::accounts;
 use crate::sys::file::{self, FileError};
 use crate::sys::mounts;
 use crate::sys::process::{self, Ended};
@@ -33,8 +34,6 @@ const UNINSTALL: &str = "uninstall.sh";
 const MAX_SCRIPT: u64 = 1024 * 1024;
 /// So much of its first line is quoted, in characters.
 const MAX_LINE: usize = 120;
-/// The largest user database that is read, in bytes.
-const MAX_PASSWD: u64 = 1024 * 1024;
 
 /// What an installer did.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,13 +111,11 @@ fn search_path(program: Option<&Path>) -> OsString {
 
 /// The home of the user that this process runs as, by the user database: a shell over ssh has one, init has none.
 fn home() -> String {
-    let passwd = file::read(Path::new("/etc/passwd"), MAX_PASSWD).ok().flatten().unwrap_or_default();
-    home_in(&String::from_utf8_lossy(&passwd), process::user()).unwrap_or_else(|| "/".to_string())
+    home_in(&accounts::read(accounts::USERS), process::user()).unwrap_or_else(|| "/".to_string())
 }
 
 fn home_in(passwd: &str, user: u32) -> Option<String> {
-    let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let mut own = fields.filter(|fields| fields.get(2).and_then(|id| id.parse().ok()) == Some(user));
+    let mut own = accounts::lines(passwd).filter(|fields| fields.get(2).and_then(|id| id.parse().ok()) == Some(user));
     own.find_map(|fields| fields.get(5).filter(|home| home.starts_with('/')).map(|home| home.to_string()))
 }
 

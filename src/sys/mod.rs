@@ -2,6 +2,7 @@
 //!
 //! Invariant: the only room with `unsafe`. It knows no other room.
 
+pub mod accounts;
 pub mod beneath;
 pub mod block;
 pub mod clock;

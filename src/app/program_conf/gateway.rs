@@ -4,10 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::sys::{file, host};
-
-/// The largest user database that is read, in bytes.
-const MAX_PASSWD: u64 = 1 << 20;
+use crate::sys::{accounts, file, host};
 
 /// Folders that every boot makes anew before supervisord starts, where an image keeps them in memory.
 const MADE_AT_BOOT: [&str; 6] = ["/var/log", "/var/tmp", "/tmp", "/run", "/var/run", "/dev/shm"];
@@ -120,22 +117,13 @@ impl Gateway for ThisGateway {
     }
 
     fn has_user(&self, user: &str) -> bool {
-        let Ok(Some(bytes)) = file::read(Path::new("/etc/passwd"), MAX_PASSWD) else { return false };
-        knows_user(&String::from_utf8_lossy(&bytes), user)
+        knows_user(&accounts::read(accounts::USERS), user)
     }
 }
 
 /// Whether a user database has this name, or this number.
-fn knows_user(passwd: &str, user: &str) -> bool {
-    let number = user.trim().parse::<u32>().ok();
-    passwd.lines().any(|line| {
-        let mut fields = line.split(':');
-        let (name, id) = (fields.next().unwrap_or_default(), fields.nth(1).unwrap_or_default());
-        match number {
-            Some(number) => id.parse() == Ok(number),
-            None => !name.is_empty() && name == user,
-        }
-    })
+fn knows_user(users: &str, user: &str) -> bool {
+    accounts::line(users, user, user.trim().parse::<u32>().ok().map(i64::from)).is_some()
 }
 
 #[cfg(test)]

@@ -1,14 +1,7 @@
-//! Users and groups by the files of this machine, and what `~` stands for.
-//!
-//! Only `/etc/passwd` and `/etc/group` are read: no name service of another kind is asked.
-
-use std::path::Path;
+//! Users and groups as configurations name them, and what `~` stands for.
 
 use crate::format::python::int;
-use crate::sys::file;
-
-/// The largest user database that is read, in bytes.
-const MAX_FILE: u64 = 1 << 20;
+use crate::sys::accounts::{self, GROUPS, USERS};
 
 /// Who a program runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,32 +15,17 @@ pub struct User {
     home: String,
 }
 
-fn read(path: &str) -> String {
-    let bytes = file::read(Path::new(path), MAX_FILE).ok().flatten().unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The first line of a database that is meant, in its fields.
-fn line<'a>(text: &'a str, name: &str, number: Option<i64>) -> Option<Vec<&'a str>> {
-    let is_meant = |fields: &[&str]| match number {
-        Some(number) => fields.get(2).and_then(|id| id.parse().ok()) == Some(number),
-        None => !name.is_empty() && fields.first() == Some(&name),
-    };
-    text.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| is_meant(fields))
-}
-
 /// The user of this name or number.
 ///
 /// # Errors
 /// There is none.
 pub(super) fn user(text: &str) -> Result<User, String> {
     let number = int(text, 10);
-    let passwd = read("/etc/passwd");
-    let found = line(&passwd, text, number).and_then(|fields| {
+    let users = accounts::read(USERS);
+    let found = accounts::line(&users, text, number).and_then(|fields| {
         let (name, uid, gid) = (fields.first()?, fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
         let mut groups = vec![gid];
-        for line in read("/etc/group").lines() {
-            let fields: Vec<&str> = line.split(':').collect();
+        for fields in accounts::lines(&accounts::read(GROUPS)) {
             let is_member = fields.get(3).is_some_and(|members| members.split(',').any(|member| member == *name));
             groups.extend(fields.get(2).filter(|_| is_member).and_then(|id| id.parse::<u32>().ok()));
         }
@@ -58,7 +36,7 @@ pub(super) fn user(text: &str) -> Result<User, String> {
 }
 
 fn group(text: &str) -> Option<u32> {
-    line(&read("/etc/group"), text, int(text, 10))?.get(2)?.parse().ok()
+    accounts::line(&accounts::read(GROUPS), text, int(text, 10))?.get(2)?.parse().ok()
 }
 
 /// `user` or `user:group` as numbers.
