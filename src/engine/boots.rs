@@ -3,12 +3,12 @@
 //! Invariants: the engine writes once a boot, at its start, and once when it is told to stop; who restarts it in one boot pays for one more,
 //! which takes the note of the stop back. No check-in writes. Whatever becomes of the file, counting begins anew and nothing else does.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use miniserde::json;
 
 use crate::config::Paths;
-use crate::install::security;
+use crate::install::{security, state_file};
 use crate::report::boot::{self, Boots, Evidence};
 use crate::sys::{clock, epoch, file, host};
 
@@ -33,11 +33,11 @@ pub fn ended(paths: &Paths) {
 /// What is known now, without writing it; `None` where the kernel does not say which boot this is.
 #[must_use]
 pub fn now(paths: &Paths) -> Option<Boots> {
-    counted(paths, load(&path(paths)))
+    counted(paths, load(paths))
 }
 
 fn keep(paths: &Paths, ended: bool) {
-    let known = load(&path(paths));
+    let known = load(paths);
     let Some(now) = counted(paths, known.clone()) else { return };
     let now = Boots { ended, since: now.since.or_else(time), ..now };
     let is_kept = known.is_some_and(|known| Boots { since: now.since, ..known } == now);
@@ -67,7 +67,6 @@ fn path(paths: &Paths) -> PathBuf {
     paths.state().join(FILE_NAME)
 }
 
-fn load(path: &Path) -> Option<Boots> {
-    let bytes = file::read(path, MAX_FILE).ok()??;
-    json::from_str(std::str::from_utf8(&bytes).ok()?).ok()
+fn load(paths: &Paths) -> Option<Boots> {
+    state_file::peek(&path(paths), MAX_FILE)
 }

@@ -10,6 +10,7 @@ use miniserde::{json, Deserialize, Serialize};
 
 use crate::config::Paths;
 use crate::install::gateway::Gateway;
+use crate::install::state_file;
 use crate::supervisor::{Process, State};
 use crate::sys::file;
 
@@ -40,7 +41,7 @@ pub fn look(gateway: &mut Gateway<'_>) {
         return;
     }
     let path = path(gateway.config.paths());
-    let before = load(&path);
+    let before: Vec<Known> = state_file::peek(&path, MAX_FILE).unwrap_or_default();
     let apps = &gateway.registry;
     let installed = |app: &str| {
         let app = apps.app(app).filter(|app| app.hosted)?;
@@ -66,11 +67,6 @@ pub fn look(gateway: &mut Gateway<'_>) {
 
 fn path(paths: &Paths) -> PathBuf {
     paths.run().join("falls.json")
-}
-
-fn load(path: &std::path::Path) -> Vec<Known> {
-    let bytes = file::read(path, MAX_FILE).ok().flatten().unwrap_or_default();
-    std::str::from_utf8(&bytes).ok().and_then(|text| json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// What is known now, and what is to be told.

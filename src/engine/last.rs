@@ -1,8 +1,11 @@
 //! The last check-in, for `gwe --status`: volatile, so that a quiet check-in writes nothing to flash.
 
+use std::path::PathBuf;
+
 use miniserde::{json, Deserialize, Serialize};
 
 use crate::config::Paths;
+use crate::install::state_file;
 use crate::sys::file;
 
 /// The record's bound in bytes.
@@ -19,10 +22,13 @@ pub struct Last {
     pub message: String,
 }
 
+fn path(paths: &Paths) -> PathBuf {
+    paths.run().join("last_check_in.json")
+}
+
 /// Writes the record. It is a courtesy: where /run cannot be written, only the log knows.
 pub fn record(paths: &Paths, last: &Last) {
-    let path = paths.run().join("last_check_in.json");
-    if let Err(e) = file::write(&path, json::to_string(last).as_bytes()) {
+    if let Err(e) = file::write(&path(paths), json::to_string(last).as_bytes()) {
         crate::debug!("{e}");
     }
 }
@@ -30,6 +36,5 @@ pub fn record(paths: &Paths, last: &Last) {
 /// Reads the record; `None` where there was no check-in since boot.
 #[must_use]
 pub fn load(paths: &Paths) -> Option<Last> {
-    let bytes = file::read(&paths.run().join("last_check_in.json"), MAX_FILE).ok()??;
-    json::from_str(std::str::from_utf8(&bytes).ok()?).ok()
+    state_file::peek(&path(paths), MAX_FILE)
 }

@@ -13,6 +13,7 @@ use crate::config::Paths;
 use crate::hosting::renewal::{Fixed, Running};
 use crate::hosting::start::find_core;
 use crate::install::agent::{self, own_executable, Agents};
+use crate::install::state_file;
 use crate::supervisor::Supervisor;
 use crate::sys::{clock, file};
 
@@ -133,9 +134,7 @@ fn forgive(paths: &Paths, version: &str) {
 
 /// Nothing, or anything that a power cut left: nothing was tried.
 fn load(paths: &Paths) -> RenewAccount {
-    let bytes = file::read(&account(paths), MAX_FILE).ok().flatten().unwrap_or_default();
-    let text = String::from_utf8(bytes).unwrap_or_default();
-    json::from_str(&text).unwrap_or_default()
+    state_file::peek(&account(paths), MAX_FILE).unwrap_or_default()
 }
 
 fn save(paths: &Paths, of: &RenewAccount) -> Result<(), file::FileError> {

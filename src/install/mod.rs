@@ -29,7 +29,7 @@ pub mod script;
 pub mod security;
 mod self_update;
 pub mod state;
-mod state_file;
+pub mod state_file;
 pub mod status;
 pub mod steps;
 mod sweep;

@@ -206,8 +206,7 @@ fn write_due(paths: &Paths, now: u64) {
 }
 
 fn waiting(paths: &Paths) -> Vec<Unwritten> {
-    let bytes = file::read(&path_of_waiting(paths), MAX_FILE).ok().flatten();
-    bytes.and_then(|bytes| state_file::parse(&bytes)).unwrap_or_default()
+    state_file::peek(&path_of_waiting(paths), MAX_FILE).unwrap_or_default()
 }
 
 fn keep_waiting(paths: &Paths, all: &Vec<Unwritten>) {

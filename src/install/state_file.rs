@@ -1,4 +1,4 @@
-//! What the files of this room's state have in common: how they are read when a power cut may have left anything in them.
+//! What files of state have in common: how they are read when a power cut may have left anything in them.
 //!
 //! Invariants: no state of a file keeps the agent from going on; what is lost with it is said in the log.
 
@@ -25,6 +25,11 @@ pub(super) fn load<T>(path: &Path, limit: u64, parse: fn(&[u8]) -> Option<T>, wi
             None
         }
     }
+}
+
+/// Reads a state whose loss costs nothing: `None` where it is missing or is anything else, without a word.
+pub fn peek<T: Deserialize>(path: &Path, limit: u64) -> Option<T> {
+    parse(&file::read(path, limit).ok()??)
 }
 
 /// Reads a state's bytes; `None` for anything else.
