@@ -36,6 +36,13 @@ impl Bounds {
     pub fn hold(&self, number: i64) -> bool {
         (self.least..=self.most).contains(&number)
     }
+
+    /// The number that an option says; the default where it says nothing, or nothing that is within.
+    #[must_use]
+    pub fn of(&self, said: Option<String>) -> i64 {
+        let number = said.and_then(|text| text.trim().parse().ok());
+        number.filter(|number| self.hold(*number)).unwrap_or(self.default)
+    }
 }
 
 /// The names in a list of programs, between blanks or commas, each once.
@@ -58,8 +65,10 @@ mod tests {
     fn a_list_of_names_and_a_number_within_its_bounds() {
         assert_eq!(names(" b,a\n\tc , a,,"), ["b", "a", "c"]);
         assert!(names(" ,\n").is_empty());
+        assert_eq!((AFTER_TIMEOUT.of(None), AFTER_TIMEOUT.of(Some("soon".to_string()))), (60, 60));
         for (number, good) in [(-1, false), (0, true), (600, true), (601, false), (i64::MIN, false)] {
             assert_eq!(AFTER_TIMEOUT.hold(number), good, "{number}");
+            assert_eq!(AFTER_TIMEOUT.of(Some(format!(" {number} "))), if good { number } else { 60 });
         }
     }
 }

@@ -51,6 +51,12 @@ impl Fragment {
         Ok(Some(Fragment { place: place(gateway, app), text: hold::told(gateway.config.paths(), app, &text) }))
     }
 
+    /// The one in place; empty where there is none.
+    pub(super) fn placed(gateway: &Gateway<'_>, app: &str) -> Fragment {
+        let place = place(gateway, app);
+        Fragment { text: text_of(&place), place }
+    }
+
     /// The value of an option, as supervisord will read it.
     pub fn value(&self, key: &str) -> Option<String> {
         let ini = Ini::parse(&self.text).ok()?;
@@ -65,10 +71,8 @@ impl Fragment {
     /// How long its start may wait for other programs.
     pub fn order(&self) -> Duration {
         let waits = self.option(AFTER).is_some_and(|names| !names.is_empty());
-        let said = self.option(AFTER_TIMEOUT.key).and_then(|text| text.parse().ok());
-        let seconds = said.filter(|number| AFTER_TIMEOUT.hold(*number)).unwrap_or(AFTER_TIMEOUT.default);
         if waits {
-            Duration::from_secs(seconds.unsigned_abs())
+            Duration::from_secs(AFTER_TIMEOUT.of(self.value(AFTER_TIMEOUT.key)).unsigned_abs())
         } else {
             Duration::ZERO
         }
@@ -172,7 +176,8 @@ pub fn log_of(gateway: &Gateway<'_>, app: &str) -> PathBuf {
     gateway.config.logs().join(format!("{app}.log"))
 }
 
-fn place(gateway: &Gateway<'_>, app: &str) -> PathBuf {
+/// Where the app's fragment stands, if there is one.
+pub(super) fn place(gateway: &Gateway<'_>, app: &str) -> PathBuf {
     gateway.config.fragments().join(format!("{app}.conf"))
 }
 

@@ -1,8 +1,7 @@
 //! What an app asks of its hosting that only our own supervisord does: said where Python's is there in its place.
 
-use super::fragment::{self, Fragment};
+use super::fragment::Fragment;
 use super::gateway::Gateway;
-use crate::format::ini::Ini;
 use crate::format::own_options::{AFTER, PROBE_INTERVAL};
 use crate::hosting::renewal;
 
@@ -14,7 +13,7 @@ pub fn is_foreign(gateway: &Gateway<'_>) -> bool {
 
 /// Says it in the log, once for each version that settles.
 pub(super) fn say_what_is_not_there(gateway: &Gateway<'_>, app: &str, fragment: &Fragment) {
-    let asked = asked(|key| fragment.value(key));
+    let asked = asked(fragment);
     if !asked.is_empty() && is_foreign(gateway) {
         crate::warning!("{app}: supervisord is Python's, which ignores {}", asked.join(" and "));
     }
@@ -25,11 +24,7 @@ pub(super) fn say_what_is_not_there(gateway: &Gateway<'_>, app: &str, fragment: 
 pub fn in_vain(gateway: &Gateway<'_>) -> Option<String> {
     let mut all = Vec::new();
     for app in gateway.registry.apps.iter().filter(|app| app.hosted) {
-        let path = gateway.config.fragments().join([&app.name, ".conf"].concat());
-        let ini = Ini::parse(&fragment::text_of(&path)).unwrap_or_default();
-        let section = ini.sections.first();
-        let asked = asked(|key| Some(section?.get(key)?.trim().to_string()));
-        all.extend(asked.iter().map(|key| format!("{key} of {}", app.name)));
+        all.extend(asked(&Fragment::placed(gateway, &app.name)).iter().map(|key| format!("{key} of {}", app.name)));
     }
     if all.is_empty() || !is_foreign(gateway) {
         return None;
@@ -37,7 +32,7 @@ pub fn in_vain(gateway: &Gateway<'_>) -> Option<String> {
     Some(["Python's supervisord, which ignores ", &all.join(", ")].concat())
 }
 
-fn asked(value: impl Fn(&str) -> Option<String>) -> Vec<&'static str> {
-    let is_set = |key: &&str| value(key).is_some_and(|value| !value.is_empty() && value != "0");
+fn asked(fragment: &Fragment) -> Vec<&'static str> {
+    let is_set = |key: &&str| fragment.value(key).is_some_and(|value| !value.is_empty() && value != "0");
     [AFTER, PROBE_INTERVAL.key].into_iter().filter(is_set).collect()
 }

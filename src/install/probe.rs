@@ -40,14 +40,12 @@ impl Probe {
     /// The one that a fragment names; most name none.
     pub fn of(app: &str, fragment: &Fragment) -> Option<Probe> {
         let command = fragment.value(PROBE).filter(|command| !command.trim().is_empty())?;
-        let said = fragment.value(PROBE_TIMEOUT.key).and_then(|text| text.trim().parse().ok());
-        let seconds = said.filter(|seconds| PROBE_TIMEOUT.hold(*seconds)).unwrap_or(PROBE_TIMEOUT.default);
         Some(Probe {
             app: app.to_string(),
             command,
             directory: fragment.value("directory").unwrap_or_default(),
             user: fragment.value("user"),
-            limit: Duration::from_secs(seconds.unsigned_abs()),
+            limit: Duration::from_secs(PROBE_TIMEOUT.of(fragment.value(PROBE_TIMEOUT.key)).unsigned_abs()),
             words: String::new(),
         })
     }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::agent;
-use super::fragment::text_of;
+use super::fragment::{place, text_of};
 use super::gateway::Gateway;
 use crate::format::ini::Ini;
 
@@ -25,13 +25,12 @@ impl Gateway<'_> {
             return None;
         }
         let paths = self.config.paths();
-        let fragments = self.config.fragments();
-        let folders = FOLDERS.iter().map(|folder| paths.below_root(folder)).chain([fragments.clone()]);
+        let folders = FOLDERS.iter().map(|folder| paths.below_root(folder)).chain([self.config.fragments()]);
         let files = CONFIGURATIONS
             .iter()
             .map(|file| paths.below_root(file))
             .chain(folders.flat_map(|folder| conf_files(&folder)));
-        let own = fragments.join([app, ".conf"].concat());
+        let own = place(self, app);
         let mut others = files.filter(|path| *path != own || !self.is_ours(app, path));
         let file = others.find(|path| has_program(path, app))?;
         Some(format!("the app name is that of a program in the image's own {}: choose another", file.display()))

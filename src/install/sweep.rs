@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::agent::{self, Agents};
 use super::fetch::part_of;
+use super::fragment;
 use super::gateway::Gateway;
 use super::journal::Job;
 use crate::sys::file;
 
 /// The two folders of an app.
 const SLOTS: [&str; 2] = ["a", "b"];
-/// The largest fragment that is looked at, in bytes.
-const MAX_FRAGMENT: u64 = 128 * 1024;
 /// So many strange files are removed at once; the rest is left to the next check-in.
 const MAX_STRAYS: usize = 1000;
 
@@ -71,9 +70,8 @@ impl Gateway<'_> {
             return [agents.current, agents.previous].iter().flatten().any(|version| version.slot == slot);
         }
         // After a crash, with the registry or the journal lost, supervisord's fragment tells.
-        let fragment = self.config.fragments().join([app, ".conf"].concat());
-        let text = file::read(&fragment, MAX_FRAGMENT).ok().flatten().unwrap_or_default();
-        String::from_utf8_lossy(&text).contains(&*self.slot(app, slot).to_string_lossy())
+        let text = fragment::text_of(&fragment::place(self, app));
+        text.contains(&*self.slot(app, slot).to_string_lossy())
     }
 
     /// Whether a pending install has it.
