@@ -15,7 +15,7 @@ use super::gzip;
 use super::name::TarballName;
 use super::signature::{key_id, KeyId, Term};
 use crate::format::json_fault::{self, JsonPlace};
-use crate::format::utc;
+use crate::format::utc::{self, DAY};
 
 /// The largest package, in bytes.
 pub const MAX_PACKAGE: u64 = 128 * 1024;
@@ -29,8 +29,6 @@ pub const MAX_KEYS: usize = 32;
 const MAX_NAME: usize = 64;
 /// The file in the package.
 const FILE: &str = "keys.json";
-/// What a day has, in seconds.
-const DAY: u64 = 24 * 3600;
 
 /// A set, as it was understood.
 #[derive(Clone, Debug)]

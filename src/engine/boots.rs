@@ -10,7 +10,7 @@ use miniserde::json;
 use crate::config::Paths;
 use crate::install::{security, state_file};
 use crate::report::boot::{self, Boots, Evidence};
-use crate::sys::{clock, epoch, file, host};
+use crate::sys::{epoch, file, host};
 
 /// The file's name in the state folder.
 const FILE_NAME: &str = "boots.json";
@@ -60,7 +60,7 @@ fn counted(paths: &Paths, known: Option<Boots>) -> Option<Boots> {
 }
 
 fn time() -> Option<u64> {
-    epoch::plausible(clock::unix_seconds())
+    epoch::now()
 }
 
 fn path(paths: &Paths) -> PathBuf {

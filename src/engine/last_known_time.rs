@@ -8,14 +8,12 @@
 use std::path::Path;
 
 use crate::sys::clock;
-use crate::sys::epoch::BUILD_EPOCH;
+use crate::sys::epoch::{is_plausible, BUILD_EPOCH};
 use crate::sys::file::{self, FileError};
 
 /// The file's name in the state folder; its content is unix seconds, decimal.
 pub const FILE_NAME: &str = "last_known_time";
 
-/// A time this long after the build, thirty years, is a clock that jumped, not a gateway that lasted.
-const PLAUSIBLE: u64 = 30 * 365 * 86_400;
 /// Kept again after a check-in once it is this far from the kept one, in seconds: what a power cut may cost.
 const AFTER_CHECK_IN: u64 = 6 * 3600;
 /// Kept again at a shutdown once it is this far ahead: restarts in a row are not worth a write each.
@@ -76,10 +74,6 @@ pub fn is_due(now: u64, kept: Option<u64>, build_epoch: u64, occasion: Occasion)
         (Some(kept), Occasion::CheckIn) => now.abs_diff(kept) >= AFTER_CHECK_IN,
         (Some(kept), Occasion::Shutdown) => now.saturating_sub(kept) >= AT_SHUTDOWN,
     }
-}
-
-fn is_plausible(time: u64, build_epoch: u64) -> bool {
-    time >= build_epoch && time - build_epoch <= PLAUSIBLE
 }
 
 /// The kept time; a file that is missing or holds anything else is `None`, and the latter is said.

@@ -1,6 +1,7 @@
 //! Unix seconds as people read them. Pure arithmetic, without a time zone: a fleet's gateways stand in many.
 
-const DAY: u64 = 24 * 3600;
+/// What a day has, in seconds.
+pub const DAY: u64 = 24 * 3600;
 /// Days from 0000-03-01 to 1970-01-01, and in 400 years: the calendar repeats itself after those.
 const DAYS_TO_1970: u64 = 719_468;
 const DAYS_IN_400_YEARS: u64 = 146_097;

@@ -17,7 +17,7 @@ use crate::app::key_set::{KeySetFault, MAX_TEXT};
 use crate::app::{KeySet, TarballName, TrustedKeys};
 use crate::config::{Config, Paths};
 use crate::sys::epoch::{self, BUILD_EPOCH};
-use crate::sys::{clock, file};
+use crate::sys::file;
 
 pub use crate::app::name::KEY_SET as APP;
 
@@ -87,7 +87,7 @@ fn kept(paths: &Paths) -> Result<Option<InForce>, String> {
 
 /// A clock that stands in 1970, or jumped far ahead, is not believed: what is surely over by now is.
 fn now(signed_at: u64) -> u64 {
-    epoch::plausible(clock::unix_seconds()).unwrap_or(BUILD_EPOCH).max(BUILD_EPOCH).max(signed_at)
+    epoch::now().unwrap_or(BUILD_EPOCH).max(BUILD_EPOCH).max(signed_at)
 }
 
 /// The keys whose signatures count here.

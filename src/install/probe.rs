@@ -15,14 +15,13 @@ use crate::format::own_options::{PROBE, PROBE_TIMEOUT};
 use crate::format::percent::{expand, PercentValue};
 use crate::format::shell_words;
 use crate::hosting::config::user;
+use crate::supervisor::environment::of_process;
 use crate::supervisor::Process;
+use crate::sys::host;
 use crate::sys::process::{self, Ended, Identity};
-use crate::sys::{file, host};
 
 /// So much of what it said last is told, in bytes.
 const MAX_WORDS: usize = 2048;
-/// The largest environment that is read, in bytes.
-const MAX_ENVIRONMENT: u64 = 1 << 20;
 
 /// The probe of one version.
 pub struct Probe {
@@ -118,15 +117,11 @@ impl Probe {
     }
 }
 
-/// What a process was started with; nothing where that cannot be read.
+/// What a process was started with; nothing where that cannot be read. A variable without a name could not be handed on.
 fn environment_of(pid: u32) -> Environment {
-    let path = format!("/proc/{pid}/environ");
-    let bytes = file::read(Path::new(&path), MAX_ENVIRONMENT).ok().flatten().unwrap_or_default();
-    let variable = |word: &[u8]| {
-        let equals = word.iter().position(|byte| *byte == b'=').filter(|at| *at > 0)?;
-        Some((word.get(..equals)?.to_vec(), word.get(equals + 1..)?.to_vec()))
-    };
-    bytes.split(|byte| *byte == 0).filter_map(variable).collect()
+    let mut variables = of_process(&Path::new("/proc").join(pid.to_string())).unwrap_or_default();
+    variables.retain(|(name, _)| !name.is_empty());
+    variables
 }
 
 /// The last of an output, as text.

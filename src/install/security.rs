@@ -131,7 +131,7 @@ pub fn note(paths: &Paths, what: What, about: &str) {
 
 fn note_at(paths: &Paths, what: What, about: &str, now: u64) {
     let about: String = log::one_line(about).chars().take(MAX_ABOUT).collect();
-    let time = epoch::plausible(clock::unix_seconds());
+    let time = epoch::now();
     let mut all = waiting(paths);
     if let Some(kind) = all.iter_mut().find(|kind| kind.what == what.name() && what.is_at_will()) {
         if now.saturating_sub(kind.written) < PAUSE {
@@ -225,7 +225,7 @@ impl Book {
             let mut book = Book { next: 1, events: Vec::new() };
             if is_there {
                 book.next = clock::unix_seconds().max(BUILD_EPOCH);
-                book.add(What::EventsLost.name(), "the file was damaged", epoch::plausible(clock::unix_seconds()));
+                book.add(What::EventsLost.name(), "the file was damaged", epoch::now());
             }
             book
         })

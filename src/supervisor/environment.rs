@@ -24,24 +24,31 @@ impl Supervisor<'_> {
     pub fn environment(&self) -> Option<Environment> {
         let pid = self.call("supervisor.getPID", &[]).ok()?.as_int().filter(|pid| *pid > 0)?;
         let process = Path::new("/proc").join(pid.to_string());
-        let mut variables: Environment =
-            words(&process.join("environ"))?.iter().filter_map(|word| variable(word)).collect();
+        let mut variables: Environment = of_process(&process)?.into_iter().filter_map(as_text).collect();
         let arguments = words(&process.join("cmdline")).unwrap_or_default();
         variables.extend(configuration(&arguments, &process).map(|path| added(&path)).unwrap_or_default());
         Some(variables)
     }
 }
 
+/// Names and values that a process was started with, by its folder in /proc; `None` where that cannot be read.
+#[must_use]
+pub fn of_process(process: &Path) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let variable = |word: Vec<u8>| {
+        let equals = word.iter().position(|byte| *byte == b'=')?;
+        Some((word.get(..equals)?.to_vec(), word.get(equals + 1..)?.to_vec()))
+    };
+    Some(words(&process.join("environ"))?.into_iter().filter_map(variable).collect())
+}
+
+fn as_text((name, value): (Vec<u8>, Vec<u8>)) -> Option<(String, Option<String>)> {
+    Some((String::from_utf8(name).ok()?, String::from_utf8(value).ok()))
+}
+
 /// What a file of /proc has between its zero bytes.
 fn words(path: &Path) -> Option<Vec<Vec<u8>>> {
     let bytes = file::read(path, MAX_BYTES).ok().flatten()?;
     Some(bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect())
-}
-
-fn variable(word: &[u8]) -> Option<(String, Option<String>)> {
-    let equals = word.iter().position(|byte| *byte == b'=')?;
-    let (name, value) = (word.get(..equals)?, word.get(equals + 1..)?);
-    Some((String::from_utf8(name.to_vec()).ok()?, String::from_utf8(value.to_vec()).ok()))
 }
 
 /// The configuration's file, as the command line names it.
@@ -86,11 +93,14 @@ mod tests {
 
     #[test]
     fn variables_as_the_kernel_tells_them() {
-        assert_eq!(variable(b"A=b=c"), Some(("A".into(), Some("b=c".into()))));
-        assert_eq!(variable(b"A=\xff"), Some(("A".into(), None)));
-        assert_eq!((variable(b"A"), variable(b"\xff=1")), (None, None));
-        let own = words(Path::new("/proc/self/environ")).unwrap();
-        assert!(own.iter().filter_map(|word| variable(word)).count() > 0);
+        let process = std::env::temp_dir().join(format!("gwe-process-{}", std::process::id()));
+        std::fs::create_dir_all(&process).unwrap();
+        std::fs::write(process.join("environ"), b"A=b=c\0B=\xff\0C\0\xff=1\0").unwrap();
+        let known: Environment = of_process(&process).unwrap().into_iter().filter_map(as_text).collect();
+        assert_eq!(known, [("A".into(), Some("b=c".into())), ("B".into(), None)]);
+        std::fs::remove_dir_all(&process).unwrap();
+        assert!(of_process(&process).is_none());
+        assert!(!of_process(Path::new("/proc/self")).unwrap().is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! What supervisord's configuration must have: `[unix_http_server]` with `file` and no password, `[rpcinterface:supervisor]`,
 //! and an `[include]` whose `files` cover the folder of fragments.
 
-mod environment;
+pub mod environment;
 pub mod error;
 mod process;
 pub mod settle;

@@ -1,5 +1,7 @@
 //! When this program was built: no clock is right that stands before that.
 
+use super::clock;
+
 /// Unix seconds of the source's date (`SOURCE_DATE_EPOCH` at build time, which image builders set), or of the year of the first
 /// release, whichever is later.
 pub const BUILD_EPOCH: u64 = match option_env!("SOURCE_DATE_EPOCH") {
@@ -10,10 +12,22 @@ pub const BUILD_EPOCH: u64 = match option_env!("SOURCE_DATE_EPOCH") {
 /// A time this long after the build, thirty years, is a clock that jumped, not a gateway that lasted.
 const PLAUSIBLE: u64 = 30 * 365 * 86_400;
 
+/// Whether a time can be, for a program that was built then.
+#[must_use]
+pub fn is_plausible(unix: u64, build_epoch: u64) -> bool {
+    unix >= build_epoch && unix - build_epoch <= PLAUSIBLE
+}
+
 /// A time that can be, as far as this program knows.
 #[must_use]
 pub fn plausible(unix: u64) -> Option<u64> {
-    (BUILD_EPOCH..=BUILD_EPOCH + PLAUSIBLE).contains(&unix).then_some(unix)
+    is_plausible(unix, BUILD_EPOCH).then_some(unix)
+}
+
+/// What the clock says, unless that cannot be.
+#[must_use]
+pub fn now() -> Option<u64> {
+    plausible(clock::unix_seconds())
 }
 
 /// 2026-01-01
