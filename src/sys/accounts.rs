@@ -40,10 +40,10 @@ mod tests {
     #[test]
     fn the_first_line_that_is_meant() {
         let text =
-            "root:x:0:0::/:/bin/sh\nbad:x\n:x:7:7::/:\napp:x:1000:1000::/home/app:/bin/false\nagain:x:1000:1::/a:\n";
+            "root:x:0:0::/:/bin/sh\nbad:x\n:x:7:7::/:\napp:x:1000:1000::/srv/app:/bin/false\nagain:x:1000:1::/a:\n";
         for (name, number, home) in [
-            ("app", None, Some("/home/app")),
-            ("", Some(1000), Some("/home/app")),
+            ("app", None, Some("/srv/app")),
+            ("", Some(1000), Some("/srv/app")),
             ("app", Some(0), Some("/")),
             ("bad", None, None),
             ("", None, None),
