@@ -7,7 +7,7 @@
 //! Before that it compiles the sleeper, which the agent carries in itself (`GWE_WITHOUT_SLEEPER=1` leaves it out), and the core of supervisord, a
 //! file of its own beside the agent.
 //!
-//! `GWE_KEEP_UNWIND_TABLES=1` keeps them: debuggers and profilers then see call stacks of a stripped agent.
+//! `GWE_KEEP_UNWIND_TABLES=1` keeps them, and backtraces: debuggers and profilers then see call stacks of a stripped agent.
 //! `GWE_KEEP_SYMBOLS=1` leaves the symbols in the core, for a packager that strips by itself and keeps what it took off; the agent's are never stripped here.
 //! `GWE_PACK_RELOCATIONS=1` packs relative relocations, another 40 kB. The image's C library must know them: glibc 2.36, musl 1.2.4.
 
@@ -39,6 +39,9 @@ const KEEP_TABLES: &str = "GWE_KEEP_UNWIND_TABLES";
 const KEEP_SYMBOLS: &str = "GWE_KEEP_SYMBOLS";
 const PACK_RELOCATIONS: &str = "GWE_PACK_RELOCATIONS";
 
+/// What src/sys/unwind.rs is compiled by.
+const WITHOUT_BACKTRACES: &str = "without_backtraces";
+
 /// Beside the linker's own script, not in its place. 32-bit ARM has other tables, and keeps them.
 const WITHOUT_TABLES: &str =
     "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table .gcc_except_table.*) } }
@@ -54,11 +57,15 @@ fn main() {
     for variable in [WITHOUT_SLEEPER, WITHOUT_CORE, KEEP_TABLES, KEEP_SYMBOLS, PACK_RELOCATIONS] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
+    println!("cargo:rustc-check-cfg=cfg({WITHOUT_BACKTRACES})");
     if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") {
         return;
     }
-    if !is(KEEP_TABLES, "1") && !is("CARGO_CFG_TARGET_ARCH", "arm") {
-        leave_out_tables();
+    if !is(KEEP_TABLES, "1") {
+        println!("cargo:rustc-cfg={WITHOUT_BACKTRACES}");
+        if !is("CARGO_CFG_TARGET_ARCH", "arm") {
+            leave_out_tables();
+        }
     }
     if is(PACK_RELOCATIONS, "1") {
         println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");

@@ -30,6 +30,8 @@ pub mod signal_names;
 pub mod socket;
 pub mod time64;
 pub mod unix_socket;
+#[cfg(all(without_backtraces, panic = "abort", not(target_feature = "crt-static")))]
+mod unwind;
 pub mod zones;
 
 #[cfg(test)]
