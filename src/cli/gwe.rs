@@ -197,6 +197,10 @@ pub static TABLE: &[(&str, &[FlagRow])] = &[
                 Does::Set(Which::Engine, &["window"]),
             ),
             row(
+                option("", &["--set-max-rate"], "BYTES", "how many bytes a second a download brings, such as 64k; '' is no limit"),
+                Does::Set(Which::Engine, &["max_rate"]),
+            ),
+            row(
                 option("-a", &["--set-user-agent"], "TEXT", "the User-Agent; '' is GatewayEngine-v<VERSION>"),
                 Does::Set(Which::Engine, &["user_agent"]),
             ),

@@ -6,6 +6,7 @@ pub mod cik;
 pub mod ddi;
 pub mod identity;
 pub mod layered;
+pub mod metered;
 pub mod options;
 pub mod paths;
 pub mod problem;

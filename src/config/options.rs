@@ -1,6 +1,7 @@
 //! The options of both configuration files: one table makes the defaults, the printed configuration and the checks.
 
 use super::apply::{Apply, Window};
+use super::metered;
 use crate::sys::log::Level;
 
 /// One option: its place, its default, and the check that a new value must pass.
@@ -52,6 +53,9 @@ pub static GATEWAY: &[Opt] = &[
 /// The section of hawkBit's settings, which is shown once one of them is set.
 pub const DDI: &str = "ddi";
 
+/// The section of links that cost by the byte, of which is shown what is set.
+pub const NETWORK: &str = "network";
+
 /// Engine.config, in the order in which it is shown.
 pub static ENGINE: &[Opt] = &[
     opt("engine", "server", "", server),
@@ -73,6 +77,7 @@ pub static ENGINE: &[Opt] = &[
     opt("install", "apply", "now", apply),
     opt("install", "window", "02:00-04:00", window),
     opt("install", "max_hold", "86400", interval),
+    opt(NETWORK, "max_rate", "", metered::check_rate),
 ];
 
 /// Parses an interval in seconds. `60.0` is 60: there are writers with one kind of number.

@@ -169,7 +169,7 @@ fn problem(layer: &Layer, option: &'static Opt, fault: Fault) -> Problem {
 impl Opt {
     /// Whether it is shown only where it was set: what most gateways have no use for.
     fn is_rare(&self) -> bool {
-        self.section == options::DDI || self.key == "backend"
+        matches!(self.section, options::DDI | options::NETWORK) || self.key == "backend"
     }
 
     /// Whether a value may be set.

@@ -63,7 +63,7 @@ impl Client {
     fn ask(&self, method: Method, path: &str, body: Option<&str>) -> Result<Answer, Failed> {
         let mut headers = vec![("Accept", "application/json"), ("Authorization", self.authorization.as_str())];
         headers.extend(body.map(|_| ("Content-Type", "application/json")));
-        let limits = Limits { stall: self.settings.stall_limit, total: Some(self.settings.total_limit) };
+        let limits = Limits { stall: self.settings.stall_limit, total: Some(self.settings.total_limit), rate: None };
         let request = HttpRequest { path, method, headers: &headers, body, limits };
         for _ in 1..TRIES {
             let answer = http::ask(&self.transport, &request).map_err(failed)?;

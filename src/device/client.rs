@@ -120,7 +120,8 @@ impl Client {
         let mut headers = vec![("Accept", FORM), ("Request-Timeout", milliseconds.as_str())];
         headers.extend(since.map(|since| ("If-Modified-Since", since)));
         let settings = self.transport.settings();
-        let limits = Limits { stall: time + settings.stall_limit, total: Some(time + settings.total_limit) };
+        let limits =
+            Limits { stall: time + settings.stall_limit, total: Some(time + settings.total_limit), rate: None };
         let answer = self.ask(&read_path(aliases), Some(cik), None, &headers, limits)?;
         match answer.head.status {
             200 | 204 => {}
@@ -273,7 +274,7 @@ impl Client {
     fn limits(&self, sends: usize) -> Limits {
         let settings = self.transport.settings();
         let sending = Duration::from_secs(sends as u64 / 1024);
-        Limits { stall: settings.stall_limit, total: Some(settings.total_limit + sending) }
+        Limits { stall: settings.stall_limit, total: Some(settings.total_limit + sending), rate: None }
     }
 }
 

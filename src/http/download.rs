@@ -70,7 +70,8 @@ fn attempt(
         headers.push(("Range", range.as_str()));
     }
     // No total: a large download on a slow link takes hours. The relay ends one that brings nothing.
-    let limits = Limits { stall: transport.settings().stall_limit, total: None };
+    let settings = transport.settings();
+    let limits = Limits { stall: settings.stall_limit, total: None, rate: settings.max_rate };
     let mut download =
         Download { host: transport.host(), from, sink, refusal: None, expected: None, got: 0, rest: None };
     let head = transport

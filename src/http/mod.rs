@@ -9,6 +9,7 @@ mod error;
 mod framing;
 mod link;
 mod outcome;
+mod pace;
 mod proxy;
 mod pump;
 mod received;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::account::{RelayAccount, RelayEnd, RelayProgress};
 use super::framing::{Follower, Verdict};
 use super::link::Link;
+use super::pace::Pace;
 use super::watchdog::{Limits, Sight, Watchdog};
 use crate::sys::poll::{Ready, Watch};
 
@@ -49,15 +50,16 @@ impl Buffer {
         self.start = self.end.min(self.start + count);
     }
 
-    /// Adds what can be read now behind what is waiting; `Ok(None)`: nothing now. 0 is the end.
-    fn fill(&mut self, from: &mut impl Read) -> io::Result<Option<usize>> {
+    /// Adds what can be read now behind what is waiting, `most` bytes of it; `Ok(None)`: nothing now. 0 is the end.
+    fn fill(&mut self, from: &mut impl Read, most: usize) -> io::Result<Option<usize>> {
         if self.is_empty() {
             (self.start, self.end) = (0, 0);
         }
         if self.end == self.bytes.len() {
             self.bytes.resize(self.end * 2, 0);
         }
-        let n = now_or_later(from.read(self.bytes.get_mut(self.end..).unwrap_or(&mut [])))?;
+        let end = self.bytes.len().min(self.end.saturating_add(most));
+        let n = now_or_later(from.read(self.bytes.get_mut(self.end..end).unwrap_or(&mut [])))?;
         self.end += n.unwrap_or(0);
         Ok(n)
     }
@@ -88,6 +90,7 @@ pub(crate) struct Pump {
     local: TcpStream,
     begun: Instant,
     watchdog: Watchdog,
+    pace: Option<Pace>,
     watch: Watch,
     down: Buffer,
     up: Buffer,
@@ -107,6 +110,7 @@ impl Pump {
             local,
             begun: Instant::now(),
             watchdog: Watchdog::new(limits),
+            pace: limits.rate.map(Pace::new),
             watch: Watch::default(),
             down: Buffer::new(DOWN),
             up: Buffer::new(UP),
@@ -149,8 +153,10 @@ impl Pump {
 
     /// Waits for something to do, and does it.
     fn step(&mut self, progress: &RelayProgress) -> Result<(), RelayEnd> {
-        let time = self.look(progress)?;
-        let pull = self.server_end.is_none() && (self.down.is_empty() || self.follower.is_in_head());
+        let may_read = self.may_read();
+        let time = self.look(progress, may_read.is_err())?;
+        let has_room = self.server_end.is_none() && (self.down.is_empty() || self.follower.is_in_head());
+        let pull = has_room && may_read.is_ok();
         let push = !self.down.is_empty() && self.has_spoken && !self.follower.is_in_head();
         let is_stuck = self.remote.wants_write();
         let is_open = self.server_end.is_none() && !self.is_deaf;
@@ -159,16 +165,20 @@ impl Pump {
         self.watch.clear();
         let remote = watch_for(&mut self.watch, self.remote.wire(), pull, send);
         let local = watch_for(&mut self.watch, &self.local, self.up.is_empty(), push);
-        self.watch
-            .wait(Some(if has_more { Duration::ZERO } else { time }))
-            .map_err(|e| RelayEnd::Loopback(e.kind()))?;
+        // Nobody wakes for what may be read later where there is no room for it.
+        let time = if has_more {
+            Duration::ZERO
+        } else {
+            may_read.err().filter(|_| has_room).map_or(time, |later| later.min(time))
+        };
+        self.watch.wait(Some(time)).map_err(|e| RelayEnd::Loopback(e.kind()))?;
         let came = |place: Option<usize>| place.map_or(Ready::default(), |place| self.watch.ready(place));
         let (remote, local) = (came(remote), came(local));
         if remote.write {
             self.send();
         }
         if pull && (has_more || remote.read || (is_stuck && remote.write)) {
-            self.pull()?;
+            self.pull(may_read.unwrap_or(0))?;
             self.push()?;
         } else if local.write {
             self.push()?;
@@ -180,8 +190,15 @@ impl Pump {
         Ok(())
     }
 
-    /// How long to wait at the most; the limits are looked after here.
-    fn look(&mut self, progress: &RelayProgress) -> Result<Duration, RelayEnd> {
+    /// How many bytes may be read now, or how long none may.
+    fn may_read(&mut self) -> Result<usize, Duration> {
+        let (now, come) = (self.begun.elapsed(), self.remote.wire().rx);
+        self.pace.as_mut().map_or(Ok(usize::MAX), |pace| pace.look(now, come))
+    }
+
+    /// How long to wait at the most; the limits are looked after here. A server that is `held` back, so that it is not too fast, is no
+    /// silent one.
+    fn look(&mut self, progress: &RelayProgress, held: bool) -> Result<Duration, RelayEnd> {
         if progress.is_over.load(Relaxed) {
             return Err(self.client_end());
         }
@@ -191,15 +208,15 @@ impl Pump {
         }
         let consumed = progress.consumed.load(Relaxed);
         let is_passed_on = self.down.is_empty() || self.follower.is_in_head();
-        let is_hungry = !progress.is_busy.load(Relaxed) && is_passed_on;
+        let is_hungry = !progress.is_busy.load(Relaxed) && is_passed_on && !held;
         let (rx, tx) = self.counts();
         let sight = Sight { now: self.begun.elapsed(), wire: rx + tx, consumed, is_hungry };
         self.watchdog.look(sight).map_err(RelayEnd::Expired)
     }
 
     /// Reads from the server. A head is kept until it is whole, and only the answer's own is passed on.
-    fn pull(&mut self) -> Result<(), RelayEnd> {
-        match self.down.fill(&mut self.remote) {
+    fn pull(&mut self, most: usize) -> Result<(), RelayEnd> {
+        match self.down.fill(&mut self.remote, most) {
             Ok(None) => {}
             Ok(Some(0)) => self.server_end = Some(RelayEnd::Server),
             Ok(Some(n)) => {
@@ -232,7 +249,7 @@ impl Pump {
 
     /// Reads from minreq.
     fn take(&mut self) -> Result<(), RelayEnd> {
-        match self.up.fill(&mut self.local) {
+        match self.up.fill(&mut self.local, usize::MAX) {
             Ok(Some(0)) | Err(_) => Err(self.client_end()),
             Ok(None) => Ok(()),
             Ok(Some(_)) => {

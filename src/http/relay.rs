@@ -179,14 +179,18 @@ mod tests {
     use crate::http::wire::Wire;
     use std::time::Instant;
 
-    const LIMITS: Limits = Limits { stall: Duration::from_secs(10), total: None };
+    const LIMITS: Limits = Limits { stall: Duration::from_secs(10), total: None, rate: None };
 
     /// A relay, and the server's end of its connection.
     fn relay() -> (Relay, TcpStream) {
+        relay_within(LIMITS)
+    }
+
+    fn relay_within(limits: Limits) -> (Relay, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let remote = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         remote.set_nonblocking(true).unwrap();
-        (Relay::start(Link::Plain(Wire::new(remote)), LIMITS).unwrap(), listener.accept().unwrap().0)
+        (Relay::start(Link::Plain(Wire::new(remote)), limits).unwrap(), listener.accept().unwrap().0)
     }
 
     fn connect_text(token: &str) -> String {
@@ -220,6 +224,31 @@ mod tests {
         let account = relay.finish();
         assert_eq!((account.rx, account.tx, account.end), (18, 18, RelayEnd::Client));
         assert_eq!(account.verdict, Verdict::Whole);
+    }
+
+    /// docs/spec/failures.md, F7: the server that is held back is taken for one that is silent.
+    #[test]
+    fn a_slow_pace_is_no_stall_and_a_server_that_falls_silent_in_it_is() {
+        const LENGTH: usize = 4096;
+        // Half a bucket, which is waited for, takes longer than any silence may.
+        let stall = Duration::from_millis(100);
+        let (relay, mut server) = relay_within(Limits { stall, total: None, rate: Some(2048) });
+        let mut minreq = TcpStream::connect(("127.0.0.1", relay.port)).unwrap();
+        minreq.write_all(connect_text(&relay.token).as_bytes()).unwrap();
+        minreq.read_exact(&mut [0; 19]).unwrap();
+        minreq.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        server.read_exact(&mut [0; 18]).unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 2 * LENGTH);
+        server.write_all(head.as_bytes()).unwrap();
+        server.write_all(&[b'x'; LENGTH]).unwrap();
+        let begun = Instant::now();
+        minreq.read_exact(&mut vec![0; head.len() + LENGTH]).unwrap();
+        assert!(begun.elapsed() > 10 * stall, "it was held back");
+        // Nothing more comes.
+        assert!(matches!(minreq.read(&mut [0; 10]), Ok(0) | Err(_)));
+        let account = relay.finish();
+        assert_eq!(account.rx, (head.len() + LENGTH) as u64);
+        assert_eq!(account.end, RelayEnd::Expired(crate::http::watchdog::Expired::Stalled(stall)));
     }
 
     #[test]

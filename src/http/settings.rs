@@ -28,6 +28,8 @@ pub struct Settings {
     pub total_limit: Duration,
     /// The longest body of an answer, downloads excepted, in bytes.
     pub max_body: u64,
+    /// So many bytes a second a download brings at the most; `None`: as many as come.
+    pub max_rate: Option<u64>,
 }
 
 impl Settings {
@@ -43,6 +45,7 @@ impl Settings {
             stall_limit: Duration::from_secs(30),
             total_limit: Duration::from_secs(60),
             max_body: 1024 * 1024,
+            max_rate: None,
         }
     }
 
@@ -53,6 +56,7 @@ impl Settings {
             cacert: config.cacert(),
             user_agent: config.user_agent(),
             usage_log: config.paths().usage_log(),
+            max_rate: config.max_rate(),
             ..Settings::new(config.server(), consumer)
         }
     }

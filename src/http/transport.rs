@@ -13,6 +13,7 @@ use super::error::TransportError;
 use super::framing::MAX_HEAD;
 use super::link::Link;
 use super::outcome;
+use super::pace;
 use super::proxy::{self, BadProxy, Proxy};
 use super::received::{HttpHead, Received, TransportFault};
 use super::relay::Relay;
@@ -24,6 +25,7 @@ use super::usage;
 use super::watchdog::Limits;
 use super::wire::Wire;
 use super::Settings;
+use crate::sys::socket;
 
 /// Bytes read from minreq at a time; above its own buffer, so that they are not copied twice.
 const PART: usize = 32 * 1024;
@@ -110,6 +112,9 @@ impl Transport {
         check(request)?;
         let (remote, before) = self.connect()?;
         let local = remote.local_addr().map(|address| address.ip()).ok();
+        if let Some(ahead) = request.limits.rate.and_then(pace::ahead) {
+            socket::limit_ahead(&remote, ahead);
+        }
         let link = self.link(remote)?;
         let relay = Relay::start(link, request.limits).map_err(|e| TransportError::Local(e.to_string()))?;
         let result = self.speak(&relay, request, receiver);

@@ -18,6 +18,8 @@ pub(crate) struct Limits {
     pub stall: Duration,
     /// From the connection's beginning to the answer's end; `None`: as long as [`WINDOW`] is content.
     pub total: Option<Duration>,
+    /// So many bytes a second are read at the most; `None`: as many as come.
+    pub rate: Option<u64>,
 }
 
 /// Which limit was passed.
@@ -100,7 +102,7 @@ mod tests {
 
     /// Second by second, what the link brings and the client does; returns when and why it ends within the time.
     fn play(total: Option<u64>, seconds: u64, at: impl Fn(u64) -> (u64, u32, bool)) -> Option<(u64, Expired)> {
-        let limits = Limits { stall: STALL, total: total.map(Duration::from_secs) };
+        let limits = Limits { stall: STALL, total: total.map(Duration::from_secs), rate: None };
         let mut dog = Watchdog::new(limits);
         let mut wake = Duration::ZERO;
         for second in 0..=seconds {

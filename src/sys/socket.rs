@@ -54,6 +54,17 @@ pub fn start_connect(address: &SocketAddr) -> io::Result<TcpStream> {
     Ok(TcpStream::from(socket))
 }
 
+/// Keeps the system from taking in much more for a connection than its reader has asked for: so many bytes, and the system's own least.
+pub fn limit_ahead(stream: &TcpStream, bytes: usize) {
+    let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    let size = mem::size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the pointer and the length are those of `bytes`. A system that refuses takes in more ahead, which hurts nobody.
+    unsafe {
+        let value = std::ptr::addr_of!(bytes).cast();
+        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, value, size);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

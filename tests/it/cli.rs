@@ -34,6 +34,7 @@ const SETTERS: &[Setter] = &[
     (&["--set-push"], "yes", "[engine]", "push = yes"),
     (&["--set-apply"], "reboot", "[install]", "apply = reboot"),
     (&["--set-window"], "23:00-01:30", "[install]", "window = 23:00-01:30"),
+    (&["--set-max-rate"], "64k", "[network]", "max_rate = 64k"),
     (&["--set-backend"], "ddi", "[engine]", "backend = ddi"),
     (&["--set-ddi-url"], "https://hb.example", "[ddi]", "url = https://hb.example"),
     (&["--set-ddi-tenant"], "T", "[ddi]", "tenant = T"),
@@ -176,14 +177,14 @@ fn every_setter_prints_the_new_configuration_in_every_spelling() {
                 continue;
             }
             let set = set.ok();
-            let (head, is_own_file) = (format!("{file}\n"), !matches!(*file, "[ddi]" | "[install]"));
+            let (head, is_own_file) = (format!("{file}\n"), !matches!(*file, "[ddi]" | "[install]" | "[network]"));
             assert!(
                 if is_own_file { set.stdout.starts_with(&head) } else { set.stdout.contains(&head) },
                 "{}",
                 set.report()
             );
             assert!(set.stdout.contains(&format!("\n{line}\n")), "{}", set.report());
-            let show = if matches!(*file, "[engine]" | "[install]") { "-e" } else { "-g" };
+            let show = if matches!(*file, "[engine]" | "[install]" | "[network]") { "-e" } else { "-g" };
             assert_eq!(gateway.gwe(&[show]).ok().stdout, set.stdout, "what is printed is what is in force");
             if let Some(long) = spelling.strip_prefix("--") {
                 let again = gateway.gwe(&[&format!("--{long}={value}")]).ok();

@@ -56,6 +56,7 @@ mod killed;
 mod local_users;
 mod logs_order;
 mod manuals;
+mod metered;
 mod murano_api;
 mod murano_content;
 mod murano_faults;
