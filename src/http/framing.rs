@@ -7,11 +7,12 @@
 //! minreq would take for it (RFC 9110, 15.2; docs/spec/failures.md, case 11).
 
 use crate::format::http;
+use crate::format::http::chunks::ChunkDecoder;
 
 /// The longest head that is followed, with all that came before the answer's own.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
-/// The longest line that names a chunk's length, extensions included; minreq has the same limit.
-const MAX_CHUNK_LINE: usize = 1024;
+/// What chunks may announce in all: everything that can be counted.
+const MAX_CHUNKED: u64 = u64::MAX - 1;
 
 /// Whether something else follows this head. (101 is an answer: the protocol is another from there on.)
 pub(crate) fn is_interim(status: u16) -> bool {
@@ -33,7 +34,7 @@ enum At {
     /// In a body of known length: bytes still to come.
     Length(u64),
     /// In a chunked body.
-    Chunked(Chunk),
+    Chunked(ChunkDecoder),
     /// In a body that ends with the connection.
     UntilClose,
     /// Behind the end of a whole answer.
@@ -46,18 +47,6 @@ enum At {
     Garbage,
     /// The head is longer than [`MAX_HEAD`].
     LongHead,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Chunk {
-    /// In the line with the length.
-    Size(Vec<u8>),
-    /// In the data: bytes still to come.
-    Data(u64),
-    /// Behind the data: the bytes of its line end still to come.
-    End,
-    /// In the trailers: the length of the current line so far, and of all of them.
-    Trailer(usize, usize),
 }
 
 /// What the follower says at the end of the connection.
@@ -106,10 +95,17 @@ impl Follower {
                     }
                     &mut bytes[taken..]
                 }
-                At::Chunked(chunk) => {
-                    let (rest, next) = follow_chunk(chunk, bytes);
-                    if let Some(next) = next {
-                        self.at = next;
+                At::Chunked(decoder) => {
+                    let Ok(part) = decoder.next(bytes) else {
+                        self.at = At::Garbage;
+                        return;
+                    };
+                    if decoder.is_done() {
+                        self.at = At::Done;
+                    }
+                    let (taken, rest) = bytes.split_at_mut(part.len);
+                    if !part.is_data {
+                        taken.iter_mut().for_each(plain);
                     }
                     rest
                 }
@@ -192,55 +188,12 @@ fn after_head(head: &[u8], early: usize) -> Option<At> {
     Some(match length {
         _ if matches!(status, 204 | 304) => At::DoneWithoutBody,
         // Where both are there, chunked wins (docs/spec/device-api.md).
-        _ if chunked => At::Chunked(Chunk::Size(Vec::new())),
+        _ if chunked => At::Chunked(ChunkDecoder::new(MAX_CHUNKED, MAX_HEAD)),
         Some(Ok(0)) => At::Done,
         Some(Ok(length)) => At::Length(length),
         Some(Err(_)) => At::Garbage,
         None => At::UntilClose,
     })
-}
-
-/// Follows a chunked body by one step: the rest of the bytes, and where that leads when it leaves the current part.
-fn follow_chunk<'a>(chunk: &mut Chunk, bytes: &'a mut [u8]) -> (&'a mut [u8], Option<At>) {
-    match chunk {
-        Chunk::Size(line) => {
-            let rest = take_head(line, bytes);
-            if line.len() > MAX_CHUNK_LINE {
-                return (rest, Some(At::Garbage));
-            }
-            (rest, line.ends_with(b"\n").then(|| after_size(line)))
-        }
-        Chunk::Data(left) => {
-            let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-            *left -= taken as u64;
-            (&mut bytes[taken..], (*left == 0).then_some(At::Chunked(Chunk::End)))
-        }
-        Chunk::End => match bytes {
-            [b'\r', rest @ ..] => (rest, None),
-            [b'\n', rest @ ..] => (rest, Some(At::Chunked(Chunk::Size(Vec::new())))),
-            _ => (&mut [], Some(At::Garbage)),
-        },
-        Chunk::Trailer(_, all) if *all > MAX_HEAD => (&mut [], Some(At::Garbage)),
-        Chunk::Trailer(line, all) => {
-            let Some((byte, rest)) = bytes.split_first_mut() else { return (&mut [], None) };
-            plain(byte);
-            match byte {
-                b'\n' if *line == 0 => return (rest, Some(At::Done)),
-                b'\n' => return (rest, Some(At::Chunked(Chunk::Trailer(0, *all + 1)))),
-                b'\r' => {}
-                _ => (*line, *all) = (*line + 1, *all + 1),
-            }
-            (rest, None)
-        }
-    }
-}
-
-fn after_size(line: &[u8]) -> At {
-    match http::chunk_size(line).filter(|size| *size < u64::MAX) {
-        Some(0) => At::Chunked(Chunk::Trailer(0, 0)),
-        Some(length) => At::Chunked(Chunk::Data(length)),
-        None => At::Garbage,
-    }
 }
 
 #[cfg(test)]

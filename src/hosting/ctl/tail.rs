@@ -7,7 +7,7 @@ use super::client::{split, Trouble, MAX_HEAD};
 use super::results::{number, text};
 use super::shell::InputLines;
 use super::{CtlResult, CtlSession, GENERIC};
-use crate::format::http;
+use crate::format::http::chunks::ChunkDecoder;
 use crate::format::python::{int, repr};
 use crate::format::xmlrpc::{Param, Value};
 use crate::sys::poll::Watch;
@@ -87,10 +87,10 @@ fn shown(session: &mut CtlSession<'_>, name: &str, answer: Result<Value, Trouble
 /// A log that comes in chunks.
 struct LogStream {
     stream: TcpStream,
-    buffer: Vec<u8>,
+    /// What came of the answer's head; nothing, behind it.
+    head: Vec<u8>,
     has_begun: bool,
-    /// Of the chunk that is being read.
-    left: usize,
+    decoder: ChunkDecoder,
 }
 
 impl LogStream {
@@ -98,52 +98,36 @@ impl LogStream {
         let mut stream = session.server.connect()?;
         let head = ["GET ", path, " HTTP/1.1\r\n", &session.server.headers(), "Accept: */*\r\n\r\n"].concat();
         stream.write_all(head.as_bytes())?;
-        Ok(LogStream { stream, buffer: Vec::new(), has_begun: false, left: 0 })
+        Ok(LogStream { stream, head: Vec::new(), has_begun: false, decoder: ChunkDecoder::new(u64::MAX, MAX_HEAD) })
     }
 
     /// Reads what is there and writes the log's part of it. `false`: it is over. An error: the status of the answer.
     fn pass(&mut self, out: &mut dyn Write) -> io::Result<Result<bool, u16>> {
-        let mut chunk = [0; 8192];
-        let count = self.stream.read(&mut chunk)?;
-        self.buffer.extend(&chunk[..count]);
+        let mut piece = [0; 8192];
+        let count = self.stream.read(&mut piece)?;
+        let mut bytes = &piece[..count];
+        let head;
         if !self.has_begun {
-            match split(&self.buffer) {
+            self.head.extend(bytes);
+            head = std::mem::take(&mut self.head);
+            match split(&head) {
                 Some((200, body)) => {
-                    self.buffer = body.to_vec();
+                    bytes = body;
                     self.has_begun = true;
                 }
                 Some((status, _)) => return Ok(Err(status)),
-                None => return Ok(Ok(count > 0 && self.buffer.len() <= MAX_HEAD)),
-            }
-        }
-        let is_whole = self.chunks(out)?;
-        out.flush()?;
-        Ok(Ok(is_whole && count > 0))
-    }
-
-    fn chunks(&mut self, out: &mut dyn Write) -> io::Result<bool> {
-        loop {
-            if self.left > 0 {
-                let now = self.left.min(self.buffer.len());
-                let part: Vec<u8> = self.buffer.drain(..now).collect();
-                out.write_all(&part)?;
-                self.left -= now;
-                if self.left > 0 {
-                    return Ok(true);
+                None => {
+                    let goes_on = count > 0 && head.len() <= MAX_HEAD;
+                    self.head = head;
+                    return Ok(Ok(goes_on));
                 }
             }
-            let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") else {
-                return Ok(self.buffer.len() <= MAX_HEAD);
-            };
-            let line: Vec<u8> = self.buffer.drain(..end + 2).collect();
-            if end == 0 {
-                continue;
-            }
-            match http::chunk_size(&line) {
-                Some(0) | None => return Ok(false),
-                Some(size) => self.left = usize::try_from(size).unwrap_or(usize::MAX),
-            }
         }
+        let mut text = Vec::new();
+        let is_sound = self.decoder.decode(bytes, &mut text).is_ok();
+        out.write_all(&text)?;
+        out.flush()?;
+        Ok(Ok(is_sound && count > 0 && !self.decoder.is_done()))
     }
 }
 

@@ -9,8 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use super::answer::{AppAnswer, Persistence, SentPart, CONTINUE};
-use super::chunked::Chunked;
 use super::head::{self, Framing, HeadFault, RequestHead, MAX_BODY, MAX_HEAD};
+use crate::format::http::chunks::ChunkDecoder;
 use crate::sys::peer;
 
 /// Requests of one connection that wait for their answers, at the most.
@@ -61,7 +61,8 @@ pub struct AppConnection {
 enum Reading {
     Head,
     Body(Box<RequestHead>, usize),
-    Chunks(Box<RequestHead>, Chunked),
+    /// With what came of the body.
+    Chunks(Box<RequestHead>, ChunkDecoder, Vec<u8>),
     /// Nothing behind the last request is read: it asked so, or cannot be told from its bytes.
     Over,
 }
@@ -279,7 +280,7 @@ impl AppConnection {
                 let head = Box::new(head);
                 self.reading = match head.framing {
                     Framing::Length(length) => Reading::Body(head, length),
-                    Framing::Chunked => Reading::Chunks(head, Chunked::default()),
+                    Framing::Chunked => Reading::Chunks(head, ChunkDecoder::new(MAX_BODY as u64, MAX_HEAD), Vec::new()),
                 };
                 Ok(BodyProgress::Further)
             }
@@ -291,16 +292,14 @@ impl AppConnection {
                 let body = self.input.drain(..length).collect();
                 Ok(BodyProgress::Request(*head, body))
             }
-            Reading::Chunks(head, mut chunked) => {
-                let used = chunked.push(&self.input)?;
+            Reading::Chunks(head, mut decoder, mut body) => {
+                let used = decoder.decode(&self.input, &mut body).map_err(head::no_chunks)?;
                 self.input.drain(..used);
-                match chunked.finished() {
-                    Some(body) => Ok(BodyProgress::Request(*head, body)),
-                    None => {
-                        self.reading = Reading::Chunks(head, chunked);
-                        Ok(BodyProgress::Nothing)
-                    }
+                if decoder.is_done() {
+                    return Ok(BodyProgress::Request(*head, body));
                 }
+                self.reading = Reading::Chunks(head, decoder, body);
+                Ok(BodyProgress::Nothing)
             }
         }
     }

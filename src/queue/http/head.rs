@@ -1,5 +1,6 @@
 //! The head of a request. Bare line feeds, header names in any case, empty lines before the request: all as clients send them.
 
+use crate::format::http::chunks::ChunkFault;
 use crate::format::http::head_len;
 
 /// The largest head, in bytes.
@@ -19,7 +20,7 @@ pub struct HeadFault {
     pub sentence: &'static str,
 }
 
-pub(super) const fn fault(status: u16, sentence: &'static str) -> HeadFault {
+const fn fault(status: u16, sentence: &'static str) -> HeadFault {
     HeadFault { status, sentence }
 }
 
@@ -180,7 +181,15 @@ impl HeadFields {
     }
 }
 
-pub(super) const TOO_LARGE: HeadFault = fault(413, "the body is larger than 196608 bytes");
+const TOO_LARGE: HeadFault = fault(413, "the body is larger than 196608 bytes");
+
+/// What a client is told of its chunks.
+pub(super) fn no_chunks(why: ChunkFault) -> HeadFault {
+    match why {
+        ChunkFault::Malformed => fault(400, "the body is not in chunks, though the head says so"),
+        ChunkFault::TooLarge => TOO_LARGE,
+    }
+}
 
 #[cfg(test)]
 mod tests {

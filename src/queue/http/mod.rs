@@ -3,7 +3,6 @@
 //! Invariants: no bytes make it panic; whatever is read has a bound; nothing here knows what a request means but [`route`].
 
 pub mod answer;
-pub mod chunked;
 pub mod connection;
 mod form_body;
 pub mod head;

@@ -1,5 +1,7 @@
-//! What every reader of HTTP/1 has to know, on either side: where a head ends, the status that it begins with, the length that a chunk begins
-//! with. Bounds, and what to make of the rest, are the readers'.
+//! What every reader of HTTP/1 has to know, on either side: where a head ends, the status that it begins with, a body in chunks. What to make
+//! of the rest is the readers'.
+
+pub mod chunks;
 
 use std::borrow::Cow;
 
@@ -29,15 +31,6 @@ pub fn status(head: &str) -> Option<u16> {
 pub fn split(answer: &[u8], longest: usize) -> Option<(Cow<'_, str>, &[u8])> {
     let (head, body) = answer.split_at(head_len(answer.get(..longest.min(answer.len()))?)?);
     Some((String::from_utf8_lossy(head), body))
-}
-
-/// The length that a chunk's line names, whatever extensions follow; `u64::MAX` for one that cannot be counted. `None`: it names none.
-#[must_use]
-pub fn chunk_size(line: &[u8]) -> Option<u64> {
-    let digits = std::str::from_utf8(line.split(|byte| *byte == b';').next()?).ok()?.trim();
-    // `from_str_radix` would take a sign.
-    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    is_number.then(|| u64::from_str_radix(digits, 16).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -88,25 +81,5 @@ mod tests {
         }
         assert_eq!(split(answer, head - 1), None);
         (0..head).for_each(|end| assert_eq!(split(&answer[..end], usize::MAX), None, "{end}"));
-    }
-
-    #[test]
-    fn a_chunk_s_length_is_hexadecimal_and_has_no_sign() {
-        for (line, want) in [
-            ("0", Some(0)),
-            ("1a\r\n", Some(26)),
-            (" FF ;name=value", Some(255)),
-            ("ffffffffffffffff", Some(u64::MAX)),
-            ("10000000000000000", Some(u64::MAX)),
-            ("", None),
-            (";1", None),
-            ("+1", None),
-            ("-1", None),
-            ("0x1", None),
-            ("1 2", None),
-            ("\u{e9}", None),
-        ] {
-            assert_eq!(chunk_size(line.as_bytes()), want, "{line:?}");
-        }
     }
 }
