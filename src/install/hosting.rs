@@ -235,7 +235,8 @@ fn prove(gateway: &Gateway<'_>, app: &str, folder: &Path, words: &mut String) ->
         }
         Settled::Finished if !is("autorestart", NO) => {
             return Err(Unhosted::Bad(format!(
-                "{app} ended while it settled, or went into the background: keep it in the foreground, or say                  autorestart = false where it is to run once"
+                "{app} ended while it settled, or went into the background: keep it in the foreground, or say \
+                 autorestart = false where it is to run once"
             )));
         }
         Settled::Running | Settled::Stopped | Settled::Finished => {}
@@ -334,5 +335,32 @@ fn taken_down(gateway: &Gateway<'_>, app: &str) -> Result<(), SupervisorError> {
     match gateway.supervisor.take_down(app) {
         Err(e) if e.is_down() => Ok(()),
         done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::install::request::Entry;
+
+    #[test]
+    fn not_knowing_is_no_success_and_not_for_ever() {
+        // docs/spec/failures.md, A10 and case 01: what is told after so many times, and whether it is held against the content.
+        let gone = "supervisord went away 3 times while it settled: no answer";
+        let down = "gave up after 20 check-ins: supervisord is not there to start it";
+        type Why = fn() -> Unhosted;
+        for (unhosted, times, reason, passing) in [
+            ((|| Unhosted::Lost("no answer".to_string())) as Why, 3, gone, None),
+            (|| Unhosted::Down, 20, down, Some(true)),
+            (|| Unhosted::Passing("no folder".to_string()), 1, "no folder", Some(true)),
+            (|| Unhosted::Bad("it ended".to_string()), 1, "it ended", None),
+        ] {
+            let mut job = Job::new(Entry::named("a.v1.tar.gz".into()));
+            for _ in 1..times {
+                assert_eq!(not_hosted(&mut job, unhosted()), Outcome::Later, "{reason}");
+            }
+            assert_eq!(not_hosted(&mut job, unhosted()), Outcome::Event(Event::NotSettled));
+            assert_eq!((job.reason.as_str(), job.passing), (reason, passing));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::self_update::{bad, good, packed, Field, FACTORY};
 use gwe_tests::harness::{agent_of, exe, wait_for, wait_until, Tarball, PATIENCE};
+use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
 use std::path::Path;
 
@@ -30,10 +31,16 @@ fn a5_a_wrapper_as_the_agent_ends_with_a_reason_and_blocks_nobody() {
     field.site.upload("gwe.v0.1.8.tar.gz", &packed(wrapper).file("real", 0o755, agent_of("0.1.8")));
     field.site.upload("app.v1.tar.gz", &Tarball::app("echo app"));
     field.site.order(&["gwe.v0.1.8.tar.gz", "app.v1.tar.gz"]);
+    field.await_trial("0.1.8");
+    wait_until("the end of its trial", PATIENCE, || field.agents()["trial"] != true);
+    // The check-in that has ended the trial can tell already; that which follows the next one has to have told.
+    let check_ins = || field.site.murano.count(Endpoint::Hybrid);
+    let ended = check_ins();
+    wait_until("three more check-ins", PATIENCE, || check_ins() > ended + 2);
     let why = "its gwe is not the program that runs its check-ins: pack the program itself";
-    field.await_status(&format!("[gwe] rolled back gwe v0.1.8 to the image's: {why}\n"));
     let told = field.site.reports().concat();
-    assert!(told.contains("[gwe] installed app v1 in N s\n"), "{told}");
+    assert!(told.contains(&format!("[gwe] rolled back gwe v0.1.8 to the image's: {why}\n")), "{told}\n{}", field.log());
+    wait_until("the app", PATIENCE, || field.site.reports().concat().contains("[gwe] installed app v1 in N s\n"));
     // The image's own is what goes on, and takes the program itself.
     field.update("0.1.9");
     field.runs("0.1.9", &field.slot("a"));

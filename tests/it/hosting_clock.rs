@@ -82,7 +82,9 @@ fn a_clock_that_is_turned_by_years_in_any_state_changes_nothing() {
                 [rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\
                 [program:up]\ncommand = sleep 300\nstartsecs = 3\nautostart = false\n\
                 [program:fails]\ncommand = false\nstartretries = 2\nautostart = false\n\
-                [program:stubborn]\ncommand = sh -c \"trap '' TERM; touch {root}/trapped; while :; do sleep 0.2; done\"\nstopwaitsecs = 3\nstartsecs = 0\nautostart = false\n";
+                [program:stubborn]\ncommand = sh -c \"trap '' TERM; touch {root}/trapped; while :; do sleep 0.2; done\"\nstopwaitsecs = 3\nstartsecs = 0\nautostart = false\n\
+                [program:asked]\ncommand = sleep 300\nstartsecs = 0\nprobe = sh -c \"echo x >>{root}/asked\"\nprobe_interval = 1\nprobe_timeout = 300\n\
+                [program:slow]\ncommand = sleep 300\nstartsecs = 0\nprobe = sleep 300\nprobe_interval = 1\nprobe_timeout = 300\n";
     let file = root.write("conf", text.replace("{root}", &root.root().to_string_lossy()));
     let mut command = Command::new(root.path("supervisord"));
     command.args(["-n", "-c"]).arg(file);
@@ -105,6 +107,7 @@ fn a_clock_that_is_turned_by_years_in_any_state_changes_nothing() {
         assert!(answer.is_ok(), "{method} {name}: {answer:?}");
     };
     wait_for("supervisord started with pid", 1);
+    let asked = || if root.has("asked") { root.read("asked").lines().count() } else { 0 };
     for (times, years) in [10, -20, 30].into_iter().enumerate().map(|(index, years)| (index + 1, years)) {
         let turned = offset.load(SeqCst);
         ["up", "fails", "stubborn"].iter().for_each(|name| ask("supervisor.startProcess", name));
@@ -116,7 +119,9 @@ fn a_clock_that_is_turned_by_years_in_any_state_changes_nothing() {
         wait_for("gave up: fails entered FATAL state", times);
         wait_for("killing 'stubborn'", times);
         wait_for("stopped: stubborn (terminated by SIGKILL)", times);
-        // RUNNING.
+        // RUNNING, and asked whether it works.
+        let before = asked();
+        wait_until("it is asked on", PATIENCE, || asked() >= before + 2);
         offset.store(turned, SeqCst);
         ask("supervisor.stopProcess", "up");
         wait_for("stopped: up", times);
@@ -124,6 +129,7 @@ fn a_clock_that_is_turned_by_years_in_any_state_changes_nothing() {
         std::fs::remove_file(root.path("trapped")).unwrap();
     }
     let log = log();
+    assert!(!log.contains("missed"), "no probe's time is over: {log}");
     let years: Vec<i64> = log.lines().filter_map(|line| line.get(..4)?.parse().ok()).collect();
     let (first, last) = (years.iter().min().unwrap(), years.iter().max().unwrap());
     assert!(last - first >= 19, "the clock was turned: {log}");

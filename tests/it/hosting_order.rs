@@ -91,6 +91,23 @@ fn a_program_that_waits_is_started_in_time_or_by_hand() {
     assert!(status(&hosted, "stopped").contains("STOPPED"));
 }
 
+/// Taken away while others wait for it, as by a change of its own: it is waited for as long as was said, and goes on being waited for when it is back.
+#[test]
+fn what_is_taken_away_meanwhile_is_waited_for_in_time_or_until_it_is_back() {
+    let text = "[program:goes]\ncommand = sleep 300\nautostart = false\nstartsecs = 0\n\
+                [program:short]\ncommand = sleep 300\nstartsecs = 0\nafter = goes\nafter_timeout = 5\n\
+                [program:long]\ncommand = sleep 300\nstartsecs = 0\nafter = goes\nafter_timeout = 600\n";
+    let Some(hosted) = Hosted::start(text, &[]) else { return };
+    assert!(hosted.call("supervisor.removeProcessGroup", "goes").contains("true"));
+    assert!(status(&hosted, "long").contains("waits for goes"), "{}", status(&hosted, "long"));
+    hosted.wait_for("log", "short starts without having waited to the end: goes not up after 5 s");
+    wait_until("it runs", PATIENCE, || is_running(&hosted, "short"));
+    assert!(hosted.call("supervisor.addProcessGroup", "goes").contains("true"));
+    assert!(!is_running(&hosted, "long"), "it is there again, and not up");
+    assert!(hosted.call("supervisor.startProcess", "goes").contains("true"));
+    wait_until("it runs", PATIENCE, || is_running(&hosted, "long"));
+}
+
 /// What comes with an update waits as what comes at boot does, and not for a program that has done its work. Another order alone restarts nothing.
 #[test]
 fn groups_that_are_added_wait_too() {

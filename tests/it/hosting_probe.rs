@@ -18,11 +18,11 @@ fn restarts(hosted: &Hosted, name: &str) -> Option<u32> {
     count.split(')').next()?.parse().ok()
 }
 
-fn is_alive(pid: &str) -> bool {
+pub fn is_alive(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-fn awaited(hosted: &Hosted, file: &str) -> String {
+pub fn awaited(hosted: &Hosted, file: &str) -> String {
     let read = || fs::read_to_string(hosted.root.path(file)).ok().filter(|text| text.ends_with('\n'));
     wait_for(file, PATIENCE, read).trim().to_string()
 }

@@ -42,6 +42,7 @@ mod hosting_clients;
 mod hosting_clock;
 mod hosting_ctl;
 mod hosting_endurance;
+mod hosting_fault;
 mod hosting_field;
 mod hosting_hard;
 mod hosting_listen;

@@ -142,6 +142,26 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_is_supervisord_s_and_not_to_know_it_is_no_word_on_it() {
+        // docs/spec/failures.md, case 02: the last one counts, as supervisord's own configuration adds to what it was started with.
+        let known = |pairs: &[(&str, Option<&str>)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_string(), value.map(str::to_string))).collect()
+        };
+        let given = known(&[("SITE", Some("north")), ("OPEN", Some("x")), ("EMPTY", Some("")), ("OPEN", None)]);
+        let is = |value: &str| Variable::Is(value.to_string());
+        for (environment, name, told) in [
+            (Some(&given), "SITE", is("north")),
+            (Some(&given), "EMPTY", is("")),
+            (Some(&given), "OPEN", Variable::Unknown),
+            (Some(&given), "PATH", Variable::Missing),
+            (None, "PATH", Variable::Unknown),
+        ] {
+            let gateway = ThisGateway::new(Path::new("/none"), Path::new("/"), environment.cloned());
+            assert_eq!(gateway.variable(name), told, "{name} of {environment:?}");
+        }
+    }
+
+    #[test]
     fn folders_of_this_machine() {
         let gateway = ThisGateway::new(Path::new("/none"), Path::new("/"), None);
         assert_eq!(gateway.folder(Path::new("/")), Folder::Stays);

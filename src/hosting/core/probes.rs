@@ -107,6 +107,11 @@ fn end_probe(asked: &Asked) {
     }
 }
 
+/// Of a core that has had a fault.
+pub fn end_all() {
+    all().iter().for_each(end_probe);
+}
+
 /// Whether the process has no probe to pass, or has passed it since it came up.
 pub fn has_passed(id: u32) -> bool {
     of(id).map_or(true, |asked| asked.watch.has_passed)

@@ -116,6 +116,8 @@ pub fn after_a_fault() -> ! {
         let header = store.header();
         header.flags = header.flags.wrapping_add(ONE_FAULT);
         if header.flags / ONE_FAULT <= MAX_FAULTS {
+            // The next one does not know of them, and would end none in its time.
+            probes::end_all();
             let (arguments, environment) = Surroundings::remembered();
             exec(b"/proc/self/exe\0".as_ptr() as usize, arguments, environment);
         }
