@@ -73,7 +73,7 @@ fn gather(config: &Config) -> String {
 fn versions(gateway: &Gateway<'_>, supervisor: &Supervisor<'_>) -> String {
     let mut out = String::new();
     let mut line = |key: &str, value: &str| out.extend([key, " = ", value, "\n"]);
-    for (key, value) in facts::attributes(gateway) {
+    for (key, value) in facts::attributes(gateway, &[]) {
         line(&key, &value);
     }
     match supervisor.version() {

@@ -1,15 +1,21 @@
 //! The settings of hawkBit's Direct Device Integration: where, as whom, with which token.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{options, Config, Paths};
 use crate::sys::file;
 
-/// The file of /run in which the polling time that the server told last is found, in seconds.
+/// The file of /run in which the polling time that the server told last is found, in seconds; the one of the state folder has roughly that, and
+/// whose it is, for the next boot.
 pub const INTERVAL_FILE: &str = "ddi_interval";
 /// Until the server has told one: what hawkBit tells where nobody has set another.
-const FIRST_INTERVAL: Duration = Duration::from_secs(300);
+pub const FIRST_INTERVAL: Duration = Duration::from_secs(300);
+/// After a boot a longer one counts as this, in seconds: the first check-in is within a quarter of it.
+pub const LONGEST_KEPT: u64 = 24 * 3600;
+/// The bound of both files in bytes: a URL is a setting, and no longer than one.
+const MAX_FILE: u64 = 2048;
 /// The longest controller id, in bytes.
 const MAX_ID: usize = 256;
 
@@ -95,7 +101,7 @@ impl Ddi {
     /// Reads them; `serial` and the product stand for `<uuid>` and `<product>` in the id.
     pub(super) fn of(config: &Config, serial: &str) -> Result<Ddi, DdiMissing> {
         let get = |key: &str| config.gateway.get(key);
-        let url = get("url").trim_end_matches('/');
+        let url = url(config);
         if url.is_empty() {
             return Err(DdiMissing::Url);
         }
@@ -132,16 +138,34 @@ impl Config {
     }
 }
 
-/// From one poll to the next: the setting, else what the server told last.
+/// From one poll to the next: the setting, else what the server told last, since boot or before it.
 pub(super) fn interval(config: &Config) -> Duration {
     options::parse_interval(config.gateway.get("interval"))
         .or_else(|| told(config.paths()))
+        .or_else(|| kept(config.paths(), url(config)))
         .map_or(FIRST_INTERVAL, Duration::from_secs)
 }
 
-fn told(paths: &Paths) -> Option<u64> {
-    let bytes = file::read(&paths.run().join(INTERVAL_FILE), 64).ok()??;
-    options::parse_interval(std::str::from_utf8(&bytes).ok()?)
+/// What the server has told since boot, in seconds.
+#[must_use]
+pub fn told(paths: &Paths) -> Option<u64> {
+    options::parse_interval(&text(&paths.run())?)
+}
+
+/// Roughly what the server with this URL told before the boot, in seconds. What another one told counts for nothing.
+#[must_use]
+pub fn kept(paths: &Paths, url: &str) -> Option<u64> {
+    let text = text(&paths.state())?;
+    let (seconds, of) = text.split_once(' ')?;
+    options::parse_interval(seconds).filter(|_| of == url).map(|seconds| seconds.min(LONGEST_KEPT))
+}
+
+fn text(folder: &Path) -> Option<String> {
+    String::from_utf8(file::read(&folder.join(INTERVAL_FILE), MAX_FILE).ok()??).ok()
+}
+
+fn url(config: &Config) -> &str {
+    config.gateway.get("url").trim_end_matches('/')
 }
 
 #[cfg(test)]
@@ -175,6 +199,18 @@ mod tests {
             assert_eq!(config.ddi().ok().map(|ddi| ddi.id).as_deref(), id, "{pattern}");
         }
         assert_eq!(interval(&config).as_secs(), 300);
+        // Before the boot: of this server, and not of another one; bounded; and whatever became of the file.
+        for (text, seconds) in [
+            ("3600 http://127.0.0.1:8080", 3600),
+            ("31622400 http://127.0.0.1:8080", LONGEST_KEPT),
+            ("3600 http://127.0.0.1", 300),
+            ("3600", 300),
+            ("0 http://127.0.0.1:8080", 300),
+            ("\0\0\0", 300),
+        ] {
+            file::write(&config.paths().state().join(INTERVAL_FILE), text.as_bytes()).unwrap();
+            assert_eq!(interval(&config).as_secs(), seconds, "{text}");
+        }
         file::write(&config.paths().run().join(INTERVAL_FILE), b"60").unwrap();
         assert_eq!(interval(&config).as_secs(), 60);
         set(&mut config, "interval", "7");

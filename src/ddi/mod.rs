@@ -4,6 +4,7 @@
 mod address;
 mod clean;
 mod client;
+mod interval;
 mod logs;
 mod orders;
 mod sleep;

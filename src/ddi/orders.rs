@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::client::{self, Client};
+use super::interval::Interval;
 use super::wire::{self, Cancel, Deployment, Poll};
-use super::{address, clean, logs, sleep};
+use super::{address, clean, logs};
 use crate::config::Config;
 use crate::format::hex;
 use crate::http::{self, Answer, Method, Settings, Sink, TransportError};
@@ -23,8 +24,8 @@ pub struct Ddi {
     confirms: bool,
     /// The digest of the attributes that the server knows.
     told: PathBuf,
-    /// How long the server wants to be left alone: volatile.
-    interval: PathBuf,
+    /// How long the server wants to be left alone.
+    interval: Interval,
     /// The link of the deployment that was read last: volatile.
     link: PathBuf,
     /// What the digest counts for: another server or another id knows nothing of it.
@@ -43,7 +44,7 @@ impl Ddi {
             client,
             confirms: ddi.confirms,
             told: config.paths().state().join("ddi_attributes"),
-            interval: config.paths().run().join(crate::config::ddi::INTERVAL_FILE),
+            interval: Interval::of(config, &ddi.url),
             link: config.paths().run().join("ddi_deployment"),
             who: [&ddi.url, " ", &ddi.tenant, " ", &ddi.id].concat(),
         })
@@ -52,28 +53,8 @@ impl Ddi {
     fn poll(&self) -> Result<Poll, Failed> {
         let answer = self.client.get(&self.client.path(""))?;
         let poll: Poll = read("poll", &answer)?;
-        self.note_interval(poll.sleep());
+        self.interval.note(poll.sleep());
         Ok(poll)
-    }
-
-    /// The interval goes to where the timer finds it. What cannot be read changes nothing.
-    fn note_interval(&self, text: &str) {
-        let Some(time) = sleep::parse(text) else {
-            if !text.is_empty() {
-                crate::warning!(
-                    "the server's polling time '{}' cannot be read; keeping the last one",
-                    http::excerpt(text.as_bytes())
-                );
-            }
-            return;
-        };
-        let seconds = time.as_secs().to_string();
-        let known = file::read(&self.interval, MAX_NOTE).ok().flatten();
-        if known.as_deref() != Some(seconds.as_bytes()) {
-            if let Err(e) = file::write(&self.interval, seconds.as_bytes()) {
-                crate::debug!("{e}");
-            }
-        }
     }
 
     /// Follows what a poll links to; `true` where the next poll brings more.

@@ -1,6 +1,8 @@
 //! The gateway's books as a source of orders sees them ([`Ledger`]): the journal, and the facts for its reports.
 
-use super::{facts, tails};
+use std::cell::OnceCell;
+
+use super::{facts, falls, tails};
 use crate::install::gateway::Gateway;
 use crate::install::status;
 use crate::orders::logs::Wish;
@@ -14,6 +16,8 @@ pub struct Desk<'d, 'g> {
     pub origin: &'static str,
     /// Whether it may give orders.
     pub takes_orders: bool,
+    /// What has fallen, once that was looked for.
+    pub fallen: OnceCell<Vec<(String, String)>>,
 }
 
 impl Ledger for Desk<'_, '_> {
@@ -23,7 +27,7 @@ impl Ledger for Desk<'_, '_> {
     }
 
     fn attributes(&self) -> Vec<(String, String)> {
-        facts::attributes(self.gateway)
+        facts::attributes(self.gateway, self.fallen.get_or_init(|| falls::fallen(self.gateway)))
     }
 
     fn takes_orders(&self) -> bool {

@@ -14,6 +14,8 @@ use engine::{AppFacts, ProcessFacts};
 
 /// Programs of the image whose version is the agent's own.
 const OWN_PROGRAMS: [&str; 2] = ["gwe", "gmq"];
+/// So many that have fallen are attributes: there is room for others beside.
+const MAX_FALLEN: usize = 20;
 
 /// The `device_info` of this machine.
 #[must_use]
@@ -41,9 +43,9 @@ pub fn engine_report(gateway: &Gateway<'_>) -> String {
     engine::engine_report(&apps(gateway))
 }
 
-/// The gateway's attributes: what it is and which versions it has, and nothing that changes by itself.
+/// The gateway's attributes: what it is, which versions it has, which of them have fallen and how, and nothing that changes all the time.
 #[must_use]
-pub fn attributes(gateway: &Gateway<'_>) -> Vec<(String, String)> {
+pub fn attributes(gateway: &Gateway<'_>, fallen: &[(String, String)]) -> Vec<(String, String)> {
     let config = gateway.config;
     let uname = host::uname().unwrap_or_default();
     let os = host::os_release(&config.paths().below_root("/etc/os-release"));
@@ -60,6 +62,8 @@ pub fn attributes(gateway: &Gateway<'_>) -> Vec<(String, String)> {
         own("kernel", &uname.release),
         own("arch", &uname.machine),
     ];
+    let told = fallen.iter().take(MAX_FALLEN);
+    all.extend(told.map(|(name, how)| (["fallen.", name].concat(), how.clone())));
     for app in gateway.registry.apps.iter().filter(|app| app.name != agent::APP) {
         all.push((["app.", &app.name].concat(), app.version.clone()));
         all.extend(app.note.as_ref().map(|note| (["note.", &app.name].concat(), note.clone())));

@@ -1,5 +1,6 @@
 //! Apps that fall after they had settled: who ordered them is told, once, by the check-in that finds it (hawkbit#3185, aktualizr#1422). How each one is
-//! stands in every `engine_report`; that it fell is a line of `fetch_status`.
+//! stands in every `engine_report`; that it fell is a line of `fetch_status`, or, where orders end and take no more words, an attribute until it is
+//! up for good again.
 //!
 //! Invariant: what is known of each app lies in /run and is written where it changes, so that a quiet check-in writes nothing to flash. After a reboot
 //! one that is down is told anew.
@@ -30,8 +31,8 @@ struct Known {
     pid: u32,
     /// Check-ins in a row that found another one, or none.
     restarts: u32,
-    /// Whether its fall was told; it is up for good before another one is.
-    told: bool,
+    /// How it fell, once that was told; it is up for good before another fall is.
+    fallen: Option<String>,
 }
 
 /// Looks at what this check-in's report has found, and has what is new told.
@@ -40,16 +41,8 @@ pub fn look(gateway: &mut Gateway<'_>) {
     if processes.is_empty() {
         return;
     }
-    let path = path(gateway.config.paths());
-    let before: Vec<Known> = state_file::peek(&path, MAX_FILE).unwrap_or_default();
-    let apps = &gateway.registry;
-    let installed = |app: &str| {
-        let app = apps.app(app).filter(|app| app.hosted)?;
-        Some([&app.version, " ", app.note.as_deref().unwrap_or_default()].concat())
-    };
-    let (known, lines) = step(&before, &processes, &installed);
+    let (before, known, lines) = found(gateway, &processes);
     for line in &lines {
-        crate::warning!("{line}");
         gateway.journal.remark(&["[gwe] ", line].concat());
     }
     if !lines.is_empty() {
@@ -58,11 +51,50 @@ pub fn look(gateway: &mut Gateway<'_>) {
             return crate::error!("{e}");
         }
     }
+    keep(gateway, &before, &known);
+}
+
+/// What has fallen and is not up for good again, by its name, and how. To be asked once in a check-in.
+pub fn fallen(gateway: &Gateway<'_>) -> Vec<(String, String)> {
+    if !gateway.registry.apps.iter().any(|app| app.hosted) {
+        return Vec::new();
+    }
+    let of = |known: &[Known]| known.iter().filter_map(|one| Some((one.name.clone(), one.fallen.clone()?))).collect();
+    match gateway.supervisor.processes() {
+        Ok(processes) => {
+            let (before, known, _) = found(gateway, &processes);
+            keep(gateway, &before, &known);
+            of(&known)
+        }
+        // Not knowing is no recovery.
+        Err(e) => {
+            crate::debug!("{e}");
+            of(&last_known(gateway))
+        }
+    }
+}
+
+fn found(gateway: &Gateway<'_>, processes: &[Process]) -> (Vec<Known>, Vec<Known>, Vec<String>) {
+    let before = last_known(gateway);
+    let installed = |app: &str| {
+        let app = gateway.registry.app(app).filter(|app| app.hosted)?;
+        Some([&app.version, " ", app.note.as_deref().unwrap_or_default()].concat())
+    };
+    let (known, lines) = step(&before, processes, &installed);
+    lines.iter().for_each(|line| crate::warning!("{line}"));
+    (before, known, lines)
+}
+
+fn keep(gateway: &Gateway<'_>, before: &[Known], known: &[Known]) {
     if known != before {
-        if let Err(e) = file::write(&path, json::to_string(&known).as_bytes()) {
+        if let Err(e) = file::write(&path(gateway.config.paths()), json::to_string(known).as_bytes()) {
             crate::debug!("{e}");
         }
     }
+}
+
+fn last_known(gateway: &Gateway<'_>) -> Vec<Known> {
+    state_file::peek(&path(gateway.config.paths()), MAX_FILE).unwrap_or_default()
 }
 
 fn path(paths: &Paths) -> PathBuf {
@@ -80,11 +112,11 @@ fn step(
         let Some(version) = installed(&process.group) else { continue };
         let name = process.namespec();
         let last = before.iter().find(|known| known.name == name && known.version == version);
-        let mut one = last.cloned().unwrap_or(Known { name, version, pid: process.pid, restarts: 0, told: false });
+        let mut one = last.cloned().unwrap_or(Known { name, version, pid: process.pid, restarts: 0, fallen: None });
         if let Some(how) = fall(&mut one, process) {
             let version = one.version.split(' ').next().unwrap_or_default();
             lines.push(format!("{} v{version} has fallen since it was installed: {how}", one.name));
-            one.told = true;
+            one.fallen = Some(["v", version, ": ", &how].concat());
         }
         known.push(one);
     }
@@ -98,7 +130,7 @@ fn fall(one: &mut Known, process: &Process) -> Option<String> {
         State::Fatal => Some(["FATAL: ", said].concat()),
         State::Exited if !process.spawnerr.is_empty() => Some(["EXITED: ", said].concat()),
         State::Running if is_same => {
-            (one.restarts, one.told) = (0, false);
+            (one.restarts, one.fallen) = (0, None);
             None
         }
         State::Running | State::Starting | State::Backoff => {
@@ -110,7 +142,7 @@ fn fall(one: &mut Known, process: &Process) -> Option<String> {
             None
         }
     };
-    down.filter(|_| !one.told)
+    down.filter(|_| one.fallen.is_none())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Which source gives the orders: the one place that knows that there is more than one.
 
+use std::cell::OnceCell;
+
 use super::desk::Desk;
 use super::error::CheckInError;
 use crate::config::identity::Missing;
@@ -63,7 +65,7 @@ impl Charge {
 
     /// The gateway's books, as this source may see them.
     pub fn desk<'d, 'g>(self, gateway: &'d mut Gateway<'g>) -> Desk<'d, 'g> {
-        Desk { gateway, origin: self.source.origin(), takes_orders: self.takes_orders }
+        Desk { gateway, origin: self.source.origin(), takes_orders: self.takes_orders, fallen: OnceCell::new() }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::journal::{Job, Journal, Tails};
 use super::kept::Numbered;
+use super::registry::FAILED_BEFORE;
 use super::state::State;
 use crate::orders::{End, Order, Part, Stage, Standing, Until};
 
@@ -242,6 +243,7 @@ fn end(order: &Numbered, jobs: &[&Job]) -> End {
 #[must_use]
 pub fn code_of(state: State, reason: &str) -> u32 {
     match state {
+        _ if reason.starts_with(FAILED_BEFORE) => ORDER,
         _ if reason.contains("disk is full") || reason.contains("no free inodes") => SPACE,
         State::Requested => ORDER,
         State::Downloading if reason.contains("sign") => SIGNATURE,

@@ -15,6 +15,8 @@ use crate::sys::file::{self, FileError};
 
 /// The registry's bound in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
+/// How the reason begins for which a remembered content is refused.
+pub const FAILED_BEFORE: &str = "this very content failed before";
 /// How many refused contents are remembered; the oldest goes first.
 const MAX_REFUSED: usize = 64;
 /// Of how many apps that were taken away the last signature is known; the oldest goes first.

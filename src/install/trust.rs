@@ -6,7 +6,7 @@ use std::path::Path;
 use super::fetch::Area;
 use super::gateway::Gateway;
 use super::journal::Job;
-use super::registry::{App, Refused};
+use super::registry::{App, Refused, FAILED_BEFORE};
 use super::security::What;
 use super::state::State;
 use super::{agent, digest, key_set};
@@ -129,7 +129,7 @@ pub fn refused_before(refused: &Refused) -> String {
     let why = refused.why.as_deref().unwrap_or("it was rolled back");
     let app = refused.tarball.app();
     format!(
-        "this very content failed before ({why}); to try it all the same, order it with \"force\": true, or say \
+        "{FAILED_BEFORE} ({why}); to try it all the same, order it with \"force\": true, or say \
          gwe --forget {app} on the gateway; else upload a corrected one"
     )
 }

@@ -31,16 +31,32 @@ impl Unit {
         self.hawkbit.take_log();
     }
 
+    /// From one check-in to the next, as `gwe --status` says it.
+    fn interval(&self) -> Option<u64> {
+        let status = self.gateway.gwe(&["--status", "--json"]).ok().stdout;
+        serde_json::from_str::<Value>(&status).expect("it is JSON")["update_interval"].as_u64()
+    }
+
     fn app(&self, name: &str, script: &str) -> Value {
         self.hawkbit.artifact(name, &Tarball::app(script).bytes())
     }
 
-    fn marks(&self) -> String {
+    /// What lies on flash, file by file, and which of its versions: a rewritten one is another.
+    fn flash(&self) -> Vec<(String, u64, i64, i64)> {
+        use std::os::unix::fs::MetadataExt;
+        let version = |path: String| {
+            let file = std::fs::metadata(self.gateway.root().path(&path)).expect("it was listed");
+            (path, file.ino(), file.ctime(), file.ctime_nsec())
+        };
+        self.gateway.root().tree("var/lib/gwe").into_iter().map(version).collect()
+    }
+
+    pub fn marks(&self) -> String {
         std::fs::read_to_string(self.gateway.root().path("marks")).unwrap_or_default()
     }
 }
 
-const MARK: &str = "echo $GWE_APP_NAME $GWE_APP_VERSION >> $GWE_ROOT/marks";
+pub const MARK: &str = "echo $GWE_APP_NAME $GWE_APP_VERSION >> $GWE_ROOT/marks";
 
 #[test]
 fn r1_attributes_are_told_when_asked_for_and_when_they_changed_and_a_quiet_poll_is_one_request() {
@@ -49,10 +65,10 @@ fn r1_attributes_are_told_when_asked_for_and_when_they_changed_and_a_quiet_poll_
     unit.check_in().ok();
     assert_eq!(unit.hawkbit.take_log(), ["GET  200", "PUT /configData 200"]);
     assert_eq!(unit.hawkbit.attributes()["product"], "p");
-    let before = unit.gateway.root().tree("var/lib/gwe");
+    let before = unit.flash();
     unit.check_in().ok();
     assert_eq!(unit.hawkbit.take_log(), ["GET  200"]);
-    assert_eq!(unit.gateway.root().tree("var/lib/gwe"), before);
+    assert_eq!(unit.flash(), before);
     unit.hawkbit.ask_for_attributes();
     unit.check_in().ok();
     assert_eq!(unit.hawkbit.take_log(), ["GET  200", "PUT /configData 200"]);
@@ -158,6 +174,22 @@ fn r6_windows_and_download_only() {
         (unit.hawkbit.told("8").last().unwrap().as_str(), unit.marks().as_str()),
         ("closed success 0", "one 1\n")
     );
+    // A window that closes before all is here is waited for again.
+    let late = unit.app("late.v1.tar.gz", MARK);
+    unit.hawkbit.order_as("7", std::slice::from_ref(&late), "forced", "forced", Some("available"));
+    unit.hawkbit.answer_with("/artifacts/", 9, 503, "");
+    unit.check_in();
+    unit.hawkbit.set_window("7", "skip", "unavailable");
+    for _ in 0..9 {
+        unit.check_in();
+    }
+    assert_eq!(
+        (unit.hawkbit.told("7").last().unwrap().as_str(), unit.marks().as_str()),
+        ("downloaded none", "one 1\n")
+    );
+    unit.hawkbit.set_window("7", "forced", "available");
+    unit.check_in().ok();
+    assert_eq!(unit.marks(), "one 1\nlate 1\n");
     // Download only: that is its end; the order that installs it finds it there.
     let two = unit.app("two.v1.tar.gz", MARK);
     unit.hawkbit.order_as("9", std::slice::from_ref(&two), "forced", "skip", None);
@@ -171,7 +203,7 @@ fn r6_windows_and_download_only() {
     unit.hawkbit.order("10", &[two]);
     unit.check_in().ok();
     assert_eq!(loads(unit.hawkbit.take_log()), 0);
-    assert_eq!(unit.marks(), "one 1\ntwo 1\n");
+    assert_eq!(unit.marks(), "one 1\nlate 1\ntwo 1\n");
     // The API allows it, and no server was seen to say it.
     let skipped = unit.app("three.v1.tar.gz", MARK);
     unit.hawkbit.order_as("11", &[skipped], "skip", "skip", None);
@@ -328,11 +360,19 @@ fn r12_an_action_has_few_feedbacks_whatever_happens() {
     let app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
     unit.hawkbit.order("8", &[app]);
     let whole = answer(200, &bytes, &[]);
-    unit.hawkbit.answer_exactly("/artifacts/", 3, whole[..whole.len() / 2].to_vec());
-    for _ in 0..3 {
-        unit.check_in();
+    unit.hawkbit.answer_exactly("/artifacts/", 1, whole[..whole.len() / 2].to_vec());
+    unit.hawkbit.answer_with("/artifacts/", 9, 503, "");
+    let mut check_ins = 1;
+    while unit.check_in().code != Some(0) {
+        check_ins += 1;
+        assert!(check_ins < 9, "it ends");
     }
-    assert!(unit.hawkbit.told("8").len() <= 6, "{:?}", unit.hawkbit.told("8"));
+    assert!(check_ins > 2, "it took but {check_ins}");
+    assert_eq!(
+        unit.hawkbit.told("8"),
+        ["download none", "proceeding none", "closed success 0"],
+        "whoever tried how often"
+    );
     assert_eq!(unit.marks(), "one 1\n");
 }
 
@@ -404,11 +444,7 @@ fn r15_the_token_goes_to_the_configured_origin_alone() {
 fn r16_the_polling_time_is_kept_in_every_form() {
     // hawkbit#2533, zephyr#71026.
     let unit = unit();
-    let told = || {
-        let status: Value =
-            serde_json::from_str(&unit.gateway.gwe(&["--status", "--json"]).ok().stdout).expect("it is JSON");
-        status["update_interval"].as_u64()
-    };
+    let told = || unit.interval();
     for (text, want) in
         [("00:01:00", 60), ("P1D", 86_400), ("1:00:00:10", 86_410), ("00:00:00", 86_410), ("soon", 86_410)]
     {
@@ -418,6 +454,38 @@ fn r16_the_polling_time_is_kept_in_every_form() {
     }
     unit.gateway.gwe(&["--set-ddi-interval", "7"]).ok();
     assert_eq!(told(), Some(7), "a setting of the gateway's own counts for more");
+}
+
+/// A district that is told to come once a day, and boots at once, is spread as one that comes once a day (docs/scale.md).
+#[test]
+fn r16_roughly_what_was_told_survives_a_power_cut_and_costs_flash_only_where_it_has_changed() {
+    let unit = unit();
+    let poll = |text: &str| {
+        unit.hawkbit.set_sleep(text);
+        unit.check_in().ok();
+        unit.flash()
+    };
+    let reboot = || std::fs::remove_dir_all(unit.gateway.root().path("run")).expect("there is a /run");
+    let before = poll("00:05:00");
+    for text in ["00:05:00", "00:05:20", "23:00:00", "00:00:30", "23:00:00", "00:05:00"] {
+        assert!(poll(text) == before, "{text}");
+    }
+    poll("23:00:00");
+    let after = poll("22:00:00");
+    assert!(after != before, "twice in a row");
+    for text in ["23:00:00", "P1D", "P9D", "20:00:00"] {
+        assert!(poll(text) == after, "{text}");
+    }
+    reboot();
+    assert_eq!(unit.interval(), Some(79_200));
+    unit.hawkbit.answer_with("GET ", 1, 503, "");
+    assert_eq!(unit.check_in().code, Some(1));
+    assert_eq!(unit.interval(), Some(79_200), "until it is told again");
+    poll("00:01:00");
+    assert_eq!(unit.interval(), Some(60));
+    reboot();
+    unit.gateway.gwe(&["--set-ddi-url", "http://127.0.0.1:1"]).ok();
+    assert_eq!(unit.interval(), Some(300), "another server has told nothing");
 }
 
 #[test]
@@ -448,6 +516,57 @@ fn r18_what_cannot_be_done_is_refused_with_its_reason() {
     unit.hawkbit.order("8", &[]);
     unit.check_in().ok();
     assert_eq!(unit.hawkbit.told("8"), ["closed failure 2"]);
+}
+
+#[test]
+fn r18_modules_and_links_of_every_form_are_understood_or_refused_with_the_reason() {
+    let unit = unit();
+    let good = unit.app("one.v1.tar.gz", MARK);
+    let href = good["_links"]["download-http"]["href"].clone();
+    let links = |rels: &[&str]| -> Value { rels.iter().map(|rel| (rel.to_string(), json!({"href": href}))).collect() };
+    let with = |key: &str, value: Value| {
+        let mut app = good.clone();
+        app[key] = value;
+        json!([{"artifacts": [app]}])
+    };
+    let two = |name: &str| {
+        let mut beside = good.clone();
+        beside["filename"] = name.into();
+        json!([{"artifacts": [beside, good]}])
+    };
+    let elsewhere = json!({"download": {"href": href}, "download-http": {"href": "http://127.0.0.1:1/x"}});
+    // The modules; installed, or what the first message says.
+    for (number, (chunks, refused)) in [
+        (with("_links", links(&["https", "md5sum"])), None),
+        (with("_links", elsewhere), None),
+        (with("_links", links(&["one", "two"])), Some("no link")),
+        (with("_links", links(&["md5sum-http"])), Some("no link")),
+        (with("_links", Value::Null), Some("no link")),
+        (with("size", Value::Null), Some("no size")),
+        (with("hashes", json!({"sha256": "short"})), Some("no hash")),
+        (with("filename", "a".repeat(201).into()), Some("too long")),
+        (two("one.v1.tar.gz.minisig"), None),
+        (two("one.v1.tar.gz.MD5SUM"), None),
+        (json!([{"part": "os", "artifacts": []}, {"artifacts": [good]}, {"name": "x"}, {"artifacts": null}]), None),
+        (json!([{"artifacts": [], "metadata": [{"key": "note", "value": "x"}]}]), Some("names no app")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = number.to_string();
+        let before = unit.marks();
+        unit.hawkbit.order_exactly(&id, json!({"download": "forced", "update": "forced", "chunks": chunks}));
+        unit.check_in().ok();
+        let (said, end) = (unit.hawkbit.details(&id), unit.hawkbit.told(&id).last().cloned());
+        let is_installed = unit.marks() != before;
+        match refused {
+            None => assert!(is_installed && end.as_deref() == Some("closed success 0"), "{number}: {end:?} {said:?}"),
+            Some(why) => assert!(
+                !is_installed && end.as_deref() == Some("closed failure 2") && said[0].contains(why),
+                "{number}: {end:?} {said:?}"
+            ),
+        }
+    }
 }
 
 #[test]

@@ -67,6 +67,56 @@ fn a_version_that_does_not_stay_up_is_told_as_rolled_back_and_the_attributes_say
     assert_eq!(attributes["app.app"], "1");
     assert!(attributes["note.app"].as_str().unwrap_or_default().contains("v2"), "{attributes}");
     assert!(site.ctl_status("app").contains("RUNNING"));
+    // Ordered again, it is not tried again, and nobody's program is stopped for it.
+    let (pid, log) = (site.pid("app"), site.gateway.root().read("var/lib/gwe/install/registry.json"));
+    order(&hawkbit, "3", "app.v2.tar.gz", &scripted_app("exit 1", "startsecs = 1\nstartretries = 0"));
+    hawkbit.take_log();
+    site.check_in().ok();
+    assert_eq!(end(&hawkbit, "3"), "closed failure 2");
+    assert!(hawkbit.details("3")[0].contains("this very content failed before"), "{:?}", hawkbit.details("3"));
+    assert!(hawkbit.take_log().iter().all(|line| !line.contains("/artifacts/")), "it is not even fetched");
+    assert_eq!((site.pid("app"), site.gateway.root().read("var/lib/gwe/install/registry.json")), (pid, log));
+    site.check_in().ok();
+    assert_eq!(hawkbit.attributes()["app.app"], "1");
+}
+
+/// hawkbit#3185, aktualizr#1422: an action that has ended takes no more words, so a later fall is an attribute, by which targets can be found.
+#[test]
+fn an_app_that_falls_later_is_an_attribute_until_it_is_up_for_good_again() {
+    let Some((site, hawkbit)) = hosted() else { return };
+    let broken = site.gateway.root().path("broken");
+    let script = format!("[ -e {} ] && exit 7; exec sleep 300", broken.display());
+    order(
+        &hawkbit,
+        "1",
+        "app.v1.tar.gz",
+        &scripted_app(&script, "startsecs = 1\nstartretries = 0\nautorestart = true"),
+    );
+    site.check_in().ok();
+    site.check_in().ok();
+    hawkbit.take_log();
+    assert_eq!(hawkbit.attributes().get("fallen.app"), None);
+    site.gateway.root().write("broken", "");
+    // SAFETY: the app of this very test.
+    unsafe { libc::kill(site.pid("app") as i32, libc::SIGKILL) };
+    site.await_ctl("app", "FATAL");
+    let once = ["GET  200", "PUT /configData 200"];
+    // Told once; a supervisord that says nothing, and a reboot, change nothing of it.
+    for (what, log) in [("it has fallen", &once[..]), ("it lies", &once[..1]), ("it still lies", &once[..1])] {
+        site.check_in().ok();
+        assert_eq!(hawkbit.take_log(), log, "{what}");
+        let fallen = hawkbit.attributes()["fallen.app"].to_string();
+        assert!(fallen.starts_with("\"v1: FATAL: "), "{what}: {fallen}");
+    }
+    fs::remove_file(broken).unwrap();
+    assert!(site.supervisord.as_ref().unwrap().ctl(&["start", "app"]).stdout.contains("started"));
+    for (what, is_told, log) in
+        [("up", true, &once[..1]), ("up for good", false, &once[..]), ("quiet", false, &once[..1])]
+    {
+        site.check_in().ok();
+        assert_eq!(hawkbit.take_log(), log, "{what}");
+        assert_eq!(hawkbit.attributes().get("fallen.app").is_some(), is_told, "{what}");
+    }
 }
 
 /// hawkbit#952, zephyr#89530: what has begun is not cancelled; that is "rejected", and then the real end follows.

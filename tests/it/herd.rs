@@ -157,6 +157,27 @@ fn a_district_whose_power_comes_back_at_most_doubles_the_load() {
     }
 }
 
+/// The same with what hawkBit tells, of which a gateway keeps over a boot what is right but for a factor of two.
+#[test]
+fn a_district_whose_power_comes_back_at_most_doubles_hawkbit_s_load() {
+    for (sleep, kept) in [("00:05:00", 300), ("01:00:00", 3600), ("01:00:00", 1801), ("P1D", 86_400), ("P1D", 43_201)] {
+        let pause = gwe::ddi::parse_sleep(sleep).expect("a pause that hawkBit tells");
+        let (window, usual) = (ms(pause) / 10, AGENTS / 10);
+        let (boot, end) = (ms(pause) * 2, ms(pause) * 5);
+        let first = |random: &mut Random| match random.next() % 10 {
+            0 => boot + ms(schedule::after_boot(Duration::from_secs(kept), random.next())),
+            _ => random.next() % ms(pause),
+        };
+        let requests = fleet_told(7, first, |_| pause, 0, 0, end);
+        let peak = load_in(window, &requests, boot, end).peak;
+        println!(
+            "{sleep}, kept as {kept} s: a tenth boots at once: {:.2} times the usual load",
+            peak as f64 / usual as f64
+        );
+        assert!(peak <= 2 * usual, "{sleep}, {kept}: {peak} against {usual}");
+    }
+}
+
 #[test]
 fn even_a_whole_fleet_that_boots_at_once_is_spread() {
     // Without the spread, all ten thousand would ask in the first minute. Twice the usual load it cannot be: that would take

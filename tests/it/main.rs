@@ -12,6 +12,7 @@ mod ddi;
 mod ddi_beside;
 mod ddi_delta;
 mod ddi_hosted;
+mod ddi_tls;
 mod delta;
 mod delta_large;
 mod docs;

@@ -121,6 +121,7 @@ fn orders_that_cannot_be_done_end_at_once() {
 fn the_number_of_a_failure_says_where_it_was() {
     for (state, reason, code) in [
         (State::Requested, "no name", ORDER),
+        (State::Downloading, "this very content failed before (ended by signal 9); to try it", ORDER),
         (State::Downloading, "its SHA-256 is another", DOWNLOAD),
         (State::Downloading, "it is not signed", SIGNATURE),
         (State::Downloading, "the disk is full: 1 more", SPACE),

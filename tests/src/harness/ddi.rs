@@ -74,6 +74,11 @@ impl Hawkbit {
         self.server.url()
     }
 
+    /// What it listens with, for a proxy before it.
+    pub fn server(&self) -> &Scripted {
+        &self.server
+    }
+
     /// What each poll says of the interval.
     pub fn set_sleep(&self, text: &str) {
         self.state.lock().unwrap().sleep = text.into();
