@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use gwe::app::delta::{check_bytes, Decoder, DeltaName, Root};
-use gwe::app::{gzip, Limits, TarballName};
+use gwe::app::{gzip, TarballName, UnpackLimits};
 use libfuzzer_sys::fuzz_target;
 
-const LIMITS: Limits = Limits { bytes: 1 << 20, entries: 100 };
+const LIMITS: UnpackLimits = UnpackLimits { bytes: 1 << 20, entries: 100 };
 
 /// The base of the page's test vector, which the seeds are about.
 fn base() -> &'static PathBuf {

@@ -6,7 +6,7 @@
 use gwe::hosting::config::{self, load, Strictness, Surroundings};
 use gwe::hosting::definition::Settings;
 use gwe::hosting::encode::{encode, Start};
-use gwe::hosting::front::{serve_anybody, Core, Gone};
+use gwe::hosting::front::{serve_anybody, Gone, ResidentCore};
 use gwe::hosting::image;
 use gwe::hosting::protocol::{Reply, Request};
 use libfuzzer_sys::fuzz_target;
@@ -39,7 +39,7 @@ fn configuration() -> &'static [u8] {
 /// Starts whatever it is asked for at once.
 struct Played(Vec<u8>);
 
-impl Core for Played {
+impl ResidentCore for Played {
     fn state(&mut self) -> Result<Vec<u8>, Gone> {
         Ok(self.0.clone())
     }

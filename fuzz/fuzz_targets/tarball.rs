@@ -6,10 +6,10 @@
 use std::io::Write;
 
 use gwe::app::unpack::check_bytes;
-use gwe::app::{gzip, Limits, TarballName};
+use gwe::app::{gzip, TarballName, UnpackLimits};
 use libfuzzer_sys::fuzz_target;
 
-const LIMITS: Limits = Limits { bytes: 1 << 20, entries: 100 };
+const LIMITS: UnpackLimits = UnpackLimits { bytes: 1 << 20, entries: 100 };
 
 /// The sums of header blocks, so that the fuzzer need not find them.
 fn mend(tar: &mut [u8]) {

@@ -9,7 +9,7 @@ use super::headers::Headers;
 const MAX_EXTENSIONS: usize = 64;
 
 /// An entry as the parser gives it.
-pub(super) type Item<'entry, 'source, 'meter> = Entry<'entry, Headers<'source, 'meter>>;
+pub(super) type TarEntry<'entry, 'source, 'meter> = Entry<'entry, Headers<'source, 'meter>>;
 
 /// The four kinds of entry that an app may bring.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) enum EntryKind {
 impl EntryKind {
     /// # Errors
     /// Any other kind, and a folder or link that brings content.
-    pub(super) fn of(entry: &Item<'_, '_, '_>, raw: &[u8]) -> Result<EntryKind, Reason> {
+    pub(super) fn of(entry: &TarEntry<'_, '_, '_>, raw: &[u8]) -> Result<EntryKind, Reason> {
         let kind = match entry.header().entry_type() {
             // Before POSIX a folder was a file whose name ends in a slash.
             EntryType::Regular | EntryType::Continuous if raw.ends_with(b"/") => EntryKind::Folder,
@@ -47,7 +47,7 @@ impl EntryKind {
 ///
 /// # Errors
 /// What is unsound.
-pub(super) fn extensions_are_sound(entry: &mut Item<'_, '_, '_>) -> Result<(), Reason> {
+pub(super) fn extensions_are_sound(entry: &mut TarEntry<'_, '_, '_>) -> Result<(), Reason> {
     let size = entry.size();
     let Ok(Some(extensions)) = entry.pax_extensions() else { return Ok(()) };
     let mut seen: Vec<&[u8]> = Vec::new();

@@ -249,7 +249,7 @@ fn text_of(path: &Path) -> Result<String, KeySetFault> {
     if source.metadata().map_err(no_archive)?.len() > MAX_PACKAGE {
         return Err(KeySetFault::TooLarge);
     }
-    let mut archive = tar::Archive::new(gzip::Reader::new(&mut source).take(MAX_UNPACKED));
+    let mut archive = tar::Archive::new(gzip::GzipReader::new(&mut source).take(MAX_UNPACKED));
     for entry in archive.entries().map_err(no_archive)? {
         let mut entry = entry.map_err(no_archive)?;
         let path = entry.path_bytes().into_owned();

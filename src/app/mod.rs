@@ -31,7 +31,7 @@ pub use name::{NameError, TarballName};
 pub use parts::Installer;
 pub use program_conf::{fragment, FragmentDefaults, ThisGateway};
 pub use signature::{Signed, TrustedKeys};
-pub use tarball::Limits;
+pub use tarball::UnpackLimits;
 pub use unpack::{check, unpack, unpack_delta, Contents, UnpackError};
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use tar::{Archive, EntryType};
 
 use super::delta::DeltaError;
-use super::entry::{extensions_are_sound, EntryKind, Item};
+use super::entry::{extensions_are_sound, EntryKind, TarEntry};
 use super::fault::{self, Fault, Reason, MAX_FAULTS};
 use super::gzip::GzipError;
 use super::headers::Headers;
@@ -35,16 +35,16 @@ const MAX_PARSER_WORDS: usize = 200;
 
 /// What a tarball may grow to. Without such a bound, 1 MB unpacks to 1 GB.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct UnpackLimits {
     /// The whole unpacked archive, headers and padding included, in bytes.
     pub bytes: u64,
     /// Files, folders and links, folders that are only implied included: each takes an inode.
     pub entries: u32,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { bytes: 1 << 30, entries: 20_000 }
+impl Default for UnpackLimits {
+    fn default() -> UnpackLimits {
+        UnpackLimits { bytes: 1 << 30, entries: 20_000 }
     }
 }
 
@@ -99,7 +99,7 @@ enum Node {
 /// The state of a pass.
 pub(super) struct Pass<'a> {
     target: &'a mut dyn Target,
-    limits: Limits,
+    limits: UnpackLimits,
     folder: String,
     top: Top,
     /// By a keyed hash of the path: 64 random bits keep two paths apart, and no path has to be kept.
@@ -115,7 +115,7 @@ pub(super) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(name: &TarballName, target: &'a mut dyn Target, limits: Limits) -> Pass<'a> {
+    pub(super) fn new(name: &TarballName, target: &'a mut dyn Target, limits: UnpackLimits) -> Pass<'a> {
         Pass {
             target,
             limits,
@@ -174,7 +174,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn entry(&mut self, entry: &mut Item<'_, '_, '_>, meter: &Meter) -> Result<(), TarballStop> {
+    fn entry(&mut self, entry: &mut TarEntry<'_, '_, '_>, meter: &Meter) -> Result<(), TarballStop> {
         let raw = entry.path_bytes().into_owned();
         self.left = entry.size();
         let kind = entry.header().entry_type();
@@ -201,7 +201,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Judges one entry and hands it to the target.
-    fn place(&mut self, entry: &mut Item<'_, '_, '_>, raw: &[u8]) -> Result<(), TarballRefusal> {
+    fn place(&mut self, entry: &mut TarEntry<'_, '_, '_>, raw: &[u8]) -> Result<(), TarballRefusal> {
         let kind = EntryKind::of(entry, raw)?;
         let path = self.path(raw, kind == EntryKind::Folder)?;
         extensions_are_sound(entry)?;
@@ -271,7 +271,7 @@ impl<'a> Pass<'a> {
 
     fn file(
         &mut self,
-        entry: &mut Item<'_, '_, '_>,
+        entry: &mut TarEntry<'_, '_, '_>,
         raw: &[u8],
         path: &Path,
         mode: Result<u32, Reason>,
@@ -326,7 +326,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Reads the next piece of an entry into the buffer. 0 at its end, which must be where its header says.
-    fn piece(&mut self, entry: &mut Item<'_, '_, '_>, raw: &[u8]) -> Result<usize, TarballStop> {
+    fn piece(&mut self, entry: &mut TarEntry<'_, '_, '_>, raw: &[u8]) -> Result<usize, TarballStop> {
         let count = entry.read(&mut self.buffer).map_err(|e| self.stop(e, raw))?;
         if count == 0 && self.left > 0 {
             return Err(TarballStop::Fault(Fault::of(raw, Reason::CutShort)));

@@ -10,7 +10,7 @@ use super::fault::{Fault, Reason};
 use super::gzip::{self, GzipError};
 use super::name::TarballName;
 use super::parts::Installer;
-use super::tarball::{Limits, Pass, TarballStop};
+use super::tarball::{Pass, TarballStop, UnpackLimits};
 use super::target::{Folder, Nowhere, Target};
 use crate::sys::file::{Context, FileError};
 
@@ -65,12 +65,12 @@ pub fn unpack(
     tarball: &Path,
     name: &TarballName,
     into: &Path,
-    limits: Limits,
+    limits: UnpackLimits,
     durable: bool,
 ) -> Result<Contents, UnpackError> {
     let mut source = File::open(tarball).context("open", tarball).map_err(UnpackError::Failed)?;
     let mut folder = Folder::new(into).map_err(UnpackError::Failed)?;
-    let contents = pass(&mut gzip::Reader::new(&mut source), tarball, name, &mut folder, limits)?;
+    let contents = pass(&mut gzip::GzipReader::new(&mut source), tarball, name, &mut folder, limits)?;
     if durable {
         folder.sync().map_err(UnpackError::Failed)?;
     }
@@ -87,7 +87,7 @@ pub fn unpack_delta(
     name: &DeltaName,
     root: Root<'_>,
     into: &Path,
-    limits: Limits,
+    limits: UnpackLimits,
 ) -> Result<(Contents, Sha256), UnpackError> {
     let mut source = File::open(delta).context("open", delta).map_err(UnpackError::Failed)?;
     let mut decoder = Decoder::new(&mut source, root).map_err(|e| delta_error(e, delta))?;
@@ -116,7 +116,7 @@ pub fn check(tarball: &Path) -> Vec<Fault> {
         Ok(name) => name,
         Err(e) => return vec![Fault::whole(Reason::Name(e))],
     };
-    match check_as(tarball, &name, Limits::default()) {
+    match check_as(tarball, &name, UnpackLimits::default()) {
         Ok(_) => Vec::new(),
         Err(UnpackError::Bad(faults)) => faults,
         Err(UnpackError::Failed(e)) => vec![Fault::whole(Reason::Unreadable(e.source.to_string()))],
@@ -127,17 +127,17 @@ pub fn check(tarball: &Path) -> Vec<Fault> {
 ///
 /// # Errors
 /// As [`unpack`].
-pub fn check_as(tarball: &Path, name: &TarballName, limits: Limits) -> Result<Contents, UnpackError> {
+pub fn check_as(tarball: &Path, name: &TarballName, limits: UnpackLimits) -> Result<Contents, UnpackError> {
     let mut source = File::open(tarball).context("open", tarball).map_err(UnpackError::Failed)?;
-    pass(&mut gzip::Reader::new(&mut source), tarball, name, &mut Nowhere, limits)
+    pass(&mut gzip::GzipReader::new(&mut source), tarball, name, &mut Nowhere, limits)
 }
 
 /// Checks any bytes: what fuzzers call.
 ///
 /// # Errors
 /// As [`unpack`].
-pub fn check_bytes(bytes: &[u8], name: &TarballName, limits: Limits) -> Result<Contents, UnpackError> {
-    pass(&mut gzip::Reader::new(&mut &bytes[..]), Path::new("memory"), name, &mut Nowhere, limits)
+pub fn check_bytes(bytes: &[u8], name: &TarballName, limits: UnpackLimits) -> Result<Contents, UnpackError> {
+    pass(&mut gzip::GzipReader::new(&mut &bytes[..]), Path::new("memory"), name, &mut Nowhere, limits)
 }
 
 fn pass(
@@ -145,7 +145,7 @@ fn pass(
     tarball: &Path,
     name: &TarballName,
     target: &mut dyn Target,
-    limits: Limits,
+    limits: UnpackLimits,
 ) -> Result<Contents, UnpackError> {
     let mut pass = Pass::new(name, target, limits);
     match pass.run(stream) {

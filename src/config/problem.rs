@@ -15,12 +15,12 @@ pub struct Problem {
     /// The option; empty where the whole file is meant.
     pub key: &'static str,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: ProblemKind,
 }
 
 /// What can be wrong.
 #[derive(Debug)]
-pub enum Fault {
+pub enum ProblemKind {
     /// A value that does not fit its option.
     Value(ConfigError),
     /// The file cannot be read: why.
@@ -36,9 +36,9 @@ impl fmt::Display for Problem {
             write!(f, ", line {line}")?;
         }
         match &self.fault {
-            Fault::Value(e) => write!(f, ": {e}"),
-            Fault::Damaged(why) => write!(f, ": it is damaged ({why})"),
-            Fault::Together(what) => write!(f, ": {what}"),
+            ProblemKind::Value(e) => write!(f, ": {e}"),
+            ProblemKind::Damaged(why) => write!(f, ": it is damaged ({why})"),
+            ProblemKind::Together(what) => write!(f, ": {what}"),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::ddi::Token;
 use super::layered::{unquote, Layer, Layered, MAX_FILE};
 use super::options::{self, Opt};
-use super::problem::{Fault, Problem};
+use super::problem::{Problem, ProblemKind};
 use super::ConfigError;
 use crate::format::ini;
 use crate::sys::file;
@@ -62,13 +62,13 @@ impl Table {
         let mut problems = Vec::new();
         for layer in self.layered.layers() {
             if let Some(why) = &layer.damage {
-                let fault = Fault::Damaged(why.clone());
+                let fault = ProblemKind::Damaged(why.clone());
                 problems.push(Problem { file: layer.path.clone(), line: None, key: "", fault });
             }
             for option in self.options {
                 let value = layer.get(option.section, option.key);
                 if let Some(Err(e)) = value.map(|value| option.accepts(value)) {
-                    problems.push(problem(layer, option, Fault::Value(e)));
+                    problems.push(problem(layer, option, ProblemKind::Value(e)));
                 }
             }
         }
@@ -86,7 +86,7 @@ impl Table {
             return None;
         }
         let (layer, e) = refusals.into_iter().find_map(|(layer, refusal)| Some((layer, refusal?.err()?)))?;
-        Some(problem(layer, option, Fault::Value(e)))
+        Some(problem(layer, option, ProblemKind::Value(e)))
     }
 
     /// The layer that cannot be read, where no other gives an option a value: nobody knows then what it was.
@@ -98,7 +98,7 @@ impl Table {
             return None;
         }
         let (layer, why) = layers.into_iter().find_map(|layer| Some((layer, layer.damage.clone()?)))?;
-        Some(Problem { file: layer.path.clone(), line: None, key: option.key, fault: Fault::Damaged(why) })
+        Some(Problem { file: layer.path.clone(), line: None, key: option.key, fault: ProblemKind::Damaged(why) })
     }
 
     /// What is wrong with an option beside others, with the place where it stands.
@@ -106,7 +106,7 @@ impl Table {
     pub fn problem_of(&self, key: &str, what: String) -> Option<Problem> {
         let option = self.find(None, key)?;
         let layer = self.layered.layers().into_iter().find(|layer| layer.get(option.section, option.key).is_some())?;
-        Some(problem(layer, option, Fault::Together(what)))
+        Some(problem(layer, option, ProblemKind::Together(what)))
     }
 
     /// Sets options durably, in one go.
@@ -159,7 +159,7 @@ impl Table {
     }
 }
 
-fn problem(layer: &Layer, option: &'static Opt, fault: Fault) -> Problem {
+fn problem(layer: &Layer, option: &'static Opt, fault: ProblemKind) -> Problem {
     // Read once more, for a message only: nothing that stays in memory knows the lines.
     let text = file::read(&layer.path, MAX_FILE).ok().flatten().unwrap_or_default();
     let line = ini::line_of(&String::from_utf8_lossy(&text), option.section, option.key);

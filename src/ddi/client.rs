@@ -16,7 +16,7 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A client of one server.
-pub struct Client {
+pub struct Controller {
     transport: Transport,
     settings: http::Settings,
     origin: Address,
@@ -25,12 +25,12 @@ pub struct Client {
     authorization: String,
 }
 
-impl Client {
+impl Controller {
     /// A client for these settings.
     ///
     /// # Errors
     /// They cannot work.
-    pub fn new(ddi: &Settings, http: http::Settings) -> Result<Client, Failed> {
+    pub fn new(ddi: &Settings, http: http::Settings) -> Result<Controller, Failed> {
         let permanent = |why: String| Failed { why, kind: Kind::Permanent };
         let origin =
             Address::parse(&ddi.url).ok_or_else(|| permanent(format!("'{}' is no URL of a server", ddi.url)))?;
@@ -42,7 +42,7 @@ impl Client {
             TokenKind::Gateway => "GatewayToken ",
         };
         let authorization = [scheme, ddi.token.secret()].concat();
-        Ok(Client { transport, settings, origin, base, authorization })
+        Ok(Controller { transport, settings, origin, base, authorization })
     }
 
     /// The path of one of this gateway's resources.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::client::Client;
+use super::client::Controller;
 use crate::format::hex;
 use crate::http::Sink;
 use crate::orders::logs::{self, Wish, FILE_NAME, MAX_FILE};
@@ -14,7 +14,7 @@ const TOO_LARGE: &str = "it is larger than 16 KiB";
 ///
 /// # Errors
 /// The file did not come, which time may mend.
-pub fn understood(client: &Client, mut order: Order, ledger: &dyn Ledger) -> Result<Order, Failed> {
+pub fn understood(client: &Controller, mut order: Order, ledger: &dyn Ledger) -> Result<Order, Failed> {
     let Ok([part]) = order.parts.as_deref() else { return Ok(order) };
     // What is known already is not read again: its answer stands in the books.
     if part.remove || part.entry.name != FILE_NAME || ledger.orders().iter().any(|known| known.id == order.id) {
@@ -35,7 +35,7 @@ pub fn understood(client: &Client, mut order: Order, ledger: &dyn Ledger) -> Res
     Ok(order)
 }
 
-fn wishes(client: &Client, part: &Part) -> Result<Vec<Wish>, Failed> {
+fn wishes(client: &Controller, part: &Part) -> Result<Vec<Wish>, Failed> {
     let permanent = |why: String| Failed { why, kind: Kind::Permanent };
     if part.entry.size.map_or(true, |size| size > MAX_FILE) {
         return Err(permanent(TOO_LARGE.to_string()));

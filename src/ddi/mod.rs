@@ -10,5 +10,5 @@ mod orders;
 mod sleep;
 mod wire;
 
-pub use orders::Ddi;
+pub use orders::HawkBit;
 pub use sleep::parse as parse_sleep;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::client::{self, Client};
+use super::client::{self, Controller};
 use super::interval::Interval;
 use super::wire::{self, Cancel, Deployment, Poll};
 use super::{address, clean, logs};
@@ -19,8 +19,8 @@ const MAX_POLLS: usize = 3;
 const MAX_NOTE: u64 = 256;
 
 /// hawkBit, as this gateway's source of orders.
-pub struct Ddi {
-    client: Client,
+pub struct HawkBit {
+    client: Controller,
     confirms: bool,
     /// The digest of the attributes that the server knows.
     told: PathBuf,
@@ -32,15 +32,15 @@ pub struct Ddi {
     who: String,
 }
 
-impl Ddi {
+impl HawkBit {
     /// As the gateway is configured.
     ///
     /// # Errors
     /// The settings cannot work.
-    pub fn new(config: &Config) -> Result<Ddi, Failed> {
+    pub fn new(config: &Config) -> Result<HawkBit, Failed> {
         let ddi = config.ddi().map_err(|missing| Failed { why: missing.to_string(), kind: Kind::Permanent })?;
-        let client = Client::new(&ddi, Settings::of(config, "gwe"))?;
-        Ok(Ddi {
+        let client = Controller::new(&ddi, Settings::of(config, "gwe"))?;
+        Ok(HawkBit {
             client,
             confirms: ddi.confirms,
             told: config.paths().state().join("ddi_attributes"),
@@ -185,7 +185,7 @@ impl Ddi {
     }
 }
 
-impl Backend for Ddi {
+impl Backend for HawkBit {
     fn check_in(&self, ledger: &mut dyn Ledger) -> Result<(), Failed> {
         self.tell_ends(ledger)?;
         for _ in 0..MAX_POLLS {

@@ -12,7 +12,7 @@ use miniserde::{json, Deserialize, Serialize};
 use crate::config::Paths;
 use crate::install::gateway::Gateway;
 use crate::install::state_file;
-use crate::supervisor::{Process, State};
+use crate::supervisor::{Process, ProcessState};
 use crate::sys::file;
 
 /// The record's bound in bytes.
@@ -127,17 +127,17 @@ fn fall(one: &mut Known, process: &Process) -> Option<String> {
     let is_same = std::mem::replace(&mut one.pid, process.pid) == process.pid;
     let said = if process.spawnerr.is_empty() { "supervisord gives no reason" } else { &process.spawnerr };
     let down = match process.state {
-        State::Fatal => Some(["FATAL: ", said].concat()),
-        State::Exited if !process.spawnerr.is_empty() => Some(["EXITED: ", said].concat()),
-        State::Running if is_same => {
+        ProcessState::Fatal => Some(["FATAL: ", said].concat()),
+        ProcessState::Exited if !process.spawnerr.is_empty() => Some(["EXITED: ", said].concat()),
+        ProcessState::Running if is_same => {
             (one.restarts, one.fallen) = (0, None);
             None
         }
-        State::Running | State::Starting | State::Backoff => {
+        ProcessState::Running | ProcessState::Starting | ProcessState::Backoff => {
             one.restarts = one.restarts.saturating_add(1);
             (one.restarts >= RESTARTS).then(|| format!("started again at each of {RESTARTS} check-ins in a row"))
         }
-        State::Stopped | State::Stopping | State::Exited | State::Unknown => {
+        ProcessState::Stopped | ProcessState::Stopping | ProcessState::Exited | ProcessState::Unknown => {
             one.restarts = 0;
             None
         }
@@ -149,8 +149,9 @@ fn fall(one: &mut Known, process: &Process) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn process(state: State, pid: u32) -> Process {
-        let spawnerr = if matches!(state, State::Fatal | State::Exited) { "Exited too quickly" } else { "" };
+    fn process(state: ProcessState, pid: u32) -> Process {
+        let spawnerr =
+            if matches!(state, ProcessState::Fatal | ProcessState::Exited) { "Exited too quickly" } else { "" };
         Process {
             name: "app".into(),
             group: "app".into(),
@@ -169,7 +170,7 @@ mod tests {
     /// A life, check-in by check-in, and the check-ins that tell of it.
     #[test]
     fn a_fall_is_told_once_until_it_is_up_for_good_again() {
-        use State::{Backoff, Exited, Fatal, Running, Starting, Stopped};
+        use ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped};
         for (what, life, told) in [
             ("stays up", vec![(Running, 5); 6], vec![]),
             ("is given up", vec![(Running, 5), (Fatal, 0), (Fatal, 0), (Fatal, 0)], vec![1]),

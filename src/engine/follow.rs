@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::config::{Paths, VERSION};
 use crate::install::agent::{self, own_executable, Agents, Version};
-use crate::supervisor::{State, Supervisor};
+use crate::supervisor::{ProcessState, Supervisor};
 use crate::sys::clock;
 use crate::sys::doze;
 use crate::sys::file;
@@ -116,7 +116,7 @@ pub fn bring_queue_along(paths: &Paths, supervisor: &Supervisor<'_>) {
     let agents = Agents::load(paths);
     let wanted = agents.resident().map(|version| (agent::executable(paths, version), version));
     let processes = supervisor.processes().unwrap_or_default();
-    let Some(queue) = processes.iter().find(|p| p.group == QUEUE && p.state == State::Running) else { return };
+    let Some(queue) = processes.iter().find(|p| p.group == QUEUE && p.state == ProcessState::Running) else { return };
     let Ok(runs) = std::fs::read_link(format!("/proc/{}/exe", queue.pid)) else { return };
     if doze::is_asleep(&runs) {
         // It follows by itself when it is woken.

@@ -34,7 +34,7 @@ use crate::sys::file;
 use crate::sys::signal::{self, Signal};
 use crate::sys::{log, random};
 use child::ChildEnded;
-use pause::Kept;
+use pause::CarriedOver;
 
 /// Exit status where the gateway is not configured (docs/spec/gateway-engine.md, "Command line").
 pub const NOT_CONFIGURED: u8 = 255;
@@ -77,7 +77,7 @@ pub fn run(mut config: Config) -> u8 {
     if woken.is_none() {
         boots::began(paths);
     }
-    let mut engine = Engine { paths, config, kept: Kept::default(), unsaved: None };
+    let mut engine = Engine { paths, config, kept: CarriedOver::default(), unsaved: None };
     let mut signal = match woken {
         Some((kept, signal)) => {
             engine.kept = kept;
@@ -110,7 +110,7 @@ struct Engine<'a> {
     paths: &'a Paths,
     /// As it was after the last check-in or pause.
     config: Config,
-    kept: Kept,
+    kept: CarriedOver,
     /// What is known of the agent's versions where the disk did not take it: before and after.
     unsaved: Option<(Agents, Agents)>,
 }

@@ -18,22 +18,22 @@ pub const LONG: Duration = Duration::from_secs(10);
 
 /// What is to be known after a pause.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct CarriedOver {
     /// Check-ins in a row that did not complete.
     pub failures: u32,
     /// Whether one completed since the start.
     pub completed: bool,
 }
 
-impl Kept {
+impl CarriedOver {
     fn write(self) -> String {
         [self.failures.to_string().as_str(), if self.completed { "1" } else { "0" }].join(",")
     }
 
     /// Anything else than what was written is a fresh start.
-    fn read(text: &str) -> Kept {
+    fn read(text: &str) -> CarriedOver {
         let parse = |(failures, completed): (&str, &str)| {
-            Some(Kept { failures: failures.parse().ok()?, completed: completed == "1" })
+            Some(CarriedOver { failures: failures.parse().ok()?, completed: completed == "1" })
         };
         text.split_once(',').and_then(parse).unwrap_or_default()
     }
@@ -41,7 +41,7 @@ impl Kept {
 
 /// Whether this process comes out of a pause: what it kept, and the signal that ended it early. To be called once, first, with signals
 /// blocked.
-pub fn woken() -> Option<(Kept, Option<Signal>)> {
+pub fn woken() -> Option<(CarriedOver, Option<Signal>)> {
     let woken = doze::woken()?;
     let signal = match woken.why {
         // Too early is no reason to check in: then the rest is slept as the engine.
@@ -49,12 +49,12 @@ pub fn woken() -> Option<(Kept, Option<Signal>)> {
         WakeCause::Hurry => Some(Signal::Hurry),
         WakeCause::Stop => Some(Signal::Stop),
     };
-    Some((Kept::read(&woken.kept), signal))
+    Some((CarriedOver::read(&woken.kept), signal))
 }
 
 /// Sleeps on the monotonic clock; a signal other than "a child ended" ends it early. With something to be `kept`, a long pause
 /// does not come back: the engine starts anew, and [`woken`] says so.
-pub fn pause(delay: Duration, kept: Option<Kept>, paths: &Paths) -> Option<Signal> {
+pub fn pause(delay: Duration, kept: Option<CarriedOver>, paths: &Paths) -> Option<Signal> {
     let deadline = clock::since_boot() + delay;
     if let Some(kept) = kept.filter(|_| delay >= LONG && doze::is_allowed()) {
         let own = own_executable();
@@ -89,13 +89,15 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_read_back_and_anything_else_is_a_fresh_start() {
-        for kept in
-            [Kept::default(), Kept { failures: 3, completed: true }, Kept { failures: u32::MAX, completed: false }]
-        {
-            assert_eq!(Kept::read(&kept.write()), kept);
+        for kept in [
+            CarriedOver::default(),
+            CarriedOver { failures: 3, completed: true },
+            CarriedOver { failures: u32::MAX, completed: false },
+        ] {
+            assert_eq!(CarriedOver::read(&kept.write()), kept);
         }
         for text in ["", ",", "1", "-1,1", "x,1", "99999999999,1"] {
-            assert_eq!(Kept::read(text), Kept::default(), "{text}");
+            assert_eq!(CarriedOver::read(text), CarriedOver::default(), "{text}");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use miniserde::{json, Deserialize, Serialize};
 
 use crate::config::Paths;
-use crate::hosting::renewal::{Fixed, Running};
+use crate::hosting::renewal::{NotRenewable, Running};
 use crate::hosting::start::find_core;
 use crate::install::agent::{self, own_executable, Agents};
 use crate::install::state_file;
@@ -81,12 +81,12 @@ fn running(supervisor: &Supervisor<'_>) -> Option<Running> {
     let pid = supervisor.pid().map_err(|e| crate::debug!("{e}; hosting's core is not looked at")).ok()?;
     match Running::of(pid) {
         Ok(running) => Some(running),
-        Err(Fixed::Foreign) => None,
-        Err(Fixed::OtherLayout) => {
+        Err(NotRenewable::Foreign) => None,
+        Err(NotRenewable::OtherLayout) => {
             crate::debug!("the core that hosts keeps its memory in another way than this agent's: it goes on");
             None
         }
-        Err(Fixed::NoLink) => {
+        Err(NotRenewable::NoLink) => {
             crate::debug!("the core that hosts was started in a way by which no other can take over: it goes on");
             None
         }

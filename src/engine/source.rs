@@ -159,6 +159,6 @@ pub fn with(
             work(&backend)
         }
         #[cfg(feature = "ddi")]
-        Source::Ddi => work(&crate::ddi::Ddi::new(config)?),
+        Source::Ddi => work(&crate::ddi::HawkBit::new(config)?),
     }
 }

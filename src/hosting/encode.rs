@@ -4,7 +4,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 
 use super::cgroup;
 use super::config::{
-    absolute, order, Address, Configuration, Group, GroupKind, LogFile, Note, Output, Process, Server, User,
+    absolute, order, Configuration, Endpoint, Group, GroupKind, LogFile, Note, Output, ProcessConfig, Server, User,
 };
 use super::definition::{self, Channel, Program, Settings, MAGIC, MAX_CONFIGURATION};
 use super::wire::Sink;
@@ -162,13 +162,13 @@ fn ordered_notes(configuration: &Configuration) -> Vec<Note> {
 
 fn server_url(configuration: &Configuration) -> String {
     let unix = configuration.servers.iter().find_map(|server| match &server.at {
-        Address::Unix { path, .. } => Some(["unix://", path].concat()),
-        Address::Inet { .. } => None,
+        Endpoint::Unix { path, .. } => Some(["unix://", path].concat()),
+        Endpoint::Inet { .. } => None,
     });
     let inet = configuration.servers.iter().find_map(|server| match &server.at {
-        Address::Inet { host, port } if host.is_empty() => Some(format!("http://localhost:{port}")),
-        Address::Inet { host, port } => Some(format!("http://{host}:{port}")),
-        Address::Unix { .. } => None,
+        Endpoint::Inet { host, port } if host.is_empty() => Some(format!("http://localhost:{port}")),
+        Endpoint::Inet { host, port } => Some(format!("http://{host}:{port}")),
+        Endpoint::Unix { .. } => None,
     });
     unix.or(inet).unwrap_or_default()
 }
@@ -200,13 +200,13 @@ fn put_server(server: &Server, out: &mut Bytes) -> Result<(), String> {
     };
     let bytes;
     match &server.at {
-        Address::Unix { path, owner, mode } => {
+        Endpoint::Unix { path, owner, mode } => {
             record.path = path.as_bytes();
             record.mode = bounded(*mode);
             record.uid = id(owner.map(|owner| owner.0));
             record.gid = id(owner.and_then(|owner| owner.1));
         }
-        Address::Inet { host, port } => {
+        Endpoint::Inet { host, port } => {
             bytes = address(host).ok_or("Cannot open an HTTP server: socket.error reported -2")?;
             record.host = host.as_bytes();
             record.address = &bytes;
@@ -304,7 +304,7 @@ fn channel(output: &Output, path: &[u8]) -> Vec<u8> {
     bytes.0
 }
 
-fn put_process(process: &Process, group: &str, all: &[Group], known: &KnownPaths<'_>, out: &mut Bytes) {
+fn put_process(process: &ProcessConfig, group: &str, all: &[Group], known: &KnownPaths<'_>, out: &mut Bytes) {
     let (argv, fault) = match shell_words::split(&process.command) {
         Ok(words) => (list(words.iter().map(String::as_str)), ""),
         Err(why) => (Vec::new(), why),

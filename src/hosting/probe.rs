@@ -23,7 +23,7 @@ pub enum Phase {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Event {
+pub enum ProbeEvent {
     /// The due time has come.
     Due,
     /// The probe could not be started: nothing is known.
@@ -34,9 +34,9 @@ pub enum Event {
 
 /// What the caller has to do now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Action {
+pub enum Duty {
     Nothing,
-    /// Start the probe; where that fails it comes back as `Event::NotAsked`.
+    /// Start the probe; where that fails it comes back as `ProbeEvent::NotAsked`.
     Ask,
     /// End the probe and all that it started.
     Kill,
@@ -51,7 +51,7 @@ pub const KILL_AGAIN_MS: u64 = 1000;
 
 /// The questions to a program so far, since it was last up.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Watch {
+pub struct Questions {
     pub phase: Phase,
     pub due_ms: u64,
     pub misses: u32,
@@ -59,51 +59,51 @@ pub struct Watch {
     pub has_passed: bool,
 }
 
-impl Watch {
+impl Questions {
     /// Of a program that has just come up: it is asked at once.
-    pub fn begun(now_ms: u64) -> Watch {
-        Watch { due_ms: now_ms, ..Watch::default() }
+    pub fn begun(now_ms: u64) -> Questions {
+        Questions { due_ms: now_ms, ..Questions::default() }
     }
 
     /// One event. `now_ms` is what the monotonic clock shows.
-    pub fn step(&mut self, event: Event, now_ms: u64, pace: &Pace) -> Action {
+    pub fn step(&mut self, event: ProbeEvent, now_ms: u64, pace: &Pace) -> Duty {
         match (self.phase, event) {
-            (Phase::Resting, Event::Due) => {
+            (Phase::Resting, ProbeEvent::Due) => {
                 self.phase = Phase::Asking;
                 self.due_ms = now_ms + pace.timeout_ms;
-                Action::Ask
+                Duty::Ask
             }
-            (Phase::Asking | Phase::Late, Event::Due) => {
+            (Phase::Asking | Phase::Late, ProbeEvent::Due) => {
                 self.phase = Phase::Late;
                 self.due_ms = now_ms + KILL_AGAIN_MS;
-                Action::Kill
+                Duty::Kill
             }
-            (Phase::Asking, Event::Ended { good: true }) => {
+            (Phase::Asking, ProbeEvent::Ended { good: true }) => {
                 (self.misses, self.has_passed) = (0, true);
                 self.rest(now_ms, pace)
             }
             // Who needed to be killed has not answered, whatever its status.
-            (Phase::Asking, Event::Ended { good: false }) | (Phase::Late, Event::Ended { .. }) => {
+            (Phase::Asking, ProbeEvent::Ended { good: false }) | (Phase::Late, ProbeEvent::Ended { .. }) => {
                 self.missed(now_ms, pace)
             }
-            (Phase::Asking | Phase::Late, Event::NotAsked) => self.rest(now_ms, pace),
-            (Phase::Resting, Event::NotAsked | Event::Ended { .. }) => Action::Nothing,
+            (Phase::Asking | Phase::Late, ProbeEvent::NotAsked) => self.rest(now_ms, pace),
+            (Phase::Resting, ProbeEvent::NotAsked | ProbeEvent::Ended { .. }) => Duty::Nothing,
         }
     }
 
-    fn rest(&mut self, now_ms: u64, pace: &Pace) -> Action {
+    fn rest(&mut self, now_ms: u64, pace: &Pace) -> Duty {
         self.phase = Phase::Resting;
         self.due_ms = now_ms + pace.interval_ms;
-        Action::Nothing
+        Duty::Nothing
     }
 
-    fn missed(&mut self, now_ms: u64, pace: &Pace) -> Action {
+    fn missed(&mut self, now_ms: u64, pace: &Pace) -> Duty {
         self.misses = self.misses.saturating_add(1);
         self.rest(now_ms, pace);
         if self.misses >= pace.retries {
-            Action::Restart
+            Duty::Restart
         } else {
-            Action::Missed
+            Duty::Missed
         }
     }
 }

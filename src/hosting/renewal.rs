@@ -27,7 +27,7 @@ pub struct Running {
 
 /// Why nothing can take the place of what hosts.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fixed {
+pub enum NotRenewable {
     /// It is the supervisord of somebody else.
     Foreign,
     /// It keeps its memory in a way that this program does not know.
@@ -66,13 +66,13 @@ impl Running {
     ///
     /// # Errors
     /// Why it stays as it is.
-    pub fn of(pid: i32) -> Result<Running, Fixed> {
+    pub fn of(pid: i32) -> Result<Running, NotRenewable> {
         let mut bytes = Vec::new();
-        let memory = File::open(format!("/proc/{pid}/fd/{}", core_link::STATE)).map_err(|_| Fixed::Foreign)?;
-        memory.take(MAX_STATE as u64).read_to_end(&mut bytes).map_err(|_| Fixed::Foreign)?;
+        let memory = File::open(format!("/proc/{pid}/fd/{}", core_link::STATE)).map_err(|_| NotRenewable::Foreign)?;
+        memory.take(MAX_STATE as u64).read_to_end(&mut bytes).map_err(|_| NotRenewable::Foreign)?;
         let link = link_of(&bytes, pid)?;
         if !link.is_symlink() {
-            return Err(Fixed::NoLink);
+            return Err(NotRenewable::NoLink);
         }
         Ok(Running { pid, link })
     }
@@ -99,23 +99,23 @@ impl Running {
 /// Whether the supervisord of this process number is somebody else's.
 #[must_use]
 pub fn is_foreign(pid: i32) -> bool {
-    matches!(Running::of(pid), Err(Fixed::Foreign))
+    matches!(Running::of(pid), Err(NotRenewable::Foreign))
 }
 
 /// What the memory of a core names as its file. Its first words never change their meaning; the others count only if all is known.
-fn link_of(bytes: &[u8], pid: i32) -> Result<PathBuf, Fixed> {
+fn link_of(bytes: &[u8], pid: i32) -> Result<PathBuf, NotRenewable> {
     let header = Header::read(bytes);
     if header.magic != super::state::MAGIC {
-        return Err(Fixed::Foreign);
+        return Err(NotRenewable::Foreign);
     }
     let sizes = [header.header_size, header.group_size, header.process_size].map(|size| size as usize);
     let known = [Header::SIZE, GroupRecord::SIZE, ProcessRecord::SIZE];
-    let view = View::of(bytes).filter(|_| sizes == known).ok_or(Fixed::OtherLayout)?;
+    let view = View::of(bytes).filter(|_| sizes == known).ok_or(NotRenewable::OtherLayout)?;
     if view.header.pid != pid {
-        return Err(Fixed::Foreign);
+        return Err(NotRenewable::Foreign);
     }
     let settings = view.settings().and_then(|settings| Settings::decode(&mut Reader::new(settings)));
-    let core = settings.ok_or(Fixed::OtherLayout)?.core.to_vec();
+    let core = settings.ok_or(NotRenewable::OtherLayout)?.core.to_vec();
     Ok(PathBuf::from(OsString::from_vec(core)))
 }
 
@@ -135,13 +135,13 @@ mod tests {
         };
         let sizes = [Header::SIZE, GroupRecord::SIZE, ProcessRecord::SIZE].map(|size| size as u32);
         for (bytes, wanted) in [
-            (Vec::new(), Fixed::Foreign),
-            (b"#!/usr/bin/python3".to_vec(), Fixed::Foreign),
-            (words(&[MAGIC, 99, 0, sizes[0], sizes[1], sizes[2]]), Fixed::OtherLayout),
-            (words(&[MAGIC, 1, 0, sizes[0] + 8, sizes[1], sizes[2]]), Fixed::OtherLayout),
-            (words(&[MAGIC, 1, 0, sizes[0], sizes[1], sizes[2] + 8]), Fixed::OtherLayout),
+            (Vec::new(), NotRenewable::Foreign),
+            (b"#!/usr/bin/python3".to_vec(), NotRenewable::Foreign),
+            (words(&[MAGIC, 99, 0, sizes[0], sizes[1], sizes[2]]), NotRenewable::OtherLayout),
+            (words(&[MAGIC, 1, 0, sizes[0] + 8, sizes[1], sizes[2]]), NotRenewable::OtherLayout),
+            (words(&[MAGIC, 1, 0, sizes[0], sizes[1], sizes[2] + 8]), NotRenewable::OtherLayout),
             // All known, and another's process number: the memory of somebody else.
-            (words(&[MAGIC, 1, 0, sizes[0], sizes[1], sizes[2]]), Fixed::Foreign),
+            (words(&[MAGIC, 1, 0, sizes[0], sizes[1], sizes[2]]), NotRenewable::Foreign),
         ] {
             assert_eq!(link_of(&bytes, 77), Err(wanted), "{bytes:?}");
         }

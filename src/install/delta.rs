@@ -22,18 +22,18 @@ use crate::sys::file::FileError;
 const MAX_REASON: usize = 400;
 
 /// Where the version lies that a delta is applied to.
-enum Base {
+enum BaseVersion {
     /// An installed version's folder.
     Slot(PathBuf),
     /// The agent of the image.
     Image(PathBuf),
 }
 
-impl Base {
+impl BaseVersion {
     fn root(&self) -> Root<'_> {
         match self {
-            Base::Slot(folder) => Root::Folder(folder),
-            Base::Image(file) => Root::File(file),
+            BaseVersion::Slot(folder) => Root::Folder(folder),
+            BaseVersion::Image(file) => Root::File(file),
         }
     }
 }
@@ -71,22 +71,22 @@ impl Gateway<'_> {
 
     /// The version of an app that a delta can be applied to, and where it lies. The agent's is the one in charge, whose folder no
     /// install touches.
-    fn base(&self, app: &str) -> Option<(String, Base)> {
+    fn base(&self, app: &str) -> Option<(String, BaseVersion)> {
         if app != agent::APP {
             let installed = self.registry.app(app)?;
-            return Some((installed.version.clone(), Base::Slot(self.slot(app, &installed.slot))));
+            return Some((installed.version.clone(), BaseVersion::Slot(self.slot(app, &installed.slot))));
         }
         let agents = Agents::load(self.config.paths());
         if let Some(version) = agents.resident().or(agents.current.as_ref()) {
-            return Some((version.version.clone(), Base::Slot(self.slot(app, &version.slot))));
+            return Some((version.version.clone(), BaseVersion::Slot(self.slot(app, &version.slot))));
         }
         let own = std::env::current_exe().ok()?;
-        (!agent::has_arrived(self.config.paths(), &own)).then(|| (VERSION.to_string(), Base::Image(own)))
+        (!agent::has_arrived(self.config.paths(), &own)).then(|| (VERSION.to_string(), BaseVersion::Image(own)))
     }
 
     /// Unpacks the job's tarball, or what its delta makes.
     pub(super) fn unpack_into(&self, job: &Job, name: &TarballName, folder: &Path) -> Result<(), UnpackError> {
-        let (content, limits) = (self.tarball(job), app::Limits::default());
+        let (content, limits) = (self.tarball(job), app::UnpackLimits::default());
         let Some(delta) = &job.delta else {
             return app::unpack(&content, name, folder, limits, false).map(|_| ());
         };

@@ -178,7 +178,7 @@ fn refused(job: &mut Job, error: &Failed) -> Fetched {
     Fetched::Later(error.to_string())
 }
 
-fn paused(sink: &Part) -> String {
+fn paused(sink: &PartFile) -> String {
     format!("the download takes long; {} of {} bytes are here", sink.at, sink.size)
 }
 
@@ -233,7 +233,7 @@ fn discard(part: &Path, reason: String) -> Fetched {
     Fetched::Refused(reason)
 }
 
-fn finish(sink: &Part) -> Fetched {
+fn finish(sink: &PartFile) -> Fetched {
     match sink.file.sync_all() {
         Ok(()) => Fetched::Whole,
         Err(e) => Fetched::Refused(format!("cannot sync the download: {e}")),
@@ -241,7 +241,7 @@ fn finish(sink: &Part) -> Fetched {
 }
 
 /// Opens the part for appending, and tells how much of it is there. One that is too long is no part of this content.
-fn open_part(path: &Path, size: u64, deadline: Duration) -> Result<(Part, u64), FileError> {
+fn open_part(path: &Path, size: u64, deadline: Duration) -> Result<(PartFile, u64), FileError> {
     if let Some(folder) = path.parent() {
         file::create_folder(folder)?;
     }
@@ -251,11 +251,11 @@ fn open_part(path: &Path, size: u64, deadline: Duration) -> Result<(Part, u64), 
         file.set_len(0).context("cut", path)?;
         at = 0;
     }
-    Ok((Part { file, at, size, received: 0, full: false, deadline }, at))
+    Ok((PartFile { file, at, size, received: 0, full: false, deadline }, at))
 }
 
 /// The file that a download fills.
-struct Part {
+struct PartFile {
     file: File,
     at: u64,
     size: u64,
@@ -264,13 +264,13 @@ struct Part {
     deadline: Duration,
 }
 
-impl Part {
+impl PartFile {
     fn is_late(&self) -> bool {
         clock::since_boot() >= self.deadline
     }
 }
 
-impl Sink for Part {
+impl Sink for PartFile {
     fn start(&mut self, offset: u64, total: Option<u64>) -> io::Result<()> {
         if total.is_some_and(|total| total != self.size) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the content changed during the download"));
@@ -338,7 +338,7 @@ impl Sink for Small {
 mod tests {
     use super::*;
 
-    fn part(name: &str, content: &[u8], size: u64) -> (PathBuf, Part) {
+    fn part(name: &str, content: &[u8], size: u64) -> (PathBuf, PartFile) {
         let path = std::env::temp_dir().join(format!("gwe-part-{}-{name}", std::process::id()));
         fs::write(&path, content).unwrap();
         let (part, _) = open_part(&path, size, Duration::MAX).unwrap();

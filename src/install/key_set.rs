@@ -26,7 +26,7 @@ const MAX_FILE: u64 = 6 * MAX_TEXT + 1024;
 
 /// A set that came over the air, as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Kept {
+struct KeptSet {
     /// When the root signed it: that time is over.
     signed_at: u64,
     /// The text of the set.
@@ -80,7 +80,7 @@ fn of_image(paths: &Paths) -> Result<Option<InForce>, String> {
 fn kept(paths: &Paths) -> Result<Option<InForce>, String> {
     let Some(bytes) = file::read(&path(paths), MAX_FILE).map_err(|e| e.to_string())? else { return Ok(None) };
     let damaged = || "is damaged: no key counts until a set of keys comes anew".to_string();
-    let kept: Kept = state_file::parse(&bytes).ok_or_else(damaged)?;
+    let kept: KeptSet = state_file::parse(&bytes).ok_or_else(damaged)?;
     let set = KeySet::parse(&kept.text).map_err(|fault| fault.to_string())?;
     Ok(Some(InForce { set, now: now(kept.signed_at), text: kept.text }))
 }
@@ -169,7 +169,7 @@ impl Gateway<'_> {
             }
         };
         // The same as the one in force is kept all the same: that may be the image's, and another image may come.
-        let kept = Kept { signed_at: job.signed_at.unwrap_or(0), text };
+        let kept = KeptSet { signed_at: job.signed_at.unwrap_or(0), text };
         if let Err(e) = file::replace(&path(paths), json::to_string(&kept).as_bytes(), 0o644) {
             return self.refuse(job, &e.to_string());
         }

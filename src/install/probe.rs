@@ -18,7 +18,7 @@ use crate::hosting::config::user;
 use crate::supervisor::environment::of_process;
 use crate::supervisor::Process;
 use crate::sys::host;
-use crate::sys::process::{self, Ended, Identity};
+use crate::sys::process::{self, Credentials, Ended};
 
 /// So much of what it said last is told, in bytes.
 const MAX_WORDS: usize = 2048;
@@ -33,7 +33,7 @@ pub struct Probe {
     words: String,
 }
 
-type Environment = Vec<(Vec<u8>, Vec<u8>)>;
+type Variables = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl Probe {
     /// The one that a fragment names; most name none.
@@ -74,7 +74,7 @@ impl Probe {
         let identity = match &self.user {
             Some(name) => {
                 let user = user(&expanded(name)?)?;
-                Some(Identity { uid: user.uid, gid: user.gid, groups: user.groups })
+                Some(Credentials { uid: user.uid, gid: user.gid, groups: user.groups })
             }
             None => None,
         };
@@ -99,7 +99,7 @@ impl Probe {
     }
 
     /// As supervisord expands a value for the first process of the app.
-    fn expanded(&self, text: &str, environment: &Environment) -> Result<String, String> {
+    fn expanded(&self, text: &str, environment: &Variables) -> Result<String, String> {
         let named = |name: &str| -> Option<PercentValue> {
             if let Some(name) = name.strip_prefix("ENV_") {
                 let found = environment.iter().find(|(known, _)| known == name.as_bytes());
@@ -118,7 +118,7 @@ impl Probe {
 }
 
 /// What a process was started with; nothing where that cannot be read. A variable without a name could not be handed on.
-fn environment_of(pid: u32) -> Environment {
+fn environment_of(pid: u32) -> Variables {
     let mut variables = of_process(&Path::new("/proc").join(pid.to_string())).unwrap_or_default();
     variables.retain(|(name, _)| !name.is_empty());
     variables

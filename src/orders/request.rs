@@ -55,14 +55,14 @@ pub struct Request {
     /// Ours: what was ordered and is not wanted any more, by the names of those orders.
     pub cancel: Vec<String>,
     /// What is wrong with the other entries.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedEntry>,
     /// The logs that are asked for: ours.
     pub logs: Result<Vec<Wish>, LogsFault>,
 }
 
 /// An entry that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedEntry {
     /// Which list it stands in.
     pub list: &'static str,
     /// Its place there, from 1.
@@ -94,7 +94,7 @@ pub enum EntryFault {
     BadApply,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for RefusedEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "entry {} of engine_fetch's {}", self.number, self.list)?;
         if let Some(name) = &self.name {
@@ -222,7 +222,7 @@ impl Request {
     }
 
     fn refuse(&mut self, list: &'static str, index: usize, name: Option<String>, why: EntryFault) {
-        self.refused.push(Refused { list, number: index + 1, name, why });
+        self.refused.push(RefusedEntry { list, number: index + 1, name, why });
     }
 }
 

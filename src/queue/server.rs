@@ -17,7 +17,7 @@ use super::http::connection::AppConnection;
 use super::http::route::route;
 use super::listen::{listen, ServerError};
 use super::nap::{self, Awake, Nap};
-use super::service::{CourierOrder, Moment, Service, Token};
+use super::service::{CourierOrder, Moment, ReturnAddress, Service};
 use super::stamp::{self, ClockReading};
 use crate::config::Paths;
 use crate::sys::lock::Lock;
@@ -305,7 +305,7 @@ impl QueueServer {
                 is_any = true;
                 self.tidy_at = Some(moment.since_boot.saturating_add(TIDY_AFTER));
                 self.nap.iter_mut().for_each(Nap::put_off);
-                let token = Token { connection: *id, place: request.place };
+                let token = ReturnAddress { connection: *id, place: request.place };
                 match route(&request.head, &request.body) {
                     Ok(call) => self.service.request(token, call, &|| connection.user(), moment),
                     Err(answer) => connection.answer(request.place, answer),

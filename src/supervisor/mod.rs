@@ -22,7 +22,7 @@ use crate::sys::clock;
 
 pub use environment::Environment;
 pub use error::{SupervisorError, Unreadable};
-pub use process::{Process, State};
+pub use process::{Process, ProcessState};
 pub use settle::Settled;
 use transport::CALL_TIMEOUT;
 
@@ -41,9 +41,9 @@ pub trait Clock {
 
 /// The time since boot, which nobody can set.
 #[derive(Debug)]
-pub struct BootClock;
+pub struct SinceBoot;
 
-impl Clock for BootClock {
+impl Clock for SinceBoot {
     fn now(&self) -> Duration {
         clock::since_boot()
     }
@@ -73,7 +73,7 @@ pub struct Supervisor<'a> {
 impl Supervisor<'static> {
     /// The supervisord behind `socket`. Nothing is asked of it yet.
     pub fn new(socket: impl Into<PathBuf>) -> Supervisor<'static> {
-        Supervisor::with_clock(socket, &BootClock)
+        Supervisor::with_clock(socket, &SinceBoot)
     }
 }
 

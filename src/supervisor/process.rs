@@ -8,7 +8,7 @@ use super::error::one_line;
 
 /// A process's state (docs/spec/supervisord.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ProcessState {
     /// Not started, or stopped by request.
     Stopped,
     /// Started, and not yet up for its `startsecs`.
@@ -27,17 +27,17 @@ pub enum State {
     Unknown,
 }
 
-impl State {
-    fn from_code(code: i64) -> State {
+impl ProcessState {
+    fn from_code(code: i64) -> ProcessState {
         match code {
-            0 => State::Stopped,
-            10 => State::Starting,
-            20 => State::Running,
-            30 => State::Backoff,
-            40 => State::Stopping,
-            100 => State::Exited,
-            200 => State::Fatal,
-            _ => State::Unknown,
+            0 => ProcessState::Stopped,
+            10 => ProcessState::Starting,
+            20 => ProcessState::Running,
+            30 => ProcessState::Backoff,
+            40 => ProcessState::Stopping,
+            100 => ProcessState::Exited,
+            200 => ProcessState::Fatal,
+            _ => ProcessState::Unknown,
         }
     }
 
@@ -45,14 +45,14 @@ impl State {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            State::Stopped => "STOPPED",
-            State::Starting => "STARTING",
-            State::Running => "RUNNING",
-            State::Backoff => "BACKOFF",
-            State::Stopping => "STOPPING",
-            State::Exited => "EXITED",
-            State::Fatal => "FATAL",
-            State::Unknown => "UNKNOWN",
+            ProcessState::Stopped => "STOPPED",
+            ProcessState::Starting => "STARTING",
+            ProcessState::Running => "RUNNING",
+            ProcessState::Backoff => "BACKOFF",
+            ProcessState::Stopping => "STOPPING",
+            ProcessState::Exited => "EXITED",
+            ProcessState::Fatal => "FATAL",
+            ProcessState::Unknown => "UNKNOWN",
         }
     }
 }
@@ -65,7 +65,7 @@ pub struct Process {
     /// The group's name: the app's.
     pub group: String,
     /// What it does.
-    pub state: State,
+    pub state: ProcessState,
     /// When it was last started, in unix seconds of supervisord's wall clock; 0: never.
     pub start: i64,
     /// When it last ended, likewise.
@@ -94,7 +94,7 @@ impl Process {
         Some(Process {
             name,
             group,
-            state: value.get("state").and_then(Value::as_int).map_or(State::Unknown, State::from_code),
+            state: value.get("state").and_then(Value::as_int).map_or(ProcessState::Unknown, ProcessState::from_code),
             start: int("start"),
             stop: int("stop"),
             now: int("now"),
@@ -124,7 +124,7 @@ impl Process {
     #[must_use]
     pub fn uptime(&self) -> Option<Duration> {
         match self.state {
-            State::Running => {
+            ProcessState::Running => {
                 Some(Duration::from_secs(u64::try_from(self.now.saturating_sub(self.start)).unwrap_or_default()))
             }
             _ => None,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::error::SupervisorError;
-use super::process::{Process, State};
+use super::process::{Process, ProcessState};
 use super::Supervisor;
 
 /// The app is looked at so often.
@@ -55,24 +55,24 @@ pub enum SettleFault {
 #[must_use]
 pub fn judge(process: &Process, ran: Option<u32>) -> Health {
     match (process.state, ran) {
-        (State::Running, Some(pid)) if pid != process.pid => Health::Failing(SettleFault::Restarted),
-        (State::Running, _) => Health::Steady(Settled::Running),
-        (State::Starting, None) => Health::Unsteady,
-        (State::Starting, Some(_)) => Health::Failing(SettleFault::Restarted),
-        (State::Backoff, None) => Health::Unsteady,
-        (State::Backoff, Some(_)) => Health::Failing(SettleFault::GivenUp),
-        (State::Stopping, _) => Health::Unsteady,
-        (State::Stopped, _) => Health::Steady(Settled::Stopped),
+        (ProcessState::Running, Some(pid)) if pid != process.pid => Health::Failing(SettleFault::Restarted),
+        (ProcessState::Running, _) => Health::Steady(Settled::Running),
+        (ProcessState::Starting, None) => Health::Unsteady,
+        (ProcessState::Starting, Some(_)) => Health::Failing(SettleFault::Restarted),
+        (ProcessState::Backoff, None) => Health::Unsteady,
+        (ProcessState::Backoff, Some(_)) => Health::Failing(SettleFault::GivenUp),
+        (ProcessState::Stopping, _) => Health::Unsteady,
+        (ProcessState::Stopped, _) => Health::Steady(Settled::Stopped),
         // supervisord gives a reason only for an exit that is not expected.
-        (State::Exited, _) if process.spawnerr.is_empty() => Health::Steady(Settled::Finished),
-        (State::Exited, _) => Health::Failing(SettleFault::Exited),
-        (State::Fatal, _) => Health::Failing(SettleFault::GivenUp),
-        (State::Unknown, _) => Health::Failing(SettleFault::Lost),
+        (ProcessState::Exited, _) if process.spawnerr.is_empty() => Health::Steady(Settled::Finished),
+        (ProcessState::Exited, _) => Health::Failing(SettleFault::Exited),
+        (ProcessState::Fatal, _) => Health::Failing(SettleFault::GivenUp),
+        (ProcessState::Unknown, _) => Health::Failing(SettleFault::Lost),
     }
 }
 
 /// What an app has to say for itself beside staying up, given all processes as they are: `Err` says why that is no yes.
-pub type Probe<'a> = &'a mut dyn FnMut(&[Process]) -> Result<(), String>;
+pub type ReadinessProbe<'a> = &'a mut dyn FnMut(&[Process]) -> Result<(), String>;
 
 /// A probe is tried again after so long.
 const PROBE_PAUSE: Duration = Duration::from_secs(2);
@@ -95,14 +95,14 @@ pub struct Terms {
 struct Seen {
     /// Its namespec.
     name: String,
-    state: State,
+    state: ProcessState,
     pid: u32,
     ran: Option<u32>,
 }
 
 /// The looks at an app so far.
 #[derive(Default)]
-struct Watch {
+struct Looks {
     seen: Vec<Seen>,
     /// Since when nothing has changed and all was steady.
     steady_since: Option<Duration>,
@@ -116,7 +116,7 @@ enum SettleVerdict {
     Failed(SupervisorError),
 }
 
-impl Watch {
+impl Looks {
     /// Takes a look into account.
     fn look(&mut self, app: &str, processes: &[Process], now: Duration, terms: &Terms) -> SettleVerdict {
         let mut seen = Vec::new();
@@ -132,7 +132,7 @@ impl Watch {
                 Health::Steady(now) => settled = least(settled, now),
             }
             steady &= before.is_some_and(|seen| seen.state == process.state && seen.pid == process.pid);
-            let ran = ran.or((process.state == State::Running).then_some(process.pid));
+            let ran = ran.or((process.state == ProcessState::Running).then_some(process.pid));
             seen.push(Seen { name, state: process.state, pid: process.pid, ran });
         }
         if seen.is_empty() {
@@ -155,7 +155,7 @@ impl Watch {
 
     /// What it last did, for one whose patience is over.
     fn last(&self, app: &str) -> SupervisorError {
-        let last = self.seen.iter().find(|seen| seen.state != State::Running).or(self.seen.first());
+        let last = self.seen.iter().find(|seen| seen.state != ProcessState::Running).or(self.seen.first());
         let state = last.map_or("not known to supervisord", |seen| seen.state.name());
         let why = ["is still ", state, " and has not settled"].concat();
         SupervisorError::Failing { process: last.map_or(app, |seen| &seen.name).to_string(), why }
@@ -204,11 +204,11 @@ impl Supervisor<'_> {
         &self,
         app: &str,
         terms: &Terms,
-        mut probe: Option<Probe<'_>>,
+        mut probe: Option<ReadinessProbe<'_>>,
     ) -> Result<Settled, SupervisorError> {
         let mut asked_since = None;
         let begun = self.clock.now();
-        let mut watch = Watch::default();
+        let mut watch = Looks::default();
         loop {
             let answer = self.processes();
             let now = self.clock.now();
@@ -244,7 +244,7 @@ impl Supervisor<'_> {
                 },
                 Err(e) if over => return Err(e),
                 // A supervisord that starts again starts its apps anew: that is not their fault.
-                Err(_) => watch = Watch::default(),
+                Err(_) => watch = Looks::default(),
             }
             self.clock.sleep(POLL);
         }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::error::{code, SupervisorError};
-use super::process::{Process, State};
+use super::process::{Process, ProcessState};
 use super::{Changes, Supervisor};
 
 /// An app may take so long to stop by itself, its own `stopwaitsecs` included; then it is killed.
@@ -130,7 +130,7 @@ pub enum TakeReply {
 
 /// How long it has been going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Time {
+pub enum Patience {
     /// Within [`STOP_PATIENCE`].
     Early,
     /// Within [`KILL_PATIENCE`] after that.
@@ -141,7 +141,7 @@ pub enum Time {
 
 /// The table: what follows from what just happened.
 #[must_use]
-pub fn next(goal: Goal, happened: Happened, time: Time) -> TakeStep {
+pub fn next(goal: Goal, happened: Happened, time: Patience) -> TakeStep {
     use Happened::{Added, Paused, Reloaded, Removed, Saw, Told, Unreadable};
     use TakeReply::{Fault, Obeyed};
     use TakeStanding::{Absent, Halted, Stopping, Up};
@@ -159,18 +159,18 @@ pub fn next(goal: Goal, happened: Happened, time: Time) -> TakeStep {
         (Saw(Absent), Goal::Down, _) => TakeStep::Done,
         // Also where nothing changed: only a new process runs the new binary (trap 3, Supervisor#1264).
         (Saw(Halted), ..) => TakeStep::Remove,
-        (Saw(Up), _, Time::Early) => TakeStep::Stop,
-        (Saw(Stopping), _, Time::Early) => TakeStep::Pause,
-        (Saw(Up | Stopping), _, Time::Late) => TakeStep::Kill,
-        (Saw(Up | Stopping), _, Time::Over) => TakeStep::Fail(TakeReason::StillRunning),
+        (Saw(Up), _, Patience::Early) => TakeStep::Stop,
+        (Saw(Stopping), _, Patience::Early) => TakeStep::Pause,
+        (Saw(Up | Stopping), _, Patience::Late) => TakeStep::Kill,
+        (Saw(Up | Stopping), _, Patience::Over) => TakeStep::Fail(TakeReason::StillRunning),
 
         // It ended by itself meanwhile, or is stopping already: the next look tells.
         (Told(Obeyed | Fault(code::BAD_NAME | code::NOT_RUNNING | code::FAILED)), ..) => TakeStep::Pause,
         (Removed(Obeyed | Fault(code::BAD_NAME)), Goal::Up, _) => TakeStep::Add,
         (Removed(Obeyed | Fault(code::BAD_NAME)), Goal::Down, _) => TakeStep::Done,
         // supervisord restarted it between the look and the removal (`autorestart`).
-        (Removed(Fault(code::STILL_RUNNING)), _, Time::Early | Time::Late) => TakeStep::Pause,
-        (Removed(Fault(code::STILL_RUNNING)), _, Time::Over) => TakeStep::Fail(TakeReason::StillRunning),
+        (Removed(Fault(code::STILL_RUNNING)), _, Patience::Early | Patience::Late) => TakeStep::Pause,
+        (Removed(Fault(code::STILL_RUNNING)), _, Patience::Over) => TakeStep::Fail(TakeReason::StillRunning),
         (Added(Obeyed | Fault(code::ALREADY_ADDED)), ..) => TakeStep::Done,
         (Added(Fault(code::BAD_NAME)), ..) => TakeStep::Fail(TakeReason::NotIncluded),
         (Told(Fault(_)) | Removed(Fault(_)) | Added(Fault(_)), ..) => TakeStep::Fail(TakeReason::AsSaid),
@@ -300,21 +300,25 @@ pub fn standing(processes: &[Process], app: &str) -> TakeStanding {
     let mut standing = TakeStanding::Absent;
     for process in processes.iter().filter(|process| process.group == app) {
         standing = match (process.state, standing) {
-            (State::Starting | State::Running | State::Backoff, _) | (_, TakeStanding::Up) => TakeStanding::Up,
-            (State::Stopping, _) | (_, TakeStanding::Stopping) => TakeStanding::Stopping,
-            (State::Stopped | State::Exited | State::Fatal | State::Unknown, _) => TakeStanding::Halted,
+            (ProcessState::Starting | ProcessState::Running | ProcessState::Backoff, _) | (_, TakeStanding::Up) => {
+                TakeStanding::Up
+            }
+            (ProcessState::Stopping, _) | (_, TakeStanding::Stopping) => TakeStanding::Stopping,
+            (ProcessState::Stopped | ProcessState::Exited | ProcessState::Fatal | ProcessState::Unknown, _) => {
+                TakeStanding::Halted
+            }
         };
     }
     standing
 }
 
-fn time(waited: Duration) -> Time {
+fn time(waited: Duration) -> Patience {
     if waited < STOP_PATIENCE {
-        Time::Early
+        Patience::Early
     } else if waited < STOP_PATIENCE + KILL_PATIENCE {
-        Time::Late
+        Patience::Late
     } else {
-        Time::Over
+        Patience::Over
     }
 }
 

@@ -180,23 +180,23 @@ fn processes_are_read_and_odd_members_are_not_fatal() {
     );
     let supervisor = Supervisor::new(&socket);
     let a = &supervisor.processes().unwrap()[0];
-    assert_eq!((&*a.group, a.state, a.pid), ("a", State::Running, 77));
+    assert_eq!((&*a.group, a.state, a.pid), ("a", ProcessState::Running, 77));
     let b = &supervisor.processes().unwrap()[0];
-    assert_eq!((&*b.group, b.state, b.pid, b.uptime()), ("b", State::Unknown, 0, None));
+    assert_eq!((&*b.group, b.state, b.pid, b.uptime()), ("b", ProcessState::Unknown, 0, None));
     assert!(matches!(supervisor.processes(), Err(SupervisorError::Answer { .. })));
     server.join().unwrap();
 }
 
 #[test]
 fn uptime_is_never_negative() {
-    let mut process = take::tests::process("a", "a", State::Running, 1);
+    let mut process = take::tests::process("a", "a", ProcessState::Running, 1);
     assert_eq!(process.uptime(), Some(Duration::from_secs(60)));
     // The clock was set back, or stands at the end of 32 bits.
     process.now = 50;
     assert_eq!(process.uptime(), Some(Duration::ZERO));
-    process.state = State::Exited;
+    process.state = ProcessState::Exited;
     assert_eq!(process.uptime(), None);
-    (process.state, process.now, process.start) = (State::Running, i64::MAX, i64::MIN);
+    (process.state, process.now, process.start) = (ProcessState::Running, i64::MAX, i64::MIN);
     assert!(process.uptime().is_some());
 }
 

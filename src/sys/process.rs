@@ -50,7 +50,7 @@ pub fn run(command: Command, limit: Duration, max_output: usize) -> io::Result<R
 
 /// Who a program is to run as.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct Credentials {
     /// His number.
     pub uid: u32,
     /// His first group.
@@ -59,7 +59,7 @@ pub struct Identity {
     pub groups: Vec<u32>,
 }
 
-impl Identity {
+impl Credentials {
     /// Groups first: afterwards it may not any more. Whoever is no superuser can only stay himself. Async-signal-safe.
     fn take(&self) -> io::Result<()> {
         // SAFETY: the numbers outlive the call; nothing else touches memory.
@@ -82,7 +82,12 @@ impl Identity {
 ///
 /// # Errors
 /// The program could not be started, or not as him.
-pub fn run_as(mut command: Command, identity: Option<Identity>, limit: Duration, max_output: usize) -> io::Result<Run> {
+pub fn run_as(
+    mut command: Command,
+    identity: Option<Credentials>,
+    limit: Duration,
+    max_output: usize,
+) -> io::Result<Run> {
     become_subreaper();
     let (reader, writer) = pipe()?;
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
@@ -91,7 +96,7 @@ pub fn run_as(mut command: Command, identity: Option<Identity>, limit: Duration,
         command.pre_exec(move || {
             libc::setsid();
             // Before the next: another user's process forgets it.
-            identity.as_ref().map_or(Ok(()), Identity::take)?;
+            identity.as_ref().map_or(Ok(()), Credentials::take)?;
             // Should this process be killed, the script does not go on unseen beside its own second try.
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0);
             signal::reset_all();
@@ -383,7 +388,7 @@ mod tests {
         if user() == 0 {
             let mut command = Command::new("/bin/sh");
             command.args(["-c", "id -u; id -g; id -G"]);
-            let identity = Identity { uid: 65_534, gid: 65_534, groups: vec![65_534, 65_533] };
+            let identity = Credentials { uid: 65_534, gid: 65_534, groups: vec![65_534, 65_533] };
             let run = run_as(command, Some(identity), Duration::from_secs(5), 1000).unwrap();
             assert_eq!(String::from_utf8_lossy(&run.output), "65534\n65534\n65534 65533\n");
         }

@@ -2,7 +2,7 @@
 //! with it (docs/hosting.md, "A newer core over the air"). A boot and a `kill -9` begin with the image's.
 
 use crate::self_update::packed;
-use gwe::supervisor::{State, Supervisor};
+use gwe::supervisor::{ProcessState, Supervisor};
 use gwe_tests::harness::{
     agent_binary, agent_of, announce_skip, exe, run, wait_for, wait_until, Background, Site, Supervisord, Tarball,
     PATIENCE,
@@ -69,7 +69,8 @@ impl Gateway {
 
     /// The program's process.
     fn program(&self) -> u32 {
-        let running = |process: &gwe::supervisor::Process| process.name == "p" && process.state == State::Running;
+        let running =
+            |process: &gwe::supervisor::Process| process.name == "p" && process.state == ProcessState::Running;
         wait_for("p to run", PATIENCE, || self.supervisor.processes().ok()?.into_iter().find(running)).pid
     }
 

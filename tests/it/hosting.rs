@@ -1,6 +1,6 @@
 //! Our own supervisord's core, from outside: what broke supervisord in the field, each with its thread (Supervisor/supervisor unless another is named).
 
-use gwe::supervisor::{State, Supervisor};
+use gwe::supervisor::{ProcessState, Supervisor};
 use gwe_tests::harness::{agent_binary, announce_skip, run, wait_for, wait_until, Background, Scratch};
 use std::fs;
 use std::os::unix::fs::{symlink, MetadataExt};
@@ -75,7 +75,7 @@ impl Own {
         all.into_iter().find(|process| process.name == name).unwrap_or_else(|| panic!("no {name}"))
     }
 
-    fn wait_for_state(&self, name: &str, state: State) -> gwe::supervisor::Process {
+    fn wait_for_state(&self, name: &str, state: ProcessState) -> gwe::supervisor::Process {
         wait_for("a state", PATIENCE, || Some(self.process(name)).filter(|process| process.state == state))
     }
 
@@ -115,7 +115,7 @@ fn orphans_are_taken(count: usize) {
     wait_until("all orphans are made", PATIENCE, || own.root.has("made"));
     wait_until("all are taken", PATIENCE, || own.root.read("log").matches("reaped unknown pid").count() >= count);
     assert_eq!(own.pid(), 1);
-    own.wait_for_state("orphans", State::Running);
+    own.wait_for_state("orphans", ProcessState::Running);
     let zombie = |entry: fs::DirEntry| {
         let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
         let parent = stat.rsplit(") ").next()?.split(' ').nth(1)?.parse::<u32>().ok()?;
@@ -133,7 +133,7 @@ fn a_program_that_closes_its_outputs_goes_on_and_costs_nothing() {
     let Some(own) = Own::start("[program:quiet]\ncommand = sh -c \"exec >&- 2>&-; sleep 300\"\nstartsecs = 0\n") else {
         return;
     };
-    own.wait_for_state("quiet", State::Running);
+    own.wait_for_state("quiet", ProcessState::Running);
     let switches = || {
         let status = fs::read_to_string(format!("/proc/{}/status", own.pid())).unwrap();
         let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap().to_string();
@@ -143,7 +143,7 @@ fn a_program_that_closes_its_outputs_goes_on_and_costs_nothing() {
     std::thread::sleep(Duration::from_secs(2));
     let woken = switches() - before;
     assert!(woken < 5, "woken {woken} times in two idle seconds");
-    assert_eq!(own.process("quiet").state, State::Running);
+    assert_eq!(own.process("quiet").state, ProcessState::Running);
 }
 
 /// 480, 851, 1084, 1311: something cleans /tmp.
@@ -163,7 +163,7 @@ fn a_socket_whose_file_is_removed_is_there_again() {
 #[test]
 fn after_a_kill_the_next_one_starts_and_nothing_runs_twice() {
     let Some(mut own) = Own::start("[program:p]\ncommand = sleep 300\nstartsecs = 0\n") else { return };
-    let pid = own.wait_for_state("p", State::Running).pid;
+    let pid = own.wait_for_state("p", ProcessState::Running).pid;
     // Not its group: that is what ends a program in the field.
     own.daemon.signal(libc::SIGKILL);
     own.daemon.wait(PATIENCE).unwrap();
@@ -171,7 +171,7 @@ fn after_a_kill_the_next_one_starts_and_nothing_runs_twice() {
     assert!(own.root.path("sock").exists() && own.root.has("pid"));
     own.daemon = Own::launch(&own.root, &own.program, &[]);
     own.is_up();
-    assert_ne!(own.wait_for_state("p", State::Running).pid, pid);
+    assert_ne!(own.wait_for_state("p", ProcessState::Running).pid, pid);
     assert!(own.daemon.log().contains("Unlinking stale socket"), "{}", own.daemon.log());
 }
 
@@ -208,7 +208,7 @@ fn a_log_that_takes_nothing_stops_no_program() {
     wait_until("the program wrote all it had", PATIENCE, || own.root.has("written"));
     own.wait_for_log("takes nothing (ENOSPC), output is dropped");
     assert_eq!(own.root.read("log").matches("takes nothing").count(), 1, "said once, not for each read");
-    own.wait_for_state("p", State::Running);
+    own.wait_for_state("p", ProcessState::Running);
 }
 
 /// 445, 1648, 87, 629: a log that is a folder is a failed start that says why, and no end of the daemon.
@@ -217,7 +217,7 @@ fn a_log_that_cannot_be_opened_is_a_failed_start() {
     let Some(own) = Own::start("[program:p]\ncommand = sleep 300\nstdout_logfile = {root}\nstartretries = 0\n") else {
         return;
     };
-    let process = own.wait_for_state("p", State::Fatal);
+    let process = own.wait_for_state("p", ProcessState::Fatal);
     assert_eq!(process.spawnerr, "unknown error making dispatchers for 'p': EISDIR");
     assert_eq!(process.pid, 0);
 }
@@ -248,7 +248,7 @@ fn rotated_logs_keep_their_bound_and_every_line() {
 #[test]
 fn a_restart_with_a_bad_file_is_refused_and_with_a_good_one_done() {
     let Some(mut own) = Own::start("[program:p]\ncommand = sleep 300\n") else { return };
-    let (daemon, before) = (own.pid(), own.wait_for_state("p", State::Running).pid);
+    let (daemon, before) = (own.pid(), own.wait_for_state("p", ProcessState::Running).pid);
     configuration(&own.root, "[program:p]\ncommand = sleep 300\nautorestart = perhaps\n");
     own.daemon.signal(libc::SIGHUP);
     own.wait_for_log("perhaps");
@@ -257,7 +257,7 @@ fn a_restart_with_a_bad_file_is_refused_and_with_a_good_one_done() {
     own.daemon.signal(libc::SIGHUP);
     wait_until("the program of the old file has ended", PATIENCE, || !is_alive(before));
     own.is_up();
-    own.wait_for_state("q", State::Running);
+    own.wait_for_state("q", ProcessState::Running);
     assert_eq!(own.supervisor.processes().unwrap().len(), 1);
     assert_eq!(own.pid(), daemon);
 }
@@ -267,11 +267,11 @@ fn a_restart_with_a_bad_file_is_refused_and_with_a_good_one_done() {
 fn a_stop_of_the_group_reaches_grandchildren() {
     let text = "[program:p]\ncommand = sh -c \"sleep 301 & echo $! >{root}/child; wait\"\nstopasgroup = true\n";
     let Some(own) = Own::start(text) else { return };
-    own.wait_for_state("p", State::Running);
+    own.wait_for_state("p", ProcessState::Running);
     let child = own.root.read("child").trim().parse().unwrap();
     assert!(is_alive(child));
     own.supervisor.stop("p").unwrap();
-    own.wait_for_state("p", State::Stopped);
+    own.wait_for_state("p", ProcessState::Stopped);
     wait_until("the grandchild has ended", PATIENCE, || !is_alive(child));
 }
 
@@ -288,10 +288,10 @@ fn output_that_is_no_text_is_kept_byte_by_byte() {
 fn programs_that_end_at_once_are_told_apart_by_startsecs() {
     let text = "[program:early]\ncommand = true\nstartretries = 0\n[program:once]\ncommand = true\nstartsecs = 0\n";
     let Some(own) = Own::start(text) else { return };
-    own.wait_for_state("early", State::Fatal);
+    own.wait_for_state("early", ProcessState::Fatal);
     own.wait_for_log("exited: early (exit status 0; not expected)");
     own.wait_for_log("gave up: early entered FATAL state, too many start retries too quickly");
-    own.wait_for_state("once", State::Exited);
+    own.wait_for_state("once", ProcessState::Exited);
     own.wait_for_log("exited: once (exit status 0; expected)");
 }
 
@@ -301,7 +301,7 @@ fn two_hundred_programs() {
     let text = "[program:p]\ncommand = sleep 300\nnumprocs = 200\nprocess_name = %(program_name)s_%(process_num)03d\nstdout_logfile = NONE\nstderr_logfile = NONE\n";
     let Some(mut own) = Own::start(text) else { return };
     let running =
-        || own.supervisor.processes().unwrap().iter().filter(|process| process.state == State::Running).count();
+        || own.supervisor.processes().unwrap().iter().filter(|process| process.state == ProcessState::Running).count();
     wait_until("all run", PATIENCE, || running() == 200);
     let pids: Vec<u32> = own.supervisor.processes().unwrap().iter().map(|process| process.pid).collect();
     assert!(own.daemon.stop().success());
@@ -316,8 +316,8 @@ fn a_core_is_renewed_and_no_program_notices() {
         "[program:p]\ncommand = sh -c \"while read line; do echo got $line; done\"\nstdout_logfile = {root}/p.log\n\
                 [program:failed]\ncommand = false\nstartretries = 0\n[program:b]\ncommand = sleep 300\n";
     let Some(mut own) = Own::start(text) else { return };
-    let before = own.wait_for_state("p", State::Running);
-    own.wait_for_state("failed", State::Fatal);
+    let before = own.wait_for_state("p", ProcessState::Running);
+    own.wait_for_state("failed", ProcessState::Fatal);
     let core = own.pid();
     for times in 1..=3 {
         own.daemon.signal(libc::SIGUSR1);
@@ -328,15 +328,15 @@ fn a_core_is_renewed_and_no_program_notices() {
     assert!(own.daemon.is_running());
     assert_eq!(own.pid(), core);
     let after = own.process("p");
-    assert_eq!((after.pid, after.state), (before.pid, State::Running));
+    assert_eq!((after.pid, after.state), (before.pid, ProcessState::Running));
     // What is told is the clock now without the age: the two seconds need not change in the same moment.
     assert!(after.start.abs_diff(before.start) <= 1, "{} was {}", after.start, before.start);
-    assert_eq!(own.process("failed").state, State::Fatal);
+    assert_eq!(own.process("failed").state, ProcessState::Fatal);
     // Its timers, its children and its sockets are the new one's.
     own.supervisor.stop("b").unwrap();
-    own.wait_for_state("b", State::Stopped);
+    own.wait_for_state("b", ProcessState::Stopped);
     own.supervisor.start("b").unwrap();
-    own.wait_for_state("b", State::Running);
+    own.wait_for_state("b", ProcessState::Running);
     assert_eq!(own.process("p").pid, before.pid);
     assert!(own.daemon.stop().success());
     assert!(!is_alive(before.pid));

@@ -4,7 +4,7 @@
 //! the old binary running), Supervisor#746 (stopping a program that cannot be started hangs for ever), Supervisor#99.
 
 use gwe::supervisor::error::code;
-use gwe::supervisor::{Clock, Process, Settled, State, Supervisor, SupervisorError};
+use gwe::supervisor::{Clock, Process, ProcessState, Settled, Supervisor, SupervisorError};
 use gwe_tests::harness::{wait_for, wait_until, Scratch, Supervisord};
 use gwe_tests::skip;
 use std::fs;
@@ -173,7 +173,7 @@ fn an_app_is_added_updated_and_taken_down() {
     let binary = host.plain_app("app");
     let first = host.comes_up("app");
     assert!(runs(&first, &binary));
-    assert_eq!((&*first.name, &*first.group, first.state), ("app", "app", State::Running));
+    assert_eq!((&*first.name, &*first.group, first.state), ("app", "app", ProcessState::Running));
     assert!(first.uptime().unwrap() < SHORT);
     assert!(first.logfile.ends_with("app.log"), "{}", first.logfile);
 
@@ -213,7 +213,7 @@ fn an_interrupted_update_is_done_again() {
     let reload: fn(&Supervisor<'_>) = |s| drop(s.reload().unwrap());
     let stop: fn(&Supervisor<'_>) = |s| s.stop("app").unwrap();
     let remove: fn(&Supervisor<'_>) = |s| {
-        wait_until("the stop", SHORT, || s.processes().unwrap()[0].state == State::Stopped);
+        wait_until("the stop", SHORT, || s.processes().unwrap()[0].state == ProcessState::Stopped);
         s.remove("app").unwrap();
     };
     let add: fn(&Supervisor<'_>) = |s| s.add("app").unwrap();
@@ -376,7 +376,7 @@ fn an_app_in_backoff_is_stopped_at_once() {
     let host = host!();
     host.fragment("never", "command = /no/such/program\nstartretries = 1000000");
     host.supervisor.take_up("never").unwrap();
-    let process = wait_for("BACKOFF", SHORT, || Some(host.one("never")).filter(|p| p.state == State::Backoff));
+    let process = wait_for("BACKOFF", SHORT, || Some(host.one("never")).filter(|p| p.state == ProcessState::Backoff));
     assert_eq!(process.spawnerr, "can't find command '/no/such/program'");
     let begun = Instant::now();
     host.supervisor.take_up("never").unwrap();
@@ -463,7 +463,7 @@ fn the_faults_of_a_start_are_the_documented_ones() {
     assert_eq!(fault(host.supervisor.start("missing")), code::NO_FILE);
     assert_eq!(fault(host.supervisor.start("plain")), code::NOT_EXECUTABLE);
     assert_eq!(fault(host.supervisor.start("nolog")), code::SPAWN_ERROR);
-    wait_until("it to be up", SHORT, || host.one("up").state == State::Running);
+    wait_until("it to be up", SHORT, || host.one("up").state == ProcessState::Running);
     assert_eq!(fault(host.supervisor.start("up")), 0, "ALREADY_STARTED is a success");
     assert_eq!(fault(host.supervisor.add("up")), code::ALREADY_ADDED);
     assert_eq!(fault(host.supervisor.remove("up")), code::STILL_RUNNING);
@@ -505,8 +505,9 @@ fn thirty_apps() {
         host.plain_app(name);
         host.supervisor.take_up(name).unwrap();
     }
-    let all_run =
-        || Some(host.supervisor.processes().unwrap()).filter(|all| all.iter().all(|p| p.state == State::Running));
+    let all_run = || {
+        Some(host.supervisor.processes().unwrap()).filter(|all| all.iter().all(|p| p.state == ProcessState::Running))
+    };
     let before = wait_for("thirty apps to run", PATIENCE, all_run);
     assert_eq!(before.iter().map(|process| &process.group).collect::<Vec<_>>(), names.iter().collect::<Vec<_>>());
     let binary = host.binary("app17");

@@ -12,7 +12,7 @@ use super::glob;
 use super::BuildError;
 use crate::app::limits::MAX_DEPTH;
 use crate::app::name::TarballName;
-use crate::app::tarball::Limits;
+use crate::app::tarball::UnpackLimits;
 use crate::sys::file::{Context, FileError};
 
 /// So many names are looked at while globs are matched.
@@ -147,7 +147,7 @@ impl FileCollector<'_> {
                 }
             }
             if !path.as_os_str().is_empty() && self.paths.insert(path) {
-                let most = Limits::default().entries;
+                let most = UnpackLimits::default().entries;
                 if self.paths.len() > most as usize {
                     return Err(BuildError::TooMany(most));
                 }
@@ -188,7 +188,7 @@ impl FileCollector<'_> {
             names.push(entry.map_err(|e| FileError::new("read", &folder, e))?.file_name());
             self.looked_at += 1;
             if self.looked_at > MAX_LOOKED_AT {
-                return Err(BuildError::TooMany(Limits::default().entries));
+                return Err(BuildError::TooMany(UnpackLimits::default().entries));
             }
         }
         Ok(names)

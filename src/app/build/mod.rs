@@ -18,7 +18,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use super::buildfile::{Buildfile, BuildfileFault, Overrides};
 use super::fault::Fault;
 use super::name::TarballName;
-use super::tarball::Limits;
+use super::tarball::UnpackLimits;
 use super::unpack::{check_as, UnpackError};
 use crate::sys::file::{self, Context, FileError};
 
@@ -135,7 +135,7 @@ pub fn build(buildfile: &Path, overrides: &Overrides<'_>, into: &Path) -> Result
 }
 
 fn passes(tarball: &Path, name: &TarballName) -> Result<(), BuildError> {
-    match check_as(tarball, name, Limits::default()) {
+    match check_as(tarball, name, UnpackLimits::default()) {
         Ok(_) => Ok(()),
         Err(UnpackError::Bad(faults)) => Err(BuildError::Bad(faults)),
         Err(UnpackError::Failed(e)) => Err(BuildError::File(e)),

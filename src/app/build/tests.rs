@@ -34,7 +34,7 @@ fn names(buildfile: &Path) -> Vec<String> {
     let tarball = plan(buildfile).unwrap();
     let into = tarball.parent().unwrap().join("unpacked");
     fs::create_dir(&into).unwrap();
-    unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, Limits::default(), false).unwrap();
+    unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, UnpackLimits::default(), false).unwrap();
     let lines = listing(&into);
     fs::remove_dir_all(into).unwrap();
     fs::remove_file(tarball).unwrap();
@@ -124,7 +124,7 @@ fn headers_are_plain() {
     let tarball = plan(&app(&scratch, r#"".""#, "")).unwrap();
     let bytes = fs::read(&tarball).unwrap();
     let mut source = &bytes[..];
-    let mut archive = tar::Archive::new(crate::app::gzip::Reader::new(&mut source));
+    let mut archive = tar::Archive::new(crate::app::gzip::GzipReader::new(&mut source));
     let mut last = String::new();
     for entry in archive.entries().unwrap() {
         let entry = entry.unwrap();

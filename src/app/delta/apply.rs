@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Decoder, DeltaError, DeltaName, DeltaNameError, Root};
 use crate::app::gzip;
 use crate::app::name::TarballName;
-use crate::app::tarball::Limits;
+use crate::app::tarball::UnpackLimits;
 use crate::app::unpack::{unpack, UnpackError};
 use crate::sys::file::{self, Context, FileError};
 
@@ -76,7 +76,7 @@ fn from_tarball(delta: &Path, name: &DeltaName, old: &Path, scratch: &Path, to: 
     // Kept under any file name: the delta knows which version it needs, and checks it.
     let old_name = TarballName::new(name.app(), name.base());
     let old_name = old_name.map_err(|e| ApplyError::Name(DeltaNameError::Part(e)))?;
-    unpack(old, &old_name, scratch, Limits::default(), false).map_err(ApplyError::Old)?;
+    unpack(old, &old_name, scratch, UnpackLimits::default(), false).map_err(ApplyError::Old)?;
     write(delta, name, scratch, to)
 }
 

@@ -9,7 +9,7 @@ use super::wire::DeltaWire;
 use super::{Decoder, DeltaError, DeltaName};
 use crate::app::fault::{Fault, Reason};
 use crate::app::gzip::GzipError;
-use crate::app::Limits;
+use crate::app::UnpackLimits;
 
 /// Bytes decoded at a time.
 const CHUNK: usize = 64 * 1024;
@@ -30,7 +30,7 @@ pub fn check(delta: &Path) -> Vec<Fault> {
         Err(e) => Reason::DeltaName(e),
         Ok(name) => match File::open(delta) {
             Err(e) => Reason::Unreadable(e.to_string()),
-            Ok(mut file) => match check_stream(&mut file, &name, Limits::default()) {
+            Ok(mut file) => match check_stream(&mut file, &name, UnpackLimits::default()) {
                 Ok(()) => return Vec::new(),
                 Err(reason) => reason,
             },
@@ -43,11 +43,11 @@ pub fn check(delta: &Path) -> Vec<Fault> {
 ///
 /// # Errors
 /// What is wrong.
-pub fn check_bytes(bytes: &[u8], name: &DeltaName, limits: Limits) -> Result<(), Fault> {
+pub fn check_bytes(bytes: &[u8], name: &DeltaName, limits: UnpackLimits) -> Result<(), Fault> {
     check_stream(&mut &bytes[..], name, limits).map_err(Fault::whole)
 }
 
-fn check_stream(source: &mut dyn Read, name: &DeltaName, limits: Limits) -> Result<(), Reason> {
+fn check_stream(source: &mut dyn Read, name: &DeltaName, limits: UnpackLimits) -> Result<(), Reason> {
     let mut decoder = Decoder::without_base(source).map_err(|e| reason(&e))?;
     if decoder.head().name != *name {
         return Err(Reason::Delta(DeltaError::OtherName));

@@ -6,11 +6,11 @@ use super::DeltaError;
 use crate::app::gzip;
 
 /// Reads a delta's parts in order.
-pub(super) struct DeltaWire<'a>(gzip::Reader<'a>);
+pub(super) struct DeltaWire<'a>(gzip::GzipReader<'a>);
 
 impl<'a> DeltaWire<'a> {
     pub(super) fn new(source: &'a mut dyn Read) -> DeltaWire<'a> {
-        DeltaWire(gzip::Reader::new(source))
+        DeltaWire(gzip::GzipReader::new(source))
     }
 
     /// What is at hand of the next bytes, at least one; what is used of it is to be [taken](DeltaWire::take).

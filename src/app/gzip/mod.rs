@@ -8,7 +8,7 @@ mod reader;
 mod tests;
 mod writer;
 
-pub use reader::Reader;
+pub use reader::GzipReader;
 pub use writer::Writer;
 
 use std::fmt;

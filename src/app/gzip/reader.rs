@@ -23,7 +23,7 @@ const FCOMMENT: u8 = 16;
 const RESERVED: u8 = 0xe0;
 
 /// Inflates a gzip stream of one or more members. Memory is constant: about 110 KiB.
-pub struct Reader<'a> {
+pub struct GzipReader<'a> {
     source: &'a mut dyn Read,
     input: Box<[u8]>,
     /// What of `input` is not yet used.
@@ -49,10 +49,10 @@ enum InflateStage {
     End,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> GzipReader<'a> {
     /// Reads compressed bytes from `source`, in pieces of 32 KiB: no need to buffer it.
-    pub fn new(source: &'a mut dyn Read) -> Reader<'a> {
-        Reader {
+    pub fn new(source: &'a mut dyn Read) -> GzipReader<'a> {
+        GzipReader {
             source,
             input: vec![0; INPUT].into_boxed_slice(),
             next: 0,
@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Read for Reader<'_> {
+impl Read for GzipReader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if into.is_empty() {
             return Ok(0);
@@ -227,7 +227,7 @@ impl Read for Reader<'_> {
     }
 }
 
-impl BufRead for Reader<'_> {
+impl BufRead for GzipReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.refill()?;
         Ok(&self.window[self.start..self.end])
@@ -245,7 +245,7 @@ struct Header {
 }
 
 impl Header {
-    fn byte(&mut self, reader: &mut Reader<'_>) -> io::Result<u8> {
+    fn byte(&mut self, reader: &mut GzipReader<'_>) -> io::Result<u8> {
         self.left = self.left.checked_sub(1).ok_or(GzipError::BadHeader)?;
         let byte = reader.byte()?;
         self.crc.update(&[byte]);

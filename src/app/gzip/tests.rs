@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use super::{GzipError, Reader, Writer};
+use super::{GzipError, GzipReader, Writer};
 
 fn pack(data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -27,7 +27,7 @@ impl Read for Drip<'_> {
 fn unpack_dripping(bytes: &[u8], step: usize) -> Result<Vec<u8>, GzipError> {
     let mut out = Vec::new();
     let mut source = Drip(bytes, step);
-    match Reader::new(&mut source).read_to_end(&mut out) {
+    match GzipReader::new(&mut source).read_to_end(&mut out) {
         Ok(_) => Ok(out),
         Err(e) => Err(GzipError::of(&e).expect("a gzip fault")),
     }

@@ -22,7 +22,7 @@ pub enum Variable {
 
 /// A folder that a log file lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Folder {
+pub enum LogFolder {
     /// It is there, and after a reboot too.
     Stays,
     /// It is there, in memory: after a reboot supervisord would miss it, and not start at all.
@@ -32,13 +32,13 @@ pub enum Folder {
 }
 
 /// The gateway as far as supervisord looks at it when it reads a section.
-pub trait Gateway {
+pub trait HostView {
     /// Its name: `%(host_node_name)s`.
     fn host(&self) -> Variable;
     /// A variable of supervisord's environment.
     fn variable(&self, name: &str) -> Variable;
     /// A log file's folder.
-    fn folder(&self, path: &Path) -> Folder;
+    fn folder(&self, path: &Path) -> LogFolder;
     /// Whether there is this user, by name or number.
     fn has_user(&self, user: &str) -> bool;
 }
@@ -46,15 +46,15 @@ pub trait Gateway {
 /// Some gateway that has everything: for checks on a developer's machine.
 pub struct AnyGateway;
 
-impl Gateway for AnyGateway {
+impl HostView for AnyGateway {
     fn host(&self) -> Variable {
         Variable::Unknown
     }
     fn variable(&self, _: &str) -> Variable {
         Variable::Unknown
     }
-    fn folder(&self, _: &Path) -> Folder {
-        Folder::Stays
+    fn folder(&self, _: &Path) -> LogFolder {
+        LogFolder::Stays
     }
     fn has_user(&self, _: &str) -> bool {
         true
@@ -80,7 +80,7 @@ impl ThisGateway {
     }
 }
 
-impl Gateway for ThisGateway {
+impl HostView for ThisGateway {
     fn host(&self) -> Variable {
         host::uname().map_or(Variable::Unknown, |names| Variable::Is(names.nodename))
     }
@@ -95,10 +95,10 @@ impl Gateway for ThisGateway {
         }
     }
 
-    fn folder(&self, path: &Path) -> Folder {
-        let Ok(real) = fs::canonicalize(path) else { return Folder::Missing };
+    fn folder(&self, path: &Path) -> LogFolder {
+        let Ok(real) = fs::canonicalize(path) else { return LogFolder::Missing };
         if !real.is_dir() {
-            return Folder::Missing;
+            return LogFolder::Missing;
         }
         let made_at_boot = MADE_AT_BOOT.iter().map(Path::new).chain([self.logs.as_path()]);
         let is_mounted = || match (fs::metadata(&real), fs::metadata(real.join(".."))) {
@@ -110,9 +110,9 @@ impl Gateway for ThisGateway {
             || is_mounted()
             || !file::is_volatile(&real);
         if stays {
-            Folder::Stays
+            LogFolder::Stays
         } else {
-            Folder::GoesAtReboot
+            LogFolder::GoesAtReboot
         }
     }
 
@@ -164,10 +164,10 @@ mod tests {
     #[test]
     fn folders_of_this_machine() {
         let gateway = ThisGateway::new(Path::new("/none"), Path::new("/"), None);
-        assert_eq!(gateway.folder(Path::new("/")), Folder::Stays);
-        assert_eq!(gateway.folder(Path::new("/tmp")), Folder::Stays);
-        assert_eq!(gateway.folder(Path::new("/no/such/folder")), Folder::Missing);
-        assert_eq!(gateway.folder(Path::new("/etc/passwd")), Folder::Missing);
+        assert_eq!(gateway.folder(Path::new("/")), LogFolder::Stays);
+        assert_eq!(gateway.folder(Path::new("/tmp")), LogFolder::Stays);
+        assert_eq!(gateway.folder(Path::new("/no/such/folder")), LogFolder::Missing);
+        assert_eq!(gateway.folder(Path::new("/etc/passwd")), LogFolder::Missing);
         // /dev/shm is a mounted memory file system nearly everywhere; what lies in it is gone after a reboot.
         let inside = format!("/dev/shm/gwe-conf-{}", std::process::id());
         if file::is_volatile(Path::new("/dev/shm")) && fs::create_dir(&inside).is_ok() {
@@ -176,7 +176,7 @@ mod tests {
             let root = Path::new("/");
             let verdicts = [folder(root, root), folder(inside, root), folder(root, inside)];
             fs::remove_dir(inside).unwrap();
-            assert_eq!(verdicts, [Folder::GoesAtReboot, Folder::Stays, Folder::Stays]);
+            assert_eq!(verdicts, [LogFolder::GoesAtReboot, LogFolder::Stays, LogFolder::Stays]);
         } else {
             announce_skip("needs a memory file system at /dev/shm");
         }

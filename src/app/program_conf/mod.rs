@@ -18,7 +18,7 @@ mod values;
 use std::path::Path;
 
 pub use fault::{ConfFault, Why};
-pub use gateway::{AnyGateway, Folder, Gateway, ThisGateway, Variable};
+pub use gateway::{AnyGateway, HostView, LogFolder, ThisGateway, Variable};
 
 use crate::format::ini::{Ini, Section};
 use crate::format::own_options::PROBE;
@@ -46,7 +46,7 @@ pub fn fragment(
     app: &str,
     conf: &str,
     defaults: &FragmentDefaults<'_>,
-    gateway: &dyn Gateway,
+    gateway: &dyn HostView,
 ) -> Result<String, Vec<ConfFault>> {
     let mut section = read(conf)?;
     complete(&mut section, app, defaults);
@@ -73,7 +73,7 @@ pub fn check(conf: &str) -> Vec<ConfFault> {
 /// What is wrong by now with a fragment that was good once: a folder or user that has gone makes supervisord refuse every
 /// reload, and this names the app to blame. Sections other than programs are not looked at.
 #[must_use]
-pub fn check_fragment(fragment: &str, gateway: &dyn Gateway) -> Vec<ConfFault> {
+pub fn check_fragment(fragment: &str, gateway: &dyn HostView) -> Vec<ConfFault> {
     let ini = match Ini::parse(fragment) {
         Ok(ini) => ini,
         Err(e) => return vec![ConfFault::Text(e)],

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::fault::{ConfFault, Why};
-use super::gateway::{Folder, Gateway, Variable};
+use super::gateway::{HostView, LogFolder, Variable};
 use super::values;
 use crate::format::ini::Section;
 use crate::format::own_options::{Bounds, AFTER, AFTER_TIMEOUT, PROBE, PROBE_INTERVAL, PROBE_RETRIES, PROBE_TIMEOUT};
@@ -88,7 +88,7 @@ enum OptionNames<'a> {
 }
 
 /// Adds what supervisord would refuse in this section to `faults`.
-pub(super) fn check(section: &Section, program: &str, gateway: &dyn Gateway, faults: &mut Vec<ConfFault>) {
+pub(super) fn check(section: &Section, program: &str, gateway: &dyn HostView, faults: &mut Vec<ConfFault>) {
     let mut check = Check { section, program, gateway, faults };
     check.value("priority", OptionKind::Integer, &OptionNames::Group);
     for (key, kind) in OF_PROGRAM {
@@ -118,7 +118,7 @@ fn told(variable: Variable) -> Option<PercentValue> {
 struct Check<'a> {
     section: &'a Section,
     program: &'a str,
-    gateway: &'a dyn Gateway,
+    gateway: &'a dyn HostView,
     faults: &'a mut Vec<ConfFault>,
 }
 
@@ -213,9 +213,9 @@ impl Check<'_> {
     fn folder(&self, folder: Option<&str>) -> Result<(), Why> {
         let Some(folder) = folder else { return Ok(()) };
         match self.gateway.folder(Path::new(folder)) {
-            Folder::Stays => Ok(()),
-            Folder::Missing => Err(Why::NoFolder(folder.to_string())),
-            Folder::GoesAtReboot => Err(Why::FolderGoes(folder.to_string())),
+            LogFolder::Stays => Ok(()),
+            LogFolder::Missing => Err(Why::NoFolder(folder.to_string())),
+            LogFolder::GoesAtReboot => Err(Why::FolderGoes(folder.to_string())),
         }
     }
 

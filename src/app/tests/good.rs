@@ -7,13 +7,14 @@ use std::process::Command;
 use super::archive::*;
 use super::{listing, Scratch};
 use crate::app::unpack::check_bytes;
-use crate::app::{check, unpack, Contents, Installer, Limits, TarballName, UnpackError};
+use crate::app::{check, unpack, Contents, Installer, TarballName, UnpackError, UnpackLimits};
 use crate::sys::tests::announce_skip;
 
 fn unpacked(scratch: &Scratch, bytes: &[u8]) -> (Contents, Vec<String>) {
     let tarball = scratch.file("a.v1.tar.gz", bytes);
     let into = scratch.folder("into");
-    let contents = unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, Limits::default(), true).unwrap();
+    let contents =
+        unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, UnpackLimits::default(), true).unwrap();
     assert_eq!(check(&tarball), []);
     let lines = listing(&into);
     fs::remove_dir_all(into).unwrap();
@@ -78,7 +79,7 @@ fn times_are_kept_and_owners_are_not() {
     let scratch = Scratch::new("good-times");
     let tarball = scratch.file("a.v1.tar.gz", tar_gz(&[install_sh()]));
     let into = scratch.folder("into");
-    unpack(&tarball, &TarballName::parse("a.v1.tar.gz").unwrap(), &into, Limits::default(), false).unwrap();
+    unpack(&tarball, &TarballName::parse("a.v1.tar.gz").unwrap(), &into, UnpackLimits::default(), false).unwrap();
     let script = fs::metadata(into.join("install.sh")).unwrap();
     assert_eq!(script.mtime(), 1_500_000_000);
     assert_eq!(script.uid(), fs::metadata(&into).unwrap().uid());
@@ -175,7 +176,7 @@ fn an_archive_of_exactly_the_limit_is_taken() {
     let name = TarballName::parse("a.v1.tar.gz").unwrap();
     let bytes = tar_gz(&[install_sh(), file("f", vec![1; 10_000])]);
     let size = tar(&[install_sh(), file("f", vec![1; 10_000])]).len() as u64;
-    let at = |bytes_limit, entries| check_bytes(&bytes, &name, Limits { bytes: bytes_limit, entries });
+    let at = |bytes_limit, entries| check_bytes(&bytes, &name, UnpackLimits { bytes: bytes_limit, entries });
     assert!(at(size, 2).is_ok());
     assert!(matches!(at(size - 1, 2), Err(UnpackError::Bad(_))));
     assert!(matches!(at(size, 1), Err(UnpackError::Bad(_))));
@@ -186,8 +187,9 @@ fn what_this_machine_cannot_do_is_no_fault_of_the_tarball() {
     let scratch = Scratch::new("good-machine");
     let name = TarballName::parse("a.v1.tar.gz").unwrap();
     let tarball = scratch.file("a.v1.tar.gz", tar_gz(&[install_sh()]));
-    let run =
-        |tarball: &std::path::Path, into: &std::path::Path| unpack(tarball, &name, into, Limits::default(), false);
+    let run = |tarball: &std::path::Path, into: &std::path::Path| {
+        unpack(tarball, &name, into, UnpackLimits::default(), false)
+    };
     // Nothing to read, something that is no file, nowhere to write, a folder in use.
     assert!(matches!(run(&scratch.path().join("none"), &scratch.folder("x")), Err(UnpackError::Failed(_))));
     assert!(matches!(run(&scratch.folder("d"), &scratch.folder("x")), Err(UnpackError::Failed(_))));
@@ -214,7 +216,7 @@ fn a_full_disk_is_told_apart() {
     let mut results = Vec::new();
     for entries in [vec![install_sh(), file("f", vec![1; 200_000])], many] {
         let tarball = scratch.file("a.v1.tar.gz", tar_gz(&entries));
-        results.push(unpack(&tarball, &name, &into, Limits::default(), true));
+        results.push(unpack(&tarball, &name, &into, UnpackLimits::default(), true));
         for left in fs::read_dir(&into).unwrap() {
             fs::remove_file(left.unwrap().path()).unwrap();
         }
@@ -256,7 +258,7 @@ fn what_other_tars_write_is_read_as_they_read_it() {
         let tarball = scratch.file(name, bytes);
         assert_eq!(check(&tarball), []);
         let into = scratch.folder("into");
-        unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, Limits::default(), false).unwrap();
+        unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, UnpackLimits::default(), false).unwrap();
         assert_eq!(listing(&into), ["install.sh 755 \"#!/bin/sh\\necho ok\\n\""]);
         fs::remove_dir_all(into).unwrap();
     }
@@ -269,7 +271,7 @@ fn what_other_tars_write_is_read_as_they_read_it() {
     let bytes = tar_gz(&[install_sh(), long(b'L', &"n".repeat(200)), file("x", &inside).magic(GNU)]);
     let tarball = scratch.file("a.v1.tar.gz", bytes);
     let into = scratch.folder("into");
-    unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, Limits::default(), false).unwrap();
+    unpack(&tarball, &TarballName::of_path(&tarball).unwrap(), &into, UnpackLimits::default(), false).unwrap();
     assert_eq!(fs::read(into.join("n".repeat(200))).unwrap(), inside);
 }
 

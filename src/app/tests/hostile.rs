@@ -9,7 +9,7 @@ use super::archive::*;
 use super::hostile_rows::{rows, Row};
 use super::{listing, Scratch};
 use crate::app::unpack::check_bytes;
-use crate::app::{check, unpack, Limits, TarballName, UnpackError};
+use crate::app::{check, unpack, TarballName, UnpackError, UnpackLimits};
 
 #[test]
 fn hostile_archives_are_refused_and_leave_nothing_outside() {
@@ -29,7 +29,7 @@ fn hostile_archives_are_refused_and_leave_nothing_outside() {
         };
         let before = outside(&scratch);
 
-        let unpacked = match unpack(&tarball, &name, &into, Limits::default(), false) {
+        let unpacked = match unpack(&tarball, &name, &into, UnpackLimits::default(), false) {
             Err(UnpackError::Bad(faults)) => faults,
             other => panic!("{what}: {other:?}"),
         };
@@ -51,7 +51,7 @@ fn a_bomb_ends_at_the_limit() {
     let name = TarballName::parse("a.v1.tar.gz").unwrap();
     // 8 MB of zeros in some 8 kB, against a limit of 1 MB: as a file, and as padding behind the end mark.
     let zeros = vec![0; 8 << 20];
-    let limits = Limits { bytes: 1 << 20, entries: 100 };
+    let limits = UnpackLimits { bytes: 1 << 20, entries: 100 };
     let declared = tar_gz(&[install_sh(), file("bomb", &zeros)]);
     assert!(declared.len() < 20_000, "{}", declared.len());
     let padded = gz(&[tar(&[install_sh()]), zeros].concat());
@@ -77,7 +77,7 @@ fn a_bomb_ends_at_the_limit() {
 #[test]
 fn too_many_inodes_also_by_implied_folders() {
     let name = TarballName::parse("a.v1.tar.gz").unwrap();
-    let limits = Limits { bytes: 1 << 20, entries: 50 };
+    let limits = UnpackLimits { bytes: 1 << 20, entries: 50 };
     let files: Vec<Entry> = (0..60).map(|i| file(&format!("f{i}"), "")).collect();
     let deep = [file(&("d/".repeat(45) + "f"), ""), file(&("e/".repeat(45) + "f"), "")];
     for entries in [&files[..], &deep] {
@@ -93,7 +93,7 @@ fn too_many_inodes_also_by_implied_folders() {
 #[test]
 fn all_faults_at_once_and_bounded() {
     let name = TarballName::parse("a.v1.tar.gz").unwrap();
-    let faults = |entries: &[Entry]| match check_bytes(&tar_gz(entries), &name, Limits::default()) {
+    let faults = |entries: &[Entry]| match check_bytes(&tar_gz(entries), &name, UnpackLimits::default()) {
         Err(UnpackError::Bad(faults)) => faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     };
@@ -111,9 +111,9 @@ fn cut_at_every_offset_a_tarball_is_never_taken() {
     // psf/requests#4956: a truncated body must never be installed.
     let name = TarballName::parse("a.v1.tar.gz").unwrap();
     let good = tar_gz(&[install_sh(), folder("d"), file("d/f", "content"), symlink("s", "d/f")]);
-    assert!(check_bytes(&good, &name, Limits::default()).is_ok());
+    assert!(check_bytes(&good, &name, UnpackLimits::default()).is_ok());
     for cut in 0..good.len() {
-        assert!(check_bytes(&good[..cut], &name, Limits::default()).is_err(), "cut at {cut}");
+        assert!(check_bytes(&good[..cut], &name, UnpackLimits::default()).is_err(), "cut at {cut}");
     }
 }
 
@@ -133,6 +133,6 @@ fn random_damage_never_panics_and_is_never_taken() {
             let at = random() % bytes.len();
             bytes[at] = random() as u8;
         }
-        let _ = check_bytes(&gz(&bytes), &name, Limits { bytes: 1 << 20, entries: 50 });
+        let _ = check_bytes(&gz(&bytes), &name, UnpackLimits { bytes: 1 << 20, entries: 50 });
     }
 }

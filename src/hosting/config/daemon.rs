@@ -101,7 +101,7 @@ pub(super) fn has_interface(loader: &mut Loader) -> Result<bool, String> {
 #[allow(missing_docs)]
 pub struct Server {
     pub section: String,
-    pub at: Address,
+    pub at: Endpoint,
     pub username: Option<String>,
     pub password: Option<String>,
 }
@@ -109,7 +109,7 @@ pub struct Server {
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Address {
+pub enum Endpoint {
     /// The host is empty for `*:port`, and the loopback one's where only a port is given.
     Inet {
         host: String,
@@ -151,7 +151,7 @@ pub(super) fn servers(loader: &Loader) -> Result<Vec<Server>, String> {
             "*" => String::new(),
             _ => host,
         };
-        servers.push(Server { section: section.to_string(), at: Address::Inet { host, port }, username, password });
+        servers.push(Server { section: section.to_string(), at: Endpoint::Inet { host, port }, username, password });
     }
     for (section, _) in sections_of(&loader.sources.ini, "unix_http_server") {
         let mut here = Names::default();
@@ -171,7 +171,7 @@ pub(super) fn servers(loader: &Loader) -> Result<Vec<Server>, String> {
         };
         servers.push(Server {
             section: section.to_string(),
-            at: Address::Unix { path, owner, mode },
+            at: Endpoint::Unix { path, owner, mode },
             username,
             password,
         });

@@ -1,8 +1,8 @@
 //! Groups: of `[group:x]`, and of each program, listener and fcgi-program that is in none.
 
 use super::names::{sections, sections_of, Names};
-use super::program::{processes, Process};
-use super::{users, values, Fault, Loader, Note};
+use super::program::{processes, ProcessConfig};
+use super::{users, values, BadConfiguration, Loader, Note};
 use crate::format::python::repr;
 use crate::format::sort::sort_by_key;
 use crate::hosting::events;
@@ -13,7 +13,7 @@ use crate::hosting::events;
 pub struct Group {
     pub name: String,
     pub priority: i64,
-    pub processes: Vec<Process>,
+    pub processes: Vec<ProcessConfig>,
     pub kind: GroupKind,
     /// Whether it is one of several sections.
     pub is_heterogeneous: bool,
@@ -55,14 +55,14 @@ pub struct Socket {
 }
 
 /// All groups, by priority and name.
-pub(super) fn groups(loader: &mut Loader) -> Result<Vec<Group>, Fault> {
+pub(super) fn groups(loader: &mut Loader) -> Result<Vec<Group>, BadConfiguration> {
     let names: Vec<String> = sections(&loader.sources.ini).map(str::to_string).collect();
     let mut taken = Vec::new();
     let mut groups = Vec::new();
     for section in names.iter().filter(|name| name.starts_with("group:")) {
         groups.push(heterogeneous(loader, section, &names, &mut taken)?);
     }
-    type Make = fn(&mut Loader, &str, &str) -> Result<Group, Fault>;
+    type Make = fn(&mut Loader, &str, &str) -> Result<Group, BadConfiguration>;
     let kinds: [(&str, Make); 3] = [("program:", program), ("eventlistener:", listeners), ("fcgi-program:", fcgi)];
     for (start, make) in kinds {
         let own: Vec<(String, String)> = sections_of(&loader.sources.ini, start)
@@ -78,18 +78,23 @@ pub(super) fn groups(loader: &mut Loader) -> Result<Vec<Group>, Fault> {
 }
 
 /// The processes of a section; a fault names it and its file.
-fn processes_of(loader: &mut Loader, section: &str, group: &str) -> Result<Vec<Process>, Fault> {
+fn processes_of(loader: &mut Loader, section: &str, group: &str) -> Result<Vec<ProcessConfig>, BadConfiguration> {
     processes(loader, section, group).map_err(|why| {
         let included = loader.sources.file_of(section);
         let file = included.unwrap_or(&loader.root);
-        Fault {
+        BadConfiguration {
             text: format!("{why} in section {} (file: {})", repr(section), repr(file)),
             file: included.map(String::from),
         }
     })
 }
 
-fn heterogeneous(loader: &mut Loader, section: &str, all: &[String], taken: &mut Vec<String>) -> Result<Group, Fault> {
+fn heterogeneous(
+    loader: &mut Loader,
+    section: &str,
+    all: &[String],
+    taken: &mut Vec<String>,
+) -> Result<Group, BadConfiguration> {
     let fault = |loader: &Loader, text| loader.fault(section, text);
     let name = values::name(section.strip_prefix("group:").unwrap_or_default());
     let name = name.map_err(|text| fault(loader, text))?;
@@ -125,14 +130,14 @@ fn heterogeneous(loader: &mut Loader, section: &str, all: &[String], taken: &mut
     Ok(Group { name, priority, processes: members, kind: GroupKind::Programs, is_heterogeneous: true })
 }
 
-fn program(loader: &mut Loader, section: &str, name: &str) -> Result<Group, Fault> {
+fn program(loader: &mut Loader, section: &str, name: &str) -> Result<Group, BadConfiguration> {
     let name = values::name(name).map_err(|text| loader.fault(section, text))?;
     let priority = loader.priority(section, "999").map_err(|text| loader.fault(section, text))?;
     let processes = processes_of(loader, section, &name)?;
     Ok(Group { name, priority, processes, kind: GroupKind::Programs, is_heterogeneous: false })
 }
 
-fn listeners(loader: &mut Loader, section: &str, name: &str) -> Result<Group, Fault> {
+fn listeners(loader: &mut Loader, section: &str, name: &str) -> Result<Group, BadConfiguration> {
     let (priority, kind) = pool(loader, section).map_err(|text| loader.fault(section, text))?;
     let processes = processes_of(loader, section, name)?;
     Ok(Group { name: name.to_string(), priority, processes, kind, is_heterogeneous: true })
@@ -170,7 +175,7 @@ fn pool(loader: &Loader, section: &str) -> Result<(i64, GroupKind), String> {
 /// A handler is Python; there is only this one here.
 const DEFAULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
 
-fn fcgi(loader: &mut Loader, section: &str, name: &str) -> Result<Group, Fault> {
+fn fcgi(loader: &mut Loader, section: &str, name: &str) -> Result<Group, BadConfiguration> {
     let name = values::name(name).map_err(|text| loader.fault(section, text))?;
     let (priority, socket) = fcgi_socket(loader, section, &name).map_err(|text| loader.fault(section, text))?;
     let processes = processes_of(loader, section, &name)?;

@@ -18,9 +18,9 @@ mod users;
 pub(crate) mod values;
 
 pub use control::{control, Control};
-pub use daemon::{Address, Daemon, Server};
+pub use daemon::{Daemon, Endpoint, Server};
 pub use groups::{Group, GroupKind, Socket};
-pub use program::{Output, Process};
+pub use program::{Output, ProcessConfig};
 pub use users::{absolute, User};
 pub use values::LogFile;
 
@@ -38,16 +38,16 @@ pub fn user(text: &str) -> Result<User, String> {
 
 /// Why a configuration is refused: what supervisord says, and the included file that is to blame, where it is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct BadConfiguration {
     /// One or more lines.
     pub text: String,
     /// As the pattern found it.
     pub file: Option<String>,
 }
 
-impl Fault {
-    fn of(text: String) -> Fault {
-        Fault { text, file: None }
+impl BadConfiguration {
+    fn of(text: String) -> BadConfiguration {
+        BadConfiguration { text, file: None }
     }
 }
 
@@ -134,11 +134,15 @@ const MAX_LEFT_OUT: usize = 64;
 ///
 /// # Errors
 /// The first thing that supervisord would not accept.
-pub fn load(file: &str, strictness: Strictness, surroundings: &Surroundings) -> Result<Configuration, Fault> {
+pub fn load(
+    file: &str,
+    strictness: Strictness,
+    surroundings: &Surroundings,
+) -> Result<Configuration, BadConfiguration> {
     let mut left_out: Vec<(String, String)> = Vec::new();
     loop {
         match load_without(file, &left_out, strictness, surroundings) {
-            Err(Fault { text, file: Some(bad) })
+            Err(BadConfiguration { text, file: Some(bad) })
                 if strictness == Strictness::LeaveOut
                     && left_out.len() < MAX_LEFT_OUT
                     && !left_out.iter().any(|(known, _)| *known == bad) =>
@@ -182,8 +186,8 @@ impl Loader {
     }
 
     /// A fault of a section, and of its file where that was included.
-    fn fault(&self, section: &str, text: String) -> Fault {
-        Fault { text, file: self.sources.file_of(section).map(str::to_string) }
+    fn fault(&self, section: &str, text: String) -> BadConfiguration {
+        BadConfiguration { text, file: self.sources.file_of(section).map(str::to_string) }
     }
 }
 
@@ -192,7 +196,7 @@ fn load_without(
     left_out: &[(String, String)],
     strictness: Strictness,
     surroundings: &Surroundings,
-) -> Result<Configuration, Fault> {
+) -> Result<Configuration, BadConfiguration> {
     let whole = absolute(file, &surroundings.folder);
     let here = match whole.rsplit_once('/') {
         Some(("", _)) | None => "/",
@@ -227,20 +231,20 @@ fn load_without(
     checked(loader, &whole, strictness)
 }
 
-fn checked(mut loader: Loader, file: &str, strictness: Strictness) -> Result<Configuration, Fault> {
+fn checked(mut loader: Loader, file: &str, strictness: Strictness) -> Result<Configuration, BadConfiguration> {
     if loader.sources.ini.section("supervisord").is_none() {
-        return Err(Fault::of(".ini file does not include supervisord section".to_string()));
+        return Err(BadConfiguration::of(".ini file does not include supervisord section".to_string()));
     }
-    let daemon = daemon::daemon(&mut loader).map_err(Fault::of)?;
-    let has_interface = daemon::has_interface(&mut loader).map_err(Fault::of)?;
+    let daemon = daemon::daemon(&mut loader).map_err(BadConfiguration::of)?;
+    let has_interface = daemon::has_interface(&mut loader).map_err(BadConfiguration::of)?;
     let mut groups = groups::groups(&mut loader)?;
     order::check(&mut loader, &mut groups, strictness)?;
-    let servers = daemon::servers(&loader).map_err(Fault::of)?;
+    let servers = daemon::servers(&loader).map_err(BadConfiguration::of)?;
     if groups.iter().map(|group| group.processes.len()).sum::<usize>() > MAX_PROCESSES {
-        return Err(Fault::of(format!("more than {MAX_PROCESSES} processes")));
+        return Err(BadConfiguration::of(format!("more than {MAX_PROCESSES} processes")));
     }
     if let Some(name) = &daemon.user {
-        user(name).map_err(Fault::of)?;
+        user(name).map_err(BadConfiguration::of)?;
     }
     let Loader { environment, notes, .. } = loader;
     Ok(Configuration { file: file.to_string(), daemon, environment, servers, groups, has_interface, notes })

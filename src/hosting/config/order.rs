@@ -1,13 +1,13 @@
 //! `after = a b`, an option of our own: which programs a program's start waits for (Supervisor/supervisor 122, 215; davmac314/dinit 397). Names are read
 //! here, held against the whole configuration, and turned into the groups and processes that the core knows.
 
-use super::program::Process;
-use super::{values, Fault, Group, Loader, Note, Strictness};
+use super::program::ProcessConfig;
+use super::{values, BadConfiguration, Group, Loader, Note, Strictness};
 use crate::format::own_options::{self, AFTER, MAX_AFTER};
 
 /// What the option says, as it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct After {
+pub struct StartAfter {
     /// Names of programs, or of groups; each once.
     pub names: Vec<String>,
     /// In seconds.
@@ -24,13 +24,13 @@ pub(super) fn names(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// What the core gets: what is waited for, `group` or `group:process`; and the names of which there is nothing.
-pub(crate) fn resolved(after: &After, groups: &[Group]) -> (Vec<String>, Vec<String>) {
+pub(crate) fn resolved(after: &StartAfter, groups: &[Group]) -> (Vec<String>, Vec<String>) {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for name in &after.names {
         let before = found.len();
         for group in groups {
-            let is_meant = |process: &&Process| is_named(name, group, process);
-            let members: Vec<&Process> = group.processes.iter().filter(is_meant).collect();
+            let is_meant = |process: &&ProcessConfig| is_named(name, group, process);
+            let members: Vec<&ProcessConfig> = group.processes.iter().filter(is_meant).collect();
             if members.len() == group.processes.len() && !members.is_empty() {
                 found.push(group.name.clone());
             } else {
@@ -45,13 +45,13 @@ pub(crate) fn resolved(after: &After, groups: &[Group]) -> (Vec<String>, Vec<Str
 }
 
 /// A name is a program's, or a whole group's.
-fn is_named(name: &str, group: &Group, process: &Process) -> bool {
+fn is_named(name: &str, group: &Group, process: &ProcessConfig) -> bool {
     process.program == name || group.name == name
 }
 
 /// Refuses programs that wait for each other in a circle. At boot they are started without waiting, and the log says so: all of them missing
 /// would be worse.
-pub(super) fn check(loader: &mut Loader, groups: &mut [Group], strictness: Strictness) -> Result<(), Fault> {
+pub(super) fn check(loader: &mut Loader, groups: &mut [Group], strictness: Strictness) -> Result<(), BadConfiguration> {
     while let Some(circle) = circle(groups) {
         let text = format!("programs start after each other in a circle: {}", circle.join(" after "));
         if strictness == Strictness::Refuse {
@@ -72,10 +72,10 @@ pub(super) fn check(loader: &mut Loader, groups: &mut [Group], strictness: Stric
 /// round; where something stays, following it leads into a circle.
 fn circle(groups: &[Group]) -> Option<Vec<String>> {
     let all = || groups.iter().flat_map(|group| &group.processes);
-    let waiting_for = |process: &Process, left: &[&str]| -> Option<String> {
+    let waiting_for = |process: &ProcessConfig, left: &[&str]| -> Option<String> {
         let awaited = |name: &String| {
             let mut members = groups.iter().flat_map(|group| group.processes.iter().map(move |one| (group, one)));
-            let is_left = |one: &Process| left.contains(&one.program.as_str());
+            let is_left = |one: &ProcessConfig| left.contains(&one.program.as_str());
             members.find(|(group, one)| is_named(name, group, one) && is_left(one)).map(|(_, one)| one.program.clone())
         };
         process.after.names.iter().find_map(awaited)

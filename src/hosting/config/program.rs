@@ -1,7 +1,7 @@
 //! One `[program:x]`, `[eventlistener:x]` or `[fcgi-program:x]`: as many processes as it asks for.
 
 use super::names::{expanded, NamedSection, Names};
-use super::order::{self, After};
+use super::order::{self, StartAfter};
 use super::users::{self, User};
 use super::values::{self, LogFile};
 use super::{Loader, Note};
@@ -16,7 +16,7 @@ use crate::hosting::table::Restart;
 /// How a process is run. Numbers as they are written: who takes them over bounds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // each is the option of its name
-pub struct Process {
+pub struct ProcessConfig {
     pub name: String,
     /// Of its section.
     pub program: String,
@@ -45,15 +45,15 @@ pub struct Process {
     /// 0: as all others.
     pub cpu_weight: i64,
     /// What its start waits for.
-    pub after: After,
+    pub after: StartAfter,
     /// How it is asked while it is up.
-    pub probe: Probe,
+    pub probe: ProbeConfig,
 }
 
 /// How a process is asked whether it works, while it is up: options of our own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Probe {
+pub struct ProbeConfig {
     /// In words; none: it is not asked.
     pub command: Vec<String>,
     pub interval: i64,
@@ -97,14 +97,14 @@ pub(super) fn merged(under: &[(String, String)], over: &[(String, String)]) -> V
 /// What is the same for all processes of a section.
 struct Common {
     process_name: String,
-    process: Process,
+    process: ProcessConfig,
     environment: String,
     numprocs: i64,
     first: i64,
 }
 
 /// The processes of a section, by priority and name.
-pub(super) fn processes(loader: &mut Loader, section: &str, group: &str) -> Result<Vec<Process>, String> {
+pub(super) fn processes(loader: &mut Loader, section: &str, group: &str) -> Result<Vec<ProcessConfig>, String> {
     let program = values::name(section.split_once(':').map_or("", |(_, name)| name))?;
     let mut names = Names::default();
     names.set_text("here", &loader.here);
@@ -168,14 +168,14 @@ fn common(section: &NamedSection<'_>, names: &Names) -> Result<Common, String> {
     if numprocs > MAX_PROCESSES as i64 {
         return Err(format!("numprocs is above upper bound ({MAX_PROCESSES})"));
     }
-    let probe = Probe {
+    let probe = ProbeConfig {
         command: Vec::new(),
         interval: own_number(PROBE_INTERVAL)?,
         timeout: own_number(PROBE_TIMEOUT)?,
         retries: own_number(PROBE_RETRIES)?,
     };
-    let after = After { names: order::names(&get(AFTER, "")?)?, timeout: own_number(AFTER_TIMEOUT)? };
-    let process = Process {
+    let after = StartAfter { names: order::names(&get(AFTER, "")?)?, timeout: own_number(AFTER_TIMEOUT)? };
+    let process = ProcessConfig {
         name: String::new(),
         program: String::new(),
         command: String::new(),
@@ -207,7 +207,13 @@ fn common(section: &NamedSection<'_>, names: &Names) -> Result<Common, String> {
 }
 
 /// The process of this number. The names of one stay for the next, as they do in the real one.
-fn one(loader: &mut Loader, section: &str, common: &Common, names: &mut Names, number: i64) -> Result<Process, String> {
+fn one(
+    loader: &mut Loader,
+    section: &str,
+    common: &Common,
+    names: &mut Names,
+    number: i64,
+) -> Result<ProcessConfig, String> {
     names.set("process_num", PercentValue::Number(number));
     names.set("numprocs", PercentValue::Number(common.numprocs));
     names.add(&loader.variables);
@@ -240,14 +246,14 @@ fn one(loader: &mut Loader, section: &str, common: &Common, names: &mut Names, n
 }
 
 /// What is asked: nothing is kept of it where nothing asks again and again.
-fn ask(section: &NamedSection<'_>, names: &Names, probe: &mut Probe) -> Result<(), String> {
+fn ask(section: &NamedSection<'_>, names: &Names, probe: &mut ProbeConfig) -> Result<(), String> {
     let command = section.find(PROBE, names)?.unwrap_or_default();
     probe.command = shell_words::split(&command).map_err(|why| [PROBE, ": ", why].concat())?;
     if probe.command.is_empty() && probe.interval > 0 {
         return Err(format!("{} without a {PROBE}", PROBE_INTERVAL.key));
     }
     if probe.interval == 0 {
-        *probe = Probe::default();
+        *probe = ProbeConfig::default();
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 
 use super::names::{expanded, sections, Names};
-use super::{glob, Fault, Note};
+use super::{glob, BadConfiguration, Note};
 use crate::format::ini::{Ini, IniError};
 use crate::format::python::repr;
 
@@ -36,18 +36,18 @@ pub(super) fn read(
     common: &Names,
     include: &Names,
     without: &[String],
-) -> Result<Sources, Fault> {
+) -> Result<Sources, BadConfiguration> {
     let mut sources = Sources { ini: Ini::default(), files: Vec::new(), notes: Vec::new() };
-    let text = read_root(root).and_then(|bytes| text(bytes).map_err(Fault::of))?;
-    merge(&mut sources.ini, &text, root).map_err(Fault::of)?;
+    let text = read_root(root).and_then(|bytes| text(bytes).map_err(BadConfiguration::of))?;
+    merge(&mut sources.ini, &text, root).map_err(BadConfiguration::of)?;
     if sources.ini.section("include").is_none() {
         return Ok(sources);
     }
     set_here(&mut sources.ini, here);
     let Some(patterns) = sources.ini.get("include", "files") else {
-        return Err(Fault::of(".ini file has [include] section, but no files setting".to_string()));
+        return Err(BadConfiguration::of(".ini file has [include] section, but no files setting".to_string()));
     };
-    let patterns = expanded(patterns, "include.files", common, include).map_err(Fault::of)?;
+    let patterns = expanded(patterns, "include.files", common, include).map_err(BadConfiguration::of)?;
     for pattern in patterns.split_whitespace() {
         let pattern = if pattern.starts_with('/') { pattern.to_string() } else { [here, "/", pattern].concat() };
         let found = glob::find(&pattern);
@@ -56,7 +56,7 @@ pub(super) fn read(
         }
         for file in found {
             if !without.contains(&file) {
-                sources.include(&file).map_err(|text| Fault { text, file: Some(file) })?;
+                sources.include(&file).map_err(|text| BadConfiguration { text, file: Some(file) })?;
             }
         }
     }
@@ -103,9 +103,9 @@ fn open(path: &str) -> Result<Vec<u8>, Unread> {
     Ok(bytes)
 }
 
-fn read_root(path: &str) -> Result<Vec<u8>, Fault> {
+fn read_root(path: &str) -> Result<Vec<u8>, BadConfiguration> {
     open(path).map_err(|why| {
-        Fault::of(match why {
+        BadConfiguration::of(match why {
             Unread::Missing => format!("could not find config file {path}"),
             Unread::Closed => format!("could not read config file {path}"),
             Unread::TooLarge => format!("{path} is larger than {MAX_FILE} bytes"),

@@ -1,7 +1,7 @@
 //! What a program says between two tokens in its output goes into an event (PROCESS_COMMUNICATION) instead of its log.
 
 use super::kept::{Item, CAPTURE};
-use super::memory::Piece;
+use super::memory::Mapping;
 use super::output::{normal, Stream};
 use super::own::Core;
 use super::pool;
@@ -23,14 +23,14 @@ pub struct Capture {
     /// Bytes of the token that have come so far, and are in nobody's hands.
     matched: usize,
     is_inside: bool,
-    kept: Piece,
+    kept: Mapping,
     len: usize,
     room: usize,
 }
 
 impl Capture {
     pub const NONE: Capture =
-        Capture { id: 0, is_stdout: true, matched: 0, is_inside: false, kept: Piece::NONE, len: 0, room: 0 };
+        Capture { id: 0, is_stdout: true, matched: 0, is_inside: false, kept: Mapping::NONE, len: 0, room: 0 };
 
     fn token(&self) -> &'static [u8] {
         if self.is_inside {
@@ -100,7 +100,7 @@ pub fn take(core: &mut Core, place: Place, stream: Stream, maxbytes: u32, bytes:
 fn begin(core: &mut Core, id: u32, stream: Stream, maxbytes: u32) -> Option<usize> {
     let room = (maxbytes as usize).min(MAX_KEPT);
     let index = core.buffers.captures.iter().position(|one| one.id == 0)?;
-    let kept = Piece::own(room.max(1)).ok()?;
+    let kept = Mapping::own(room.max(1)).ok()?;
     *core.buffers.captures.get_mut(index)? =
         Capture { id, is_stdout: stream == Stream::Stdout, kept, room, ..Capture::NONE };
     Some(index)

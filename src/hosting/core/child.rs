@@ -4,11 +4,11 @@
 use super::arch::number;
 use super::cgroup::{self, Kept};
 use super::definition::{Group, Program, Settings};
-use super::own::{for_child, Core, Surroundings};
+use super::own::{for_child, Core, InitialStack};
 use super::spawn_error::{errno_name, Number};
 use super::state::FLAG_OOM_SCORE;
 use super::system::{
-    answer, ask, change_folder, close, close_from, dup_to, exit, open, set_umask, write, Answer, Path, PathBuffer,
+    answer, ask, change_folder, close, close_from, dup_to, exit, open, set_umask, write, SysResult, Path, PathBuffer,
     O_WRONLY,
 };
 use super::wire::{texts, Fixed, Sink};
@@ -18,7 +18,7 @@ const NOT_SPAWNED: u32 = 127;
 const SIGCHLD: usize = 17;
 
 /// 0 in the child.
-pub fn fork() -> Answer<i32> {
+pub fn fork() -> SysResult<i32> {
     // SAFETY: both go on with their own copy of all memory but the shared, which the child does not touch.
     answer(unsafe { super::arch::call(number::CLONE, [SIGCHLD, 0, 0, 0, 0, 0]) }).map(|pid| pid as i32)
 }
@@ -128,7 +128,7 @@ fn die_with_parent(core: &Core) {
     }
 }
 
-fn set_user(program: &Program<'_>) -> Answer<()> {
+fn set_user(program: &Program<'_>) -> SysResult<()> {
     if program.uid < 0 {
         return Ok(());
     }
@@ -141,7 +141,7 @@ fn set_user(program: &Program<'_>) -> Answer<()> {
 }
 
 /// Groups first: afterwards it may not any more.
-pub fn become_user(uid: i32, gid: i32, groups: &[u8]) -> Answer<()> {
+pub fn become_user(uid: i32, gid: i32, groups: &[u8]) -> SysResult<()> {
     // SAFETY: the numbers are there, four bytes each; the kernel takes them at any place.
     unsafe {
         ask(number::SETGROUPS, &[groups.len() / 4, groups.as_ptr() as usize])?;
@@ -196,7 +196,7 @@ const E2BIG: i32 = 7;
 
 /// Comes back only with why not.
 fn execute(
-    around: Surroundings,
+    around: InitialStack,
     settings: &Settings<'_>,
     group: &Group<'_>,
     program: &Program<'_>,

@@ -1,7 +1,7 @@
 //! Which file a command means: with a slash as it is, else the first of that name in PATH, and whether it can be run.
 
 use super::definition::Program;
-use super::own::Surroundings;
+use super::own::InitialStack;
 use super::spawn_error::SpawnError;
 use super::system::{facts_of, may_run, Facts, PathBuffer};
 use super::wire::texts;
@@ -9,7 +9,7 @@ use super::wire::texts;
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin:/usr/local/bin";
 
 /// What to execute. An error comes with the path that was looked at, where there is one.
-pub fn resolve(program: &Program<'_>, around: Surroundings) -> Result<PathBuffer, (SpawnError, Option<PathBuffer>)> {
+pub fn resolve(program: &Program<'_>, around: InitialStack) -> Result<PathBuffer, (SpawnError, Option<PathBuffer>)> {
     if !program.command_fault.is_empty() {
         return Err((SpawnError::CannotParse, None));
     }
@@ -36,7 +36,7 @@ fn with_facts(parts: &[&[u8]]) -> (Option<PathBuffer>, Option<Facts>) {
     (path, facts)
 }
 
-fn search(name: &[u8], program: &Program<'_>, around: Surroundings) -> (Option<PathBuffer>, Option<Facts>) {
+fn search(name: &[u8], program: &Program<'_>, around: InitialStack) -> (Option<PathBuffer>, Option<Facts>) {
     let own = texts(program.environment).find_map(|pair| pair.strip_prefix(b"PATH="));
     let folders = own.or_else(|| around.variable(b"PATH=")).unwrap_or(DEFAULT_PATH);
     for folder in folders.split(|byte| *byte == b':') {
@@ -49,7 +49,7 @@ fn search(name: &[u8], program: &Program<'_>, around: Surroundings) -> (Option<P
     (PathBuffer::of(&[name]), None)
 }
 
-impl Surroundings {
+impl InitialStack {
     /// The variables of this process, each without its NUL.
     pub fn variables(self) -> impl Iterator<Item = &'static [u8]> {
         list(self.environment)

@@ -6,7 +6,7 @@ use super::listen::{bind_inet, bind_unix, listen_at};
 use super::log::{line, INFO};
 use super::own::Core;
 use super::store::Place;
-use super::system::{ask, close, high, Answer};
+use super::system::{ask, close, high, SysResult};
 
 /// Where the configuration names no backlog.
 const BACKLOG: u32 = 4096;
@@ -16,7 +16,7 @@ pub fn is_one(group: &Group<'_>) -> bool {
 }
 
 /// A descriptor of the group's socket for one process; bound for the first of them.
-pub fn for_process(core: &Core, place: Place, group: &Group<'_>) -> Answer<i32> {
+pub fn for_process(core: &Core, place: Place, group: &Group<'_>) -> SysResult<i32> {
     const F_DUPFD: usize = 0;
     let record = core.store.group(place.group).ok_or(super::system::EINVAL)?;
     if record.socket_fd < 0 {
@@ -27,7 +27,7 @@ pub fn for_process(core: &Core, place: Place, group: &Group<'_>) -> Answer<i32> 
     unsafe { ask(number::FCNTL, &[record.socket_fd as usize, F_DUPFD, 0]) }.map(|fd| fd as i32)
 }
 
-fn bind(group: &Group<'_>) -> Answer<i32> {
+fn bind(group: &Group<'_>) -> SysResult<i32> {
     let fd = match group.socket_path.is_empty() {
         true => bind_inet(group.socket_address, group.socket_port, 0)?,
         false => bind_unix(group.socket_path, group.socket_mode, group.socket_uid, group.socket_gid)?,

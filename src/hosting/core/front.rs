@@ -9,7 +9,7 @@ use super::protocol::Reply;
 use super::run::KIND_FRONT;
 use super::spawn_error::{errno_name, Number};
 use super::system::{
-    ask, close, facts_of_open, high_until_exec, is_hung_up, move_to, open, Answer, Path, O_CLOEXEC, O_RDONLY,
+    ask, close, facts_of_open, high_until_exec, is_hung_up, move_to, open, SysResult, Path, O_CLOEXEC, O_RDONLY,
 };
 use super::wire::Fixed;
 
@@ -67,7 +67,7 @@ fn start(core: &mut Core, place: usize, words: &[&[u8]], connection: i32) {
     }
 }
 
-fn try_start(core: &mut Core, place: usize, words: &[&[u8]], connection: i32) -> Answer<()> {
+fn try_start(core: &mut Core, place: usize, words: &[&[u8]], connection: i32) -> SysResult<()> {
     let mut pair = [0_i32; 2];
     // SAFETY: room for two.
     unsafe { ask(number::SOCKETPAIR, &[AF_UNIX, SOCK_SEQPACKET, 0, pair.as_mut_ptr() as usize]) }?;

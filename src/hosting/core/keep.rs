@@ -6,10 +6,10 @@
 
 use super::arch::number;
 use super::child::{exec, fork, unblock_signals};
-use super::own::Surroundings;
+use super::own::InitialStack;
 use super::signals::{bit, open_for, Blocking, CHLD, INT, RECORD, TERM};
 use super::spawn_error::Number;
-use super::system::{ask, exit, kill, read, wait_to_read, write, Answer};
+use super::system::{ask, exit, kill, read, wait_to_read, write, SysResult};
 
 /// The word that tells this from a core.
 const KEEP: &[u8] = b"--keep";
@@ -21,7 +21,7 @@ const USAGE: u32 = 2;
 const NOT_STARTED: u32 = 127;
 
 /// Comes back only where the arguments do not ask for it.
-pub fn keep_if_asked(around: Surroundings) {
+pub fn keep_if_asked(around: InitialStack) {
     let mut arguments = around.all_arguments();
     if arguments.nth(1) != Some(KEEP) {
         return;
@@ -46,14 +46,14 @@ pub fn keep_if_asked(around: Surroundings) {
     }
 }
 
-fn start(around: Surroundings, before: i32) -> Answer<i32> {
+fn start(around: InitialStack, before: i32) -> SysResult<i32> {
     match fork()? {
         0 => become_program(around, before),
         child => Ok(child),
     }
 }
 
-fn become_program(around: Surroundings, before: i32) -> ! {
+fn become_program(around: InitialStack, before: i32) -> ! {
     unblock_signals();
     // SAFETY: no memory.
     let _ = unsafe { ask(number::SETSID, &[]) };

@@ -2,9 +2,9 @@
 //! have answered their probes. One
 //! file in memory under a fixed number, written just before the newer core is there, and read once by that. After a fault there is none.
 
-use super::memory::{memory_file, Piece};
+use super::memory::{memory_file, Mapping};
 use super::own::Core;
-use super::system::{close, facts_of_open, move_to, write, Answer, Path, EINVAL};
+use super::system::{close, facts_of_open, move_to, write, SysResult, Path, EINVAL};
 use super::wire::{record, records, Sink};
 use super::{capture, listener, pool, probes};
 
@@ -63,7 +63,7 @@ pub fn save(core: &Core) {
     }
 }
 
-fn try_save(core: &Core) -> Answer<()> {
+fn try_save(core: &Core) -> SysResult<()> {
     move_to(memory_file(Path::of(b"gwe-kept\0").ok_or(EINVAL)?)?, FD_KEPT)?;
     let mut file = File(FD_KEPT);
     let mut put = |item: Item<'_>| item.encode(&mut file);
@@ -80,7 +80,7 @@ pub fn forget() {
 /// Takes up what the core before left; its groups have their pools already.
 pub fn restore(core: &mut Core) {
     let size = facts_of_open(FD_KEPT).map_or(0, |facts| facts.size as usize);
-    if let Ok(view) = Piece::view(FD_KEPT, size) {
+    if let Ok(view) = Mapping::view(FD_KEPT, size) {
         for item in records(view.bytes().get(..size).unwrap_or(&[]), Item::decode) {
             match item.kind {
                 _ if item.magic != MAGIC => {}

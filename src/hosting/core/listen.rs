@@ -9,7 +9,7 @@ use super::run::KIND_SERVER;
 use super::spawn_error::{errno_name, Number};
 use super::state::NEVER;
 use super::system::{
-    ask, chmod, chown, close, facts_of, move_to, now_ms, read, set_umask, unlink, write, Answer, Facts, PathBuffer,
+    ask, chmod, chown, close, facts_of, move_to, now_ms, read, set_umask, unlink, write, SysResult, Facts, PathBuffer,
     EADDRINUSE, ECONNREFUSED, EINVAL, ENOENT,
 };
 use super::wire::records;
@@ -56,7 +56,7 @@ pub fn open_all(core: &mut Core) -> Result<(), i32> {
     Ok(())
 }
 
-fn open(core: &mut Core, index: usize, server: &Server<'_>) -> Answer<()> {
+fn open(core: &mut Core, index: usize, server: &Server<'_>) -> SysResult<()> {
     let fd = if server.path.is_empty() {
         bind_inet(server.address, server.port, SOCK_NONBLOCK)?
     } else {
@@ -100,7 +100,7 @@ pub fn ignore_all(core: &Core) {
     (0..MAX_SERVERS).for_each(|index| core.unwatch(FD_SERVERS + index as i32));
 }
 
-fn unix_address(path: &[u8]) -> Answer<([u8; 110], usize)> {
+fn unix_address(path: &[u8]) -> SysResult<([u8; 110], usize)> {
     let mut address = [0; 110];
     address[..2].copy_from_slice(&AF_UNIX.to_ne_bytes());
     if path.len() > 107 {
@@ -110,17 +110,17 @@ fn unix_address(path: &[u8]) -> Answer<([u8; 110], usize)> {
     Ok((address, 2 + path.len() + 1))
 }
 
-fn socket(family: u16, flags: usize) -> Answer<i32> {
+fn socket(family: u16, flags: usize) -> SysResult<i32> {
     // SAFETY: no memory.
     unsafe { ask(number::SOCKET, &[usize::from(family), SOCK_STREAM | flags, 0]) }.map(|fd| fd as i32)
 }
 
-fn on_address(call: usize, fd: i32, address: &[u8], len: usize) -> Answer<usize> {
+fn on_address(call: usize, fd: i32, address: &[u8], len: usize) -> SysResult<usize> {
     // SAFETY: the address is at least so long.
     unsafe { ask(call, &[fd as usize, address.as_ptr() as usize, len.min(address.len())]) }
 }
 
-fn open_unix(server: &Server<'_>) -> Answer<i32> {
+fn open_unix(server: &Server<'_>) -> SysResult<i32> {
     let path = PathBuffer::of(&[server.path]).ok_or(EINVAL)?;
     let (address, len) = unix_address(server.path)?;
     if facts_of(path.path()).is_ok() {
@@ -130,7 +130,7 @@ fn open_unix(server: &Server<'_>) -> Answer<i32> {
 }
 
 /// The same of an fcgi-program: whatever socket stands there is in its way.
-pub fn bind_unix(path: &[u8], mode: u32, uid: i32, gid: i32) -> Answer<i32> {
+pub fn bind_unix(path: &[u8], mode: u32, uid: i32, gid: i32) -> SysResult<i32> {
     let (address, len) = unix_address(path)?;
     let path = PathBuffer::of(&[path]).ok_or(EINVAL)?;
     if facts_of(path.path()).is_ok_and(|facts| facts.is_socket()) {
@@ -145,7 +145,7 @@ fn bind_at(
     len: usize,
     flags: usize,
     (mode, uid, gid): (u32, i32, i32),
-) -> Answer<i32> {
+) -> SysResult<i32> {
     let fd = socket(AF_UNIX, flags)?;
     let umask = set_umask(0o177);
     let bound = on_address(number::BIND, fd, address, len);
@@ -159,7 +159,7 @@ fn bind_at(
     finish(fd, made)
 }
 
-fn finish(fd: i32, made: Answer<usize>) -> Answer<i32> {
+fn finish(fd: i32, made: SysResult<usize>) -> SysResult<i32> {
     match made {
         Ok(_) => Ok(fd),
         Err(why) => {
@@ -169,13 +169,13 @@ fn finish(fd: i32, made: Answer<usize>) -> Answer<i32> {
     }
 }
 
-pub fn listen_at(fd: i32, backlog: usize) -> Answer<usize> {
+pub fn listen_at(fd: i32, backlog: usize) -> SysResult<usize> {
     // SAFETY: no memory.
     unsafe { ask(number::LISTEN, &[fd as usize, backlog]) }
 }
 
 /// A socket that nobody listens at is from before a power loss.
-fn clear_the_way(shown: &[u8], path: &PathBuffer, address: &[u8], len: usize) -> Answer<()> {
+fn clear_the_way(shown: &[u8], path: &PathBuffer, address: &[u8], len: usize) -> SysResult<()> {
     if !facts_of(path.path())?.is_socket() {
         return Err(EADDRINUSE);
     }
@@ -195,7 +195,7 @@ fn clear_the_way(shown: &[u8], path: &PathBuffer, address: &[u8], len: usize) ->
 }
 
 /// To four bytes or sixteen.
-pub fn bind_inet(host: &[u8], port: u32, flags: usize) -> Answer<i32> {
+pub fn bind_inet(host: &[u8], port: u32, flags: usize) -> SysResult<i32> {
     let mut address = [0; 28];
     address[2..4].copy_from_slice(&(port as u16).to_be_bytes());
     let (family, at, len) = if host.len() == 16 { (AF_INET6, 8, 28) } else { (AF_INET, 4, 16) };

@@ -35,7 +35,7 @@ pub struct Conversation {
 enum Heard {
     Nothing,
     Ready,
-    Answer(bool),
+    SysResult(bool),
     Nonsense,
 }
 
@@ -107,7 +107,7 @@ impl Conversation {
     fn answer(&mut self) -> Heard {
         let is_done = self.said.get(..self.len) == Some(OK);
         (self.mood, self.len) = (Mood::Acknowledged, 0);
-        Heard::Answer(is_done)
+        Heard::SysResult(is_done)
     }
 
     fn nonsense(&mut self) -> Heard {
@@ -167,7 +167,7 @@ pub fn said(core: &mut Core, place: Place, bytes: &[u8]) {
                 line(&core.store, DEBG, &[program.name, b": ACKNOWLEDGED -> READY"]);
                 give_all(core);
             }
-            Heard::Answer(is_done) => {
+            Heard::SysResult(is_done) => {
                 let text: &[u8] = if is_done { b": event was processed" } else { b": event was rejected" };
                 line(&core.store, DEBG, &[program.name, text]);
                 line(&core.store, DEBG, &[program.name, b": BUSY -> ACKNOWLEDGED"]);

@@ -1,9 +1,9 @@
 //! The daemon's own log, in supervisord's lines: local time, level, text.
 
 use super::definition::Zone;
-use super::log_file::{Outcome, Target};
+use super::log_file::{WriteOutcome, LogTarget};
 use super::own::for_lines;
-use super::store::Store;
+use super::store::SharedMemory;
 use super::system::{wait_to_write, wall, write};
 use super::text::{calendar, Text};
 use super::wire::{records, Fixed, Sink};
@@ -19,12 +19,12 @@ const MAX_LINE: usize = 8192;
 /// How long standard output may keep the core waiting.
 const SLOW_OUTPUT_MS: u32 = 200;
 
-pub fn is_wanted(store: &Store, level: u32) -> bool {
+pub fn is_wanted(store: &SharedMemory, level: u32) -> bool {
     level >= store.settings().loglevel
 }
 
 /// A line of these parts. It is put together where nothing else stands meanwhile.
-pub fn line(store: &Store, level: u32, parts: &[&[u8]]) {
+pub fn line(store: &SharedMemory, level: u32, parts: &[&[u8]]) {
     let settings = store.settings();
     if level < settings.loglevel {
         return;
@@ -54,9 +54,9 @@ pub fn line(store: &Store, level: u32, parts: &[&[u8]]) {
     to_file(store, line);
 }
 
-fn to_file(store: &Store, line: &[u8]) {
-    let outcome = target(store, |log| if log.path.is_empty() { Outcome::Taken } else { log.append(line) });
-    if let Outcome::TakenAgain(bytes) = outcome {
+fn to_file(store: &SharedMemory, line: &[u8]) {
+    let outcome = target(store, |log| if log.path.is_empty() { WriteOutcome::Taken } else { log.append(line) });
+    if let WriteOutcome::TakenAgain(bytes) = outcome {
         let mut said = Text::<128>::new();
         said.number(i64::from(bytes));
         self::line(store, WARN, &[b"the log could not be written for a time: ", said.bytes(), b" bytes are lost"]);
@@ -64,9 +64,9 @@ fn to_file(store: &Store, line: &[u8]) {
 }
 
 /// The log as a file.
-pub fn target<T>(store: &Store, act: impl FnOnce(&mut Target<'_>) -> T) -> T {
+pub fn target<T>(store: &SharedMemory, act: impl FnOnce(&mut LogTarget<'_>) -> T) -> T {
     let (settings, header) = (store.settings(), store.header());
-    act(&mut Target {
+    act(&mut LogTarget {
         path: settings.logfile,
         maxbytes: settings.logfile_maxbytes,
         backups: settings.logfile_backups,

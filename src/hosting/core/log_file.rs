@@ -5,7 +5,7 @@
 
 use super::spawn_error::Number;
 use super::system::{
-    close, facts_of, facts_of_open, high, open, rename, unlink, wait_to_write, write, Answer, PathBuffer, EAGAIN,
+    close, facts_of, facts_of_open, high, open, rename, unlink, wait_to_write, write, SysResult, PathBuffer, EAGAIN,
     EINTR, EINVAL, O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_TRUNC, O_WRONLY,
 };
 
@@ -14,7 +14,7 @@ pub const NOT_REGULAR: u64 = u64::MAX;
 /// How long a pipe or terminal may keep the core waiting before what it does not take is dropped.
 const SLOW_READER_MS: u32 = 500;
 
-pub struct Target<'a> {
+pub struct LogTarget<'a> {
     pub path: &'a [u8],
     pub maxbytes: u64,
     pub backups: u32,
@@ -25,7 +25,7 @@ pub struct Target<'a> {
 }
 
 /// What became of some bytes.
-pub enum Outcome {
+pub enum WriteOutcome {
     Taken,
     /// Not all of them; the number is the system's.
     Lost(i32),
@@ -38,12 +38,12 @@ fn is_passed_on(path: &[u8]) -> bool {
     (path.starts_with(b"/dev/") && !path.starts_with(b"/dev/shm/")) || path.starts_with(b"/proc/")
 }
 
-impl Target<'_> {
-    pub fn open(&mut self) -> Answer<()> {
+impl LogTarget<'_> {
+    pub fn open(&mut self) -> SysResult<()> {
         self.open_with(0)
     }
 
-    fn open_with(&mut self, flags: usize) -> Answer<()> {
+    fn open_with(&mut self, flags: usize) -> SysResult<()> {
         let path = PathBuffer::of(&[self.path]).ok_or(EINVAL)?;
         let how = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | flags;
         let fd = high(open(path.path(), how, 0o666)?)?;
@@ -73,7 +73,7 @@ impl Target<'_> {
     }
 
     /// An empty one in its place.
-    pub fn clear(&mut self) -> Answer<()> {
+    pub fn clear(&mut self) -> SysResult<()> {
         if *self.size == NOT_REGULAR && *self.fd >= 0 {
             return Ok(());
         }
@@ -82,7 +82,7 @@ impl Target<'_> {
         self.open()
     }
 
-    pub fn append(&mut self, bytes: &[u8]) -> Outcome {
+    pub fn append(&mut self, bytes: &[u8]) -> WriteOutcome {
         if *self.fd < 0 && self.open().is_err() {
             return self.lose(bytes.len(), EINVAL);
         }
@@ -106,14 +106,14 @@ impl Target<'_> {
             }
         }
         match core::mem::take(self.dropped) {
-            0 => Outcome::Taken,
-            dropped => Outcome::TakenAgain(dropped),
+            0 => WriteOutcome::Taken,
+            dropped => WriteOutcome::TakenAgain(dropped),
         }
     }
 
-    fn lose(&mut self, count: usize, why: i32) -> Outcome {
+    fn lose(&mut self, count: usize, why: i32) -> WriteOutcome {
         *self.dropped = self.dropped.saturating_add(count as u32);
-        Outcome::Lost(why)
+        WriteOutcome::Lost(why)
     }
 
     /// Whether so many bytes more are too many. Another may have cut the file meanwhile, so it is looked at.

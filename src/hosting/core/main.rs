@@ -68,7 +68,7 @@ mod watchdog;
 unsafe extern "C" fn core_main(stack: *const usize) -> ! {
     let arguments = stack.add(1) as *const *const u8;
     let environment = arguments.add(*stack + 1);
-    let around = own::Surroundings { arguments, environment };
+    let around = own::InitialStack { arguments, environment };
     keep::keep_if_asked(around);
     run::main(around)
 }

@@ -1,7 +1,7 @@
 //! Pieces of memory from the kernel: the shared one, and views of files.
 
 use super::arch::number;
-use super::system::{ask, Answer, Path, EINVAL};
+use super::system::{ask, SysResult, Path, EINVAL};
 
 const PROT_READ: usize = 1;
 const PROT_WRITE: usize = 2;
@@ -11,12 +11,12 @@ const MREMAP_MAYMOVE: usize = 1;
 const PAGE: usize = 4096;
 
 /// A file in memory, with no name.
-pub fn memory_file(name: Path<'_>) -> Answer<i32> {
+pub fn memory_file(name: Path<'_>) -> SysResult<i32> {
     // SAFETY: a name ends with NUL.
     unsafe { ask(number::MEMFD_CREATE, &[name.pointer(), 0]) }.map(|fd| fd as i32)
 }
 
-pub fn set_size(fd: i32, size: usize) -> Answer<usize> {
+pub fn set_size(fd: i32, size: usize) -> SysResult<usize> {
     // SAFETY: no memory.
     unsafe { ask(number::TRUNCATE, &[fd as usize, size]) }
 }
@@ -37,43 +37,43 @@ pub fn release_stack() {
 
 /// Where a piece begins and how large it is.
 #[derive(Clone, Copy)]
-pub struct Piece {
+pub struct Mapping {
     base: *mut u8,
     size: usize,
 }
 
-impl Piece {
-    pub const NONE: Piece = Piece { base: core::ptr::null_mut(), size: 0 };
+impl Mapping {
+    pub const NONE: Mapping = Mapping { base: core::ptr::null_mut(), size: 0 };
 
-    fn map(fd: i32, size: usize, protection: usize, sharing: usize) -> Answer<Piece> {
+    fn map(fd: i32, size: usize, protection: usize, sharing: usize) -> SysResult<Mapping> {
         if size == 0 {
             return Err(EINVAL);
         }
         let size = pages(size);
         // SAFETY: a new piece, wherever the kernel wants.
         let base = unsafe { ask(number::MMAP, &[0, size, protection, sharing, fd as usize, 0]) }?;
-        Ok(Piece { base: base as *mut u8, size })
+        Ok(Mapping { base: base as *mut u8, size })
     }
 
-    pub fn shared(fd: i32, size: usize) -> Answer<Piece> {
-        Piece::map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED)
+    pub fn shared(fd: i32, size: usize) -> SysResult<Mapping> {
+        Mapping::map(fd, size, PROT_READ | PROT_WRITE, MAP_SHARED)
     }
 
-    pub fn view(fd: i32, size: usize) -> Answer<Piece> {
-        Piece::map(fd, size, PROT_READ, MAP_PRIVATE)
+    pub fn view(fd: i32, size: usize) -> SysResult<Mapping> {
+        Mapping::map(fd, size, PROT_READ, MAP_PRIVATE)
     }
 
     /// Of our own, filled with zeros and taken page by page as it is used.
-    pub fn own(size: usize) -> Answer<Piece> {
+    pub fn own(size: usize) -> SysResult<Mapping> {
         const MAP_ANONYMOUS: usize = 0x20;
-        Piece::map(-1, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+        Mapping::map(-1, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
     }
 
-    pub fn resize(&mut self, size: usize) -> Answer<()> {
+    pub fn resize(&mut self, size: usize) -> SysResult<()> {
         let size = pages(size);
         // SAFETY: the piece is ours, and nobody holds an address in it over this call.
         let base = unsafe { ask(number::MREMAP, &[self.base as usize, self.size, size, MREMAP_MAYMOVE]) }?;
-        *self = Piece { base: base as *mut u8, size };
+        *self = Mapping { base: base as *mut u8, size };
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use super::definition::{Channel, Program};
 use super::log::{is_wanted, line, DEBG, ERRO, WARN};
-use super::log_file::{Outcome, Target};
+use super::log_file::{WriteOutcome, LogTarget};
 use super::own::{for_output, for_packets, Core};
 use super::{capture, pool, syslog};
 use super::run::{KIND_STDERR, KIND_STDOUT};
@@ -11,7 +11,7 @@ use super::spawn_error::{errno_name, Number};
 use super::state::ProcessRecord;
 use super::store::Place;
 use super::text::Text;
-use super::system::{close, now_ms, read, Answer, EAGAIN, EINTR};
+use super::system::{close, now_ms, read, SysResult, EAGAIN, EINTR};
 
 /// So many reads are done of a process that has ended: its children may write for ever.
 const LAST_READS: usize = 16;
@@ -57,7 +57,7 @@ impl Stream {
 }
 
 /// The log of an output, as a file.
-fn target<'a>(stream: Stream, channel: &'a Channel<'_>, process: &'a mut ProcessRecord) -> Target<'a> {
+fn target<'a>(stream: Stream, channel: &'a Channel<'_>, process: &'a mut ProcessRecord) -> LogTarget<'a> {
     let (fd, size, inode, dropped) = match stream {
         Stream::Stdout => (
             &mut process.stdout_log_fd,
@@ -73,11 +73,11 @@ fn target<'a>(stream: Stream, channel: &'a Channel<'_>, process: &'a mut Process
         ),
     };
     let (path, maxbytes, backups) = (channel.logfile, channel.maxbytes, channel.backups);
-    Target { path, maxbytes, backups, fd, size, inode, dropped }
+    LogTarget { path, maxbytes, backups, fd, size, inode, dropped }
 }
 
 /// Does something to each log that a process has.
-fn each_log(core: &Core, place: Place, mut act: impl FnMut(&mut Target<'_>) -> Answer<()>) -> Answer<()> {
+fn each_log(core: &Core, place: Place, mut act: impl FnMut(&mut LogTarget<'_>) -> SysResult<()>) -> SysResult<()> {
     let (Some((_, program)), Some(process)) = (core.store.program(place), core.store.process(place)) else {
         return Ok(());
     };
@@ -91,7 +91,7 @@ fn each_log(core: &Core, place: Place, mut act: impl FnMut(&mut Target<'_>) -> A
     done
 }
 
-pub fn open_logs(core: &Core, place: Place) -> Answer<()> {
+pub fn open_logs(core: &Core, place: Place) -> SysResult<()> {
     each_log(core, place, |log| log.open())
 }
 
@@ -112,7 +112,7 @@ pub fn reopen_logs(core: &Core, place: Place) {
     });
 }
 
-pub fn clear_logs(core: &Core, place: Place) -> Answer<()> {
+pub fn clear_logs(core: &Core, place: Place) -> SysResult<()> {
     each_log(core, place, |log| {
         let was_open = *log.fd >= 0;
         let cleared = log.clear();
@@ -234,8 +234,8 @@ fn keep(core: &Core, place: Place, stream: Stream, channel: &Channel<'_>, name: 
     let about: [&[u8]; 5] = [b"'", name, b"' ", stream.name(), b": "];
     let [a, b, c, d, e] = about;
     match outcome {
-        Outcome::Taken => {}
-        Outcome::Lost(why) => {
+        WriteOutcome::Taken => {}
+        WriteOutcome::Lost(why) => {
             let now = now_ms();
             if process.complained_ms == 0 || now - process.complained_ms >= COMPLAINT_MS {
                 process.complained_ms = now;
@@ -248,7 +248,7 @@ fn keep(core: &Core, place: Place, stream: Stream, channel: &Channel<'_>, name: 
                 );
             }
         }
-        Outcome::TakenAgain(count) => {
+        WriteOutcome::TakenAgain(count) => {
             let count = Number::of_u64(u64::from(count));
             line(
                 &core.store,

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::listen::Listening;
-use super::store::Store;
+use super::store::SharedMemory;
 
 /// The configuration that was last read. A fresh core finds its first one here.
 pub const FD_CONFIGURATION: i32 = 3;
@@ -21,7 +21,7 @@ pub const MAX_READ: usize = 16 << 10;
 
 /// What the kernel put on the stack.
 #[derive(Clone, Copy)]
-pub struct Surroundings {
+pub struct InitialStack {
     pub arguments: *const *const u8,
     pub environment: *const *const u8,
 }
@@ -41,8 +41,8 @@ pub struct Front {
 }
 
 pub struct Core {
-    pub store: Store,
-    pub surroundings: Surroundings,
+    pub store: SharedMemory,
+    pub surroundings: InitialStack,
     pub epoll: i32,
     pub signals: i32,
     pub notify: i32,
@@ -69,7 +69,7 @@ pub struct Core {
 static ARGUMENTS: AtomicUsize = AtomicUsize::new(0);
 static ENVIRONMENT: AtomicUsize = AtomicUsize::new(0);
 
-impl Surroundings {
+impl InitialStack {
     pub fn remember(self) {
         ARGUMENTS.store(self.arguments as usize, Ordering::Relaxed);
         ENVIRONMENT.store(self.environment as usize, Ordering::Relaxed);

@@ -8,12 +8,12 @@ use super::events::EVENTS;
 use super::kept::{Item, EVENT};
 use super::listener::Conversation;
 use super::log::{line, ERRO};
-use super::memory::Piece;
+use super::memory::Mapping;
 use super::output::Stream;
 use super::own::{for_events, Core};
 use super::spawn_error::Number;
 use super::state::NEVER;
-use super::store::{Place, Store};
+use super::store::{Place, SharedMemory};
 use super::system::{now_ms, wall, write};
 use super::table::{Event, State};
 use super::text::Text;
@@ -41,7 +41,7 @@ const GROUP_REMOVED: u32 = 19;
 /// What stands before each kept event.
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct Entry {
+struct EventHead {
     /// Of the event and this, a multiple of eight.
     size: u32,
     len: u32,
@@ -56,7 +56,7 @@ struct Entry {
 struct Pool {
     /// The id of its group; 0: none.
     group: u32,
-    piece: Piece,
+    piece: Mapping,
     used: usize,
     count: u32,
 }
@@ -69,7 +69,7 @@ pub struct Buffers {
 
 impl Buffers {
     pub const EMPTY: Buffers = Buffers {
-        pools: [Pool { group: 0, piece: Piece::NONE, used: 0, count: 0 }; MAX_POOLS],
+        pools: [Pool { group: 0, piece: Mapping::NONE, used: 0, count: 0 }; MAX_POOLS],
         listeners: [Conversation::NONE; MAX_LISTENERS],
         captures: [Capture::NONE; MAX_CAPTURES],
     };
@@ -79,7 +79,7 @@ impl Buffers {
 pub fn added(core: &mut Core, at: usize) {
     let Some(record) = core.store.group(at).filter(|record| record.kind == KIND_LISTENER) else { return };
     let free = core.buffers.pools.iter_mut().find(|pool| pool.group == 0);
-    if let (Some(pool), Ok(piece)) = (free, Piece::own(POOL_SIZE)) {
+    if let (Some(pool), Ok(piece)) = (free, Mapping::own(POOL_SIZE)) {
         *pool = Pool { group: record.id, piece, used: 0, count: 0 };
     } else {
         line(&core.store, ERRO, &[b"too many event listeners: this one hears nothing"]);
@@ -90,12 +90,12 @@ pub fn removed(core: &mut Core, at: usize) {
     let id = core.store.group(at).map_or(0, |record| record.id);
     for pool in core.buffers.pools.iter_mut().filter(|pool| pool.group == id && id != 0) {
         pool.piece.drop();
-        *pool = Pool { group: 0, piece: Piece::NONE, used: 0, count: 0 };
+        *pool = Pool { group: 0, piece: Mapping::NONE, used: 0, count: 0 };
     }
 }
 
 impl Pool {
-    fn entry<'a>(&self, at: usize) -> Option<&'a mut Entry> {
+    fn entry<'a>(&self, at: usize) -> Option<&'a mut EventHead> {
         (at < self.used).then(|| self.piece.record(at)).flatten()
     }
 
@@ -109,8 +109,8 @@ impl Pool {
         })
     }
 
-    fn payload<'a>(&self, at: usize, entry: &Entry) -> &'a [u8] {
-        let from = at + core::mem::size_of::<Entry>();
+    fn payload<'a>(&self, at: usize, entry: &EventHead) -> &'a [u8] {
+        let from = at + core::mem::size_of::<EventHead>();
         self.piece.bytes().get(from..from + entry.len as usize).unwrap_or(&[])
     }
 
@@ -121,8 +121,8 @@ impl Pool {
         self.count -= 1;
     }
 
-    fn push(&mut self, entry: Entry, payload: &[u8]) {
-        let from = self.used + core::mem::size_of::<Entry>();
+    fn push(&mut self, entry: EventHead, payload: &[u8]) {
+        let from = self.used + core::mem::size_of::<EventHead>();
         if let Some(place) = self.piece.bytes_mut().get_mut(from..from + payload.len()) {
             place.copy_from_slice(payload);
         }
@@ -148,12 +148,12 @@ pub fn save(core: &Core, put: &mut dyn FnMut(Item<'_>) -> bool) -> bool {
 
 /// An event that the core before had; the pool is there, where the group is.
 pub fn restore(core: &mut Core, item: &Item<'_>) {
-    let size = (core::mem::size_of::<Entry>() + item.bytes.len() + 7) & !7;
+    let size = (core::mem::size_of::<EventHead>() + item.bytes.len() + 7) & !7;
     let pool = core.buffers.pools.iter_mut().find(|pool| pool.group == item.id && item.id != 0);
     if let Some(pool) = pool.filter(|pool| pool.used + size <= POOL_SIZE) {
         let [owner, serial, pool_serial, bit] = [0, 1, 2, 3].map(|index| item.number(index));
         let len = item.bytes.len() as u32;
-        pool.push(Entry { size: size as u32, len, owner, serial, pool_serial, bit }, item.bytes);
+        pool.push(EventHead { size: size as u32, len, owner, serial, pool_serial, bit }, item.bytes);
     }
 }
 
@@ -167,7 +167,7 @@ fn notify(core: &mut Core, bit: u32, payload: &[u8]) {
         if group.events >> bit & 1 == 0 {
             continue;
         }
-        let size = (core::mem::size_of::<Entry>() + payload.len() + 7) & !7;
+        let size = (core::mem::size_of::<EventHead>() + payload.len() + 7) & !7;
         make_room(&core.store, pool, &group, size);
         let header = core.store.header();
         let serial = *serial.get_or_insert_with(|| {
@@ -178,7 +178,7 @@ fn notify(core: &mut Core, bit: u32, payload: &[u8]) {
         let pool_serial = record.pool_serial;
         record.pool_serial = pool_serial.wrapping_add(1);
         if pool.used + size <= POOL_SIZE {
-            let entry = Entry { size: size as u32, len: payload.len() as u32, owner: 0, serial, pool_serial, bit };
+            let entry = EventHead { size: size as u32, len: payload.len() as u32, owner: 0, serial, pool_serial, bit };
             pool.push(entry, payload);
         }
     }
@@ -186,7 +186,7 @@ fn notify(core: &mut Core, bit: u32, payload: &[u8]) {
 }
 
 /// The oldest that nobody has goes.
-fn make_room(store: &Store, pool: &mut Pool, group: &Group<'_>, size: usize) {
+fn make_room(store: &SharedMemory, pool: &mut Pool, group: &Group<'_>, size: usize) {
     while pool.count > 0 && (pool.count >= group.buffer_size.max(1) || pool.used + size > POOL_SIZE) {
         let oldest = pool.entries().find(|at| pool.entry(*at).is_some_and(|entry| entry.owner == 0));
         let Some(at) = oldest else { return };
@@ -197,7 +197,7 @@ fn make_room(store: &Store, pool: &mut Pool, group: &Group<'_>, size: usize) {
     }
 }
 
-fn group_of<'a>(store: &Store, id: u32) -> Option<(usize, Group<'a>)> {
+fn group_of<'a>(store: &SharedMemory, id: u32) -> Option<(usize, Group<'a>)> {
     let at = store.groups().find(|at| store.group(*at).is_some_and(|group| group.id == id))?;
     Some((at, store.definition(at)?))
 }

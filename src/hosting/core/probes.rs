@@ -8,11 +8,11 @@ use super::kept::{Item, PROBE};
 use super::life::happens;
 use super::log::{line, WARN};
 use super::own::Core;
-use super::probe::{Action, Event, Pace, Watch};
+use super::probe::{Duty, ProbeEvent, Pace, Questions};
 use super::spawn_error::Number;
 use super::state::{ProcessRecord, NEVER};
 use super::store::Place;
-use super::system::{close, kill, now_ms, open, Answer, Path, PathBuffer, ENOENT, O_RDWR};
+use super::system::{close, kill, now_ms, open, SysResult, Path, PathBuffer, ENOENT, O_RDWR};
 use super::table::{self, State};
 
 /// So many programs are asked; of more the log says that they are not.
@@ -25,16 +25,16 @@ struct Asked {
     id: u32,
     /// The probe that runs; 0: none.
     pid: i32,
-    watch: Watch,
+    watch: Questions,
 }
 
-struct Table {
+struct Probes {
     asked: [Asked; MAX_PROBES],
     /// Places that may be in use: the first so many.
     used: usize,
 }
 
-struct Cell(core::cell::UnsafeCell<Table>);
+struct Cell(core::cell::UnsafeCell<Probes>);
 
 // SAFETY: the core is one thread.
 unsafe impl Sync for Cell {}
@@ -42,13 +42,13 @@ unsafe impl Sync for Cell {}
 const NONE: Asked = Asked {
     id: 0,
     pid: 0,
-    watch: Watch { phase: super::probe::Phase::Resting, due_ms: 0, misses: 0, has_passed: false },
+    watch: Questions { phase: super::probe::Phase::Resting, due_ms: 0, misses: 0, has_passed: false },
 };
 
 /// All zero: its pages are there only once they are used.
-static TABLE: Cell = Cell(core::cell::UnsafeCell::new(Table { asked: [NONE; MAX_PROBES], used: 0 }));
+static TABLE: Cell = Cell(core::cell::UnsafeCell::new(Probes { asked: [NONE; MAX_PROBES], used: 0 }));
 
-fn table() -> &'static mut Table {
+fn table() -> &'static mut Probes {
     // SAFETY: one thread, and no reference outlives a function of this file's callers.
     unsafe { &mut *TABLE.0.get() }
 }
@@ -92,7 +92,7 @@ fn begin(core: &Core, id: u32, program: &Program<'_>) {
     let free = table.asked.iter().position(|asked| asked.id == 0 && asked.pid == 0);
     match free.and_then(|at| Some((at, table.asked.get_mut(at)?))) {
         Some((at, place)) => {
-            *place = Asked { id, pid: 0, watch: Watch::begun(now_ms()) };
+            *place = Asked { id, pid: 0, watch: Questions::begun(now_ms()) };
             table.used = table.used.max(at + 1);
         }
         None => line(&core.store, WARN, &[b"the probe of '", program.name, b"' is not run: too many have one"]),
@@ -125,29 +125,29 @@ pub fn look(core: &mut Core) -> u64 {
     let now = now_ms();
     for index in 0..all().len() {
         if let Some(asked) = all().get(index).filter(|asked| asked.id != 0 && asked.watch.due_ms <= now) {
-            step(core, asked.id, Event::Due);
+            step(core, asked.id, ProbeEvent::Due);
         }
     }
     all().iter().filter(|asked| asked.id != 0).fold(NEVER, |soonest, asked| soonest.min(asked.watch.due_ms))
 }
 
-fn step(core: &mut Core, id: u32, event: Event) {
+fn step(core: &mut Core, id: u32, event: ProbeEvent) {
     let Some(place) = core.store.find(|process| process.id == id) else { return };
     let (Some((_, program)), Some(asked)) = (core.store.program(place), of(id)) else { return };
     let had_passed = asked.watch.has_passed;
     match asked.watch.step(event, now_ms(), &pace(&program)) {
-        Action::Nothing => {}
-        Action::Ask => match ask(core, place) {
+        Duty::Nothing => {}
+        Duty::Ask => match ask(core, place) {
             Ok(pid) => asked.pid = pid,
             Err(why) => {
                 let number = Number::of(why);
                 line(&core.store, WARN, &[b"the probe of '", program.name, b"' cannot be started: errno ", number.digits()]);
-                step(core, id, Event::NotAsked);
+                step(core, id, ProbeEvent::NotAsked);
             }
         },
-        Action::Kill => end_probe(asked),
-        Action::Missed => missed(core, &program, asked.watch.misses),
-        Action::Restart => {
+        Duty::Kill => end_probe(asked),
+        Duty::Missed => missed(core, &program, asked.watch.misses),
+        Duty::Restart => {
             missed(core, &program, asked.watch.misses);
             restart(core, place, &program);
         }
@@ -176,7 +176,7 @@ fn restart(core: &mut Core, place: Place, program: &Program<'_>) {
 }
 
 /// The child that asks: the program's own start with another command, its input and outputs nowhere.
-fn ask(core: &Core, place: Place) -> Answer<i32> {
+fn ask(core: &Core, place: Place) -> SysResult<i32> {
     let (group, program) = core.store.program(place).ok_or(ENOENT)?;
     let probe = Program { argv: program.probe, command_fault: b"", ..program };
     let file: PathBuffer = resolve(&probe, core.surroundings).map_err(|_| ENOENT)?;
@@ -197,7 +197,7 @@ pub fn ended(core: &mut Core, pid: i32, good: bool) -> bool {
     let _ = kill(-pid, SIGKILL);
     asked.pid = 0;
     if asked.id != 0 {
-        step(core, asked.id, Event::Ended { good });
+        step(core, asked.id, ProbeEvent::Ended { good });
     }
     true
 }
@@ -208,7 +208,7 @@ pub fn save(put: &mut dyn FnMut(Item<'_>) -> bool) -> bool {
         end_probe(asked);
         let is_asking = core::mem::replace(&mut asked.pid, 0) > 0;
         if is_asking {
-            asked.watch = Watch { phase: super::probe::Phase::Resting, due_ms: now_ms(), ..asked.watch };
+            asked.watch = Questions { phase: super::probe::Phase::Resting, due_ms: now_ms(), ..asked.watch };
         }
         let due = u32::try_from(asked.watch.due_ms.saturating_sub(now_ms())).unwrap_or(u32::MAX);
         put(Item::of(PROBE, asked.id, [asked.watch.misses, u32::from(asked.watch.has_passed), due, 0], b""))

@@ -2,11 +2,11 @@
 
 use super::child::exec;
 use super::log::{line, CRIT, ERRO, INFO};
-use super::own::{Core, Surroundings, FD_STATE};
+use super::own::{Core, InitialStack, FD_STATE};
 use super::state::{GroupRecord, Header, ProcessRecord, LAYOUT, MAGIC, ONE_FAULT};
-use super::store::Store;
+use super::store::SharedMemory;
 use super::system::{
-    close, exit, facts_of, facts_of_open, may_run, move_to, open, pid, pread, write, Answer, Path, PathBuffer, EACCES,
+    close, exit, facts_of, facts_of_open, may_run, move_to, open, pid, pread, write, SysResult, Path, PathBuffer, EACCES,
     EINVAL, O_RDONLY,
 };
 use super::{front, kept, listen, output, pool, probes, reap, start};
@@ -20,7 +20,7 @@ const FAULT: u32 = 70;
 const MAX_FAULTS: u32 = 8;
 
 /// Whether such a file can be a core: asked before the front end has its answer.
-pub fn checked(path: &[u8]) -> Answer<PathBuffer> {
+pub fn checked(path: &[u8]) -> SysResult<PathBuffer> {
     let path = PathBuffer::of(&[path]).ok_or(EINVAL)?;
     if !facts_of(path.path())?.is_regular() {
         return Err(EACCES);
@@ -45,7 +45,7 @@ pub fn go_on_as(core: &Core, path: &PathBuffer) {
 }
 
 /// What another core of this process left, if there was one.
-pub fn taken_over(around: Surroundings) -> Option<Core> {
+pub fn taken_over(around: InitialStack) -> Option<Core> {
     let mut raw = [0; Header::SIZE];
     pread(FD_STATE, &mut raw, 0).ok()?;
     let header = Header::read(&raw);
@@ -60,7 +60,7 @@ pub fn taken_over(around: Surroundings) -> Option<Core> {
     if !is_known {
         go_back(header.layout == LAYOUT, size, around);
     }
-    let store = Store::adopt(size).ok()?;
+    let store = SharedMemory::adopt(size).ok()?;
     let came_back = facts_of_open(FD_BACK).is_ok();
     [FD_BEFORE, FD_BACK].into_iter().for_each(close);
     store.header().sequence &= !1;
@@ -97,12 +97,12 @@ fn leave_the_way_back() {
 
 /// The core that was here before knows this memory; nothing in it is touched, since nothing in it is known. Gone back once, or not to be gone back,
 /// this is the end, and whatever keeps the daemon starts it anew.
-fn go_back(has_known_header: bool, size: usize, around: Surroundings) -> ! {
+fn go_back(has_known_header: bool, size: usize, around: InitialStack) -> ! {
     if move_to(FD_BEFORE, FD_BACK).is_ok() {
         exec(b"/proc/self/fd/7\0".as_ptr() as usize, around.arguments as usize, around.environment as usize);
     }
     const WHY: &[u8] = b"this core does not know the memory of the one before, and there is no way back to that: the end";
-    if let (true, Ok(store)) = (has_known_header, Store::adopt(size)) {
+    if let (true, Ok(store)) = (has_known_header, SharedMemory::adopt(size)) {
         line(&store, CRIT, &[WHY]);
     }
     let _ = write(2, WHY);
@@ -112,13 +112,13 @@ fn go_back(has_known_header: bool, size: usize, around: Surroundings) -> ! {
 /// A fault of the core: it begins again with all that is, a few times.
 pub fn after_a_fault() -> ! {
     let size = facts_of_open(FD_STATE).map_or(0, |facts| facts.size as usize);
-    if let Some(Ok(store)) = (size >= Header::SIZE).then(|| Store::adopt(size)) {
+    if let Some(Ok(store)) = (size >= Header::SIZE).then(|| SharedMemory::adopt(size)) {
         let header = store.header();
         header.flags = header.flags.wrapping_add(ONE_FAULT);
         if header.flags / ONE_FAULT <= MAX_FAULTS {
             // The next one does not know of them, and would end none in its time.
             probes::end_all();
-            let (arguments, environment) = Surroundings::remembered();
+            let (arguments, environment) = InitialStack::remembered();
             exec(b"/proc/self/exe\0".as_ptr() as usize, arguments, environment);
         }
     }

@@ -5,11 +5,11 @@ use super::definition::Configuration;
 use super::front::{hang_up, is_for_nobody, say};
 use super::life::{happens, send};
 use super::log;
-use super::memory::{memory_file, set_size, Piece};
+use super::memory::{memory_file, set_size, Mapping};
 use super::own::{for_copies, for_packets, Core, FD_CONFIGURATION, FD_FRONTS};
 use super::protocol::{Refusal, Reply, Request};
 use super::store::Place;
-use super::system::{ask, close, facts_of_open, high, pread, write, Answer, Path, EAGAIN, EINTR, EINVAL, EPIPE};
+use super::system::{ask, close, facts_of_open, high, pread, write, SysResult, Path, EAGAIN, EINTR, EINVAL, EPIPE};
 use super::table::{Action, Event, State};
 use super::{output, pass, pool, renew, signals, stop};
 
@@ -45,7 +45,7 @@ pub fn take(core: &mut Core, place: usize) -> bool {
 }
 
 /// A packet, and the descriptor that came with it; -1 for none.
-fn receive(fd: i32, buffer: &mut [u8]) -> Answer<(usize, i32)> {
+fn receive(fd: i32, buffer: &mut [u8]) -> SysResult<(usize, i32)> {
     const WORD: usize = core::mem::size_of::<usize>();
     let part = [buffer.as_mut_ptr() as usize, buffer.len()];
     // One descriptor: the length of this and eight bytes before it.
@@ -69,7 +69,7 @@ fn failed(errno: i32) -> Reply {
     Reply::Refused { why: Refusal::Failed, errno: errno as u32 }
 }
 
-fn done(result: Answer<()>) -> Reply {
+fn done(result: SysResult<()>) -> Reply {
     result.map_or_else(failed, |()| Reply::Done)
 }
 
@@ -187,7 +187,7 @@ fn added(core: &mut Core, name: &[u8]) -> Reply {
         return refuse(Refusal::AlreadyAdded);
     }
     let size = facts_of_open(FD_CONFIGURATION).map_or(0, |facts| facts.size as usize);
-    let view = match Piece::view(FD_CONFIGURATION, size) {
+    let view = match Mapping::view(FD_CONFIGURATION, size) {
         Ok(view) => view,
         Err(why) => return failed(why),
     };
@@ -224,7 +224,7 @@ fn removed(core: &mut Core, id: u32) -> Reply {
     Reply::Done
 }
 
-fn adopt_configuration(fd: i32) -> Answer<()> {
+fn adopt_configuration(fd: i32) -> SysResult<()> {
     let copy = copied(fd)?;
     let written = write_over(copy);
     close(copy);
@@ -232,10 +232,10 @@ fn adopt_configuration(fd: i32) -> Answer<()> {
 }
 
 /// In the same file: every front end that is there has it open.
-fn write_over(copy: i32) -> Answer<()> {
+fn write_over(copy: i32) -> SysResult<()> {
     let size = facts_of_open(copy)?.size as usize;
-    let from = Piece::view(copy, size)?;
-    let to = set_size(FD_CONFIGURATION, size).and_then(|_| Piece::shared(FD_CONFIGURATION, size));
+    let from = Mapping::view(copy, size)?;
+    let to = set_size(FD_CONFIGURATION, size).and_then(|_| Mapping::shared(FD_CONFIGURATION, size));
     if let (Ok(to), Some(bytes)) = (&to, from.bytes().get(..size)) {
         to.bytes_mut().get_mut(..size).unwrap_or(&mut []).copy_from_slice(bytes);
         to.drop();
@@ -245,7 +245,7 @@ fn write_over(copy: i32) -> Answer<()> {
 }
 
 /// A copy of a configuration that nobody else can change, if it is one.
-fn copied(fd: i32) -> Answer<i32> {
+fn copied(fd: i32) -> SysResult<i32> {
     let copy = high(memory_file(Path::of(b"gwe-configuration\0").ok_or(EINVAL)?)?)?;
     match copy_and_check(fd, copy) {
         Ok(()) => Ok(copy),
@@ -256,7 +256,7 @@ fn copied(fd: i32) -> Answer<i32> {
     }
 }
 
-fn copy_and_check(fd: i32, copy: i32) -> Answer<()> {
+fn copy_and_check(fd: i32, copy: i32) -> SysResult<()> {
     let buffer = for_copies();
     let mut size = 0;
     loop {
@@ -270,7 +270,7 @@ fn copy_and_check(fd: i32, copy: i32) -> Answer<()> {
         }
         write(copy, buffer.get(..count).unwrap_or(&[]))?;
     }
-    let view = Piece::view(copy, size)?;
+    let view = Mapping::view(copy, size)?;
     let is_good = Configuration::checked(view.bytes().get(..size).unwrap_or(&[])).is_some();
     view.drop();
     if is_good {

@@ -3,10 +3,10 @@
 use super::arch::number;
 use super::memory::release_stack;
 use super::output::{read_once, Stream};
-use super::own::{Core, Surroundings};
+use super::own::{Core, InitialStack};
 use super::pass::{pass, Next};
 use super::state::FLAG_OOM_SCORE;
-use super::system::{ask, close, exit, high, Answer};
+use super::system::{ask, close, exit, high, SysResult};
 use super::{front, listen, renew, requests, signals, start, stop};
 
 pub const KIND_SIGNALS: u32 = 1;
@@ -28,17 +28,17 @@ const LONG_MS: u64 = 500;
 #[cfg_attr(target_arch = "x86_64", repr(C, packed))]
 #[cfg_attr(not(target_arch = "x86_64"), repr(C))]
 #[derive(Clone, Copy, Default)]
-struct Event {
+struct EpollEvent {
     mask: u32,
     data: u64,
 }
 
-pub fn open_watch() -> Answer<i32> {
+pub fn open_watch() -> SysResult<i32> {
     // SAFETY: no memory.
     high(unsafe { ask(number::EPOLL_CREATE1, &[0]) }? as i32)
 }
 
-pub fn open_notify() -> Answer<i32> {
+pub fn open_notify() -> SysResult<i32> {
     const NONBLOCK: usize = 0o4000;
     // SAFETY: no memory.
     high(unsafe { ask(number::INOTIFY_INIT1, &[NONBLOCK]) }? as i32)
@@ -47,23 +47,23 @@ pub fn open_notify() -> Answer<i32> {
 impl Core {
     /// Wakes the loop when the descriptor can be read.
     pub fn watch(&self, fd: i32, kind: u32, value: u32) {
-        self.control(fd, ADD, Event { mask: EPOLLIN, data: u64::from(kind) << 32 | u64::from(value) });
+        self.control(fd, ADD, EpollEvent { mask: EPOLLIN, data: u64::from(kind) << 32 | u64::from(value) });
     }
 
     pub fn unwatch(&self, fd: i32) {
-        self.control(fd, REMOVE, Event::default());
+        self.control(fd, REMOVE, EpollEvent::default());
     }
 
-    fn control(&self, fd: i32, what: usize, event: Event) {
+    fn control(&self, fd: i32, what: usize, event: EpollEvent) {
         if fd >= 0 && self.epoll >= 0 {
-            let arguments = [self.epoll as usize, what, fd as usize, &event as *const Event as usize];
+            let arguments = [self.epoll as usize, what, fd as usize, &event as *const EpollEvent as usize];
             // SAFETY: one record. That it is in the watch already, or no longer, is no harm.
             let _ = unsafe { ask(number::EPOLL_CTL, &arguments) };
         }
     }
 }
 
-pub fn main(around: Surroundings) -> ! {
+pub fn main(around: InitialStack) -> ! {
     around.remember();
     let mut core = begin(around);
     loop {
@@ -85,13 +85,13 @@ pub fn main(around: Surroundings) -> ! {
 
 /// A frame of its own, as the next one: what stays on the stack for good is one `Core`.
 #[inline(never)]
-fn begin(around: Surroundings) -> Core {
+fn begin(around: InitialStack) -> Core {
     renew::taken_over(around).unwrap_or_else(|| start::fresh(around, start::First::Yes))
 }
 
 /// The same process, with another configuration.
 #[inline(never)]
-fn start_anew(core: &mut Core, around: Surroundings) {
+fn start_anew(core: &mut Core, around: InitialStack) {
     start::clean_up_for_restart(core);
     for fd in [core.epoll, core.signals, core.notify] {
         close(fd);
@@ -106,7 +106,7 @@ fn start_anew(core: &mut Core, around: Surroundings) {
 }
 
 fn wait(core: &mut Core, ms: Option<u64>) {
-    let mut events = [Event::default(); AT_ONCE];
+    let mut events = [EpollEvent::default(); AT_ONCE];
     let timeout = ms.map_or(-1, |ms| ms.min(i32::MAX as u64) as isize);
     if core.went_deep && ms.map_or(true, |ms| ms >= LONG_MS) {
         core.went_deep = false;
@@ -116,7 +116,7 @@ fn wait(core: &mut Core, ms: Option<u64>) {
     // SAFETY: room for so many.
     let count = unsafe { ask(number::EPOLL_PWAIT, &arguments) }.unwrap_or(0);
     // Lines of output are what comes all the time, and stay near.
-    let is_output = |event: &Event| matches!((event.data >> 32) as u32, KIND_STDOUT | KIND_STDERR);
+    let is_output = |event: &EpollEvent| matches!((event.data >> 32) as u32, KIND_STDOUT | KIND_STDERR);
     core.went_deep |= !events.iter().take(count).all(is_output);
     for event in events.iter().take(count) {
         let data = event.data;

@@ -4,7 +4,7 @@ use super::arch::number;
 use super::log::{line, ERRO, INFO, WARN};
 use super::own::Core;
 use super::spawn_error::{errno_name, Number};
-use super::system::{ask, high, read, Answer};
+use super::system::{ask, high, read, SysResult};
 use super::{front, output, reap, renew, stop};
 
 const HUP: u32 = 1;
@@ -32,12 +32,12 @@ pub enum Blocking {
 }
 
 /// What the core awaits, and not what a closed pipe would send.
-pub fn open() -> Answer<i32> {
+pub fn open() -> SysResult<i32> {
     high(open_for(AWAITED, AWAITED | bit(PIPE), Blocking::No)?)
 }
 
 /// Blocks some, and makes a descriptor for those that are awaited; nothing stays ignored, so that children begin as they should.
-pub fn open_for(awaited: u64, blocked: u64, blocking: Blocking) -> Answer<i32> {
+pub fn open_for(awaited: u64, blocked: u64, blocking: Blocking) -> SysResult<i32> {
     const NONBLOCK: usize = 0o4000;
     let flags = if blocking == Blocking::No { NONBLOCK } else { 0 };
     // SAFETY: sets of eight bytes, and empty actions.

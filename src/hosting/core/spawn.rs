@@ -10,7 +10,7 @@ use super::output;
 use super::own::Core;
 use super::spawn_error::{Number, SpawnError};
 use super::store::Place;
-use super::system::{close, high, pipe, set_nonblocking, Answer, EAGAIN, EMFILE, ENFILE};
+use super::system::{close, high, pipe, set_nonblocking, SysResult, EAGAIN, EMFILE, ENFILE};
 use super::text::Text;
 
 /// The pipes of one process: the core's ends, and the child's.
@@ -23,7 +23,7 @@ struct Pipes {
 
 impl Pipes {
     /// `stdin`: what the child gets as that, where it is no pipe.
-    fn make(stdin: Option<i32>, with_stderr: bool) -> Answer<Pipes> {
+    fn make(stdin: Option<i32>, with_stderr: bool) -> SysResult<Pipes> {
         let stdin = match stdin {
             Some(fd) => (fd, -1),
             None => pipe()?,

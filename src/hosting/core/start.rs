@@ -4,15 +4,15 @@ use super::arch::number;
 use super::child::{become_user, fork, put_into};
 use super::definition::{Configuration, Note, Settings};
 use super::log::{line, CRIT, INFO};
-use super::memory::Piece;
-use super::own::{Core, Front, Surroundings, FD_CONFIGURATION, MAX_FRONTS, MAX_SERVERS};
+use super::memory::Mapping;
+use super::own::{Core, Front, InitialStack, FD_CONFIGURATION, MAX_FRONTS, MAX_SERVERS};
 use super::run::{open_notify, open_watch, KIND_NOTIFY, KIND_SIGNALS};
 use super::spawn_error::{errno_name, Number};
 use super::state::{FLAG_OOM_SCORE, FLAG_PIDFILE};
-use super::store::Store;
+use super::store::SharedMemory;
 use super::system::{
     change_folder, close, close_from, dup_to, exit, facts_of_open, move_to, open, pid, read, set_umask, unlink, write,
-    Answer, Path, PathBuffer, EADDRINUSE, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
+    SysResult, Path, PathBuffer, EADDRINUSE, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
 };
 use super::wire::records;
 use super::{cgroup, listen, pass, pool, signals, watchdog};
@@ -46,17 +46,17 @@ fn die_of(what: &[u8], why: i32) -> ! {
     die(&[b"Error: ", what, b": ", errno_name(why, &mut number)])
 }
 
-pub fn fresh(around: Surroundings, first: First) -> Core {
+pub fn fresh(around: InitialStack, first: First) -> Core {
     if first == First::Yes {
         // Whatever the starter had open.
         close_from(FD_CONFIGURATION + 1);
     }
     let size = facts_of_open(FD_CONFIGURATION).map_or(0, |facts| facts.size as usize);
-    let view = Piece::view(FD_CONFIGURATION, size).unwrap_or(Piece::NONE);
+    let view = Mapping::view(FD_CONFIGURATION, size).unwrap_or(Mapping::NONE);
     let Some(configuration) = Configuration::checked(view.bytes().get(..size).unwrap_or(&[])) else {
         die(&[b"Error: this is what supervisord becomes, and cannot be started alone: start supervisord"])
     };
-    let store = Store::build(&configuration).unwrap_or_else(|why| die_of(b"memory for the processes", why));
+    let store = SharedMemory::build(&configuration).unwrap_or_else(|why| die_of(b"memory for the processes", why));
     let mut core = empty(around, store);
     let settings = core.store.settings();
     if settings.uid >= 0 && first == First::Yes {
@@ -102,7 +102,7 @@ pub fn fresh(around: Surroundings, first: First) -> Core {
     core
 }
 
-pub fn empty(around: Surroundings, store: Store) -> Core {
+pub fn empty(around: InitialStack, store: SharedMemory) -> Core {
     Core {
         store,
         surroundings: around,
@@ -245,7 +245,7 @@ pub fn clean_up(core: &mut Core) {
 /// Another daemon may have written it anew.
 fn is_own_pid_file(core: &Core) -> bool {
     let mut text = [0; 16];
-    let mut read_it = |path: PathBuffer| -> Answer<usize> {
+    let mut read_it = |path: PathBuffer| -> SysResult<usize> {
         let fd = open(path.path(), O_RDONLY, 0)?;
         let count = read(fd, &mut text);
         close(fd);

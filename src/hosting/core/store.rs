@@ -3,10 +3,10 @@
 //! Places are offsets, never addresses: the memory moves when it grows. No slice or record is kept over an addition or removal.
 
 use super::definition::{Configuration, Group, Program, Settings};
-use super::memory::{memory_file, set_size, Piece};
+use super::memory::{memory_file, set_size, Mapping};
 use super::own::FD_STATE;
 use super::state::{GroupRecord, Header, ProcessRecord, LAYOUT, MAGIC, MAX_STATE, NEVER};
-use super::system::{move_to, pid, Answer, Path, EINVAL, ENOMEM};
+use super::system::{move_to, pid, SysResult, Path, EINVAL, ENOMEM};
 use super::wire::Reader;
 
 /// A process: where its group begins, and which of it.
@@ -16,21 +16,21 @@ pub struct Place {
     pub index: usize,
 }
 
-pub struct Store {
-    piece: Piece,
+pub struct SharedMemory {
+    piece: Mapping,
 }
 
-impl Store {
-    pub const EMPTY: Store = Store { piece: Piece::NONE };
+impl SharedMemory {
+    pub const EMPTY: SharedMemory = SharedMemory { piece: Mapping::NONE };
 
     /// Of a configuration that was checked; all its groups are in it, and nothing runs.
-    pub fn build(configuration: &Configuration<'_>) -> Answer<Store> {
+    pub fn build(configuration: &Configuration<'_>) -> SysResult<SharedMemory> {
         let fd = memory_file(Path::of(b"gwe-hosting\0").ok_or(EINVAL)?)?;
         move_to(fd, FD_STATE)?;
         let settings = configuration.settings;
         let first_group_at = aligned(Header::SIZE + settings.len());
         set_size(FD_STATE, first_group_at)?;
-        let store = Store { piece: Piece::shared(FD_STATE, first_group_at)? };
+        let store = SharedMemory { piece: Mapping::shared(FD_STATE, first_group_at)? };
         set_size(FD_STATE, store.piece.size())?;
         *store.header() = Header {
             magic: MAGIC,
@@ -57,12 +57,12 @@ impl Store {
     }
 
     /// The memory that another core left, in its form.
-    pub fn adopt(size: usize) -> Answer<Store> {
-        Ok(Store { piece: Piece::shared(FD_STATE, size)? })
+    pub fn adopt(size: usize) -> SysResult<SharedMemory> {
+        Ok(SharedMemory { piece: Mapping::shared(FD_STATE, size)? })
     }
 
     pub fn release(&mut self) {
-        core::mem::replace(&mut self.piece, Piece::NONE).drop();
+        core::mem::replace(&mut self.piece, Mapping::NONE).drop();
     }
 
     pub fn bytes(&self) -> &'static [u8] {
@@ -139,7 +139,7 @@ impl Store {
     }
 
     /// A group at the end, as its definition says; nothing of it runs.
-    pub fn add(&mut self, raw: &[u8]) -> Answer<usize> {
+    pub fn add(&mut self, raw: &[u8]) -> SysResult<usize> {
         let group = Group::decode(&mut Reader::new(raw)).ok_or(EINVAL)?;
         let count = group.all_programs().count();
         let at = self.header().used as usize;
@@ -227,7 +227,7 @@ fn aligned(size: usize) -> usize {
 }
 
 pub struct Groups<'a> {
-    store: &'a Store,
+    store: &'a SharedMemory,
     at: usize,
     left: u32,
 }

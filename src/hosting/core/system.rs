@@ -2,7 +2,7 @@
 
 use super::arch::{call, number, CLOSE_RANGE};
 
-pub type Answer<T> = Result<T, i32>;
+pub type SysResult<T> = Result<T, i32>;
 
 pub const ENOENT: i32 = 2;
 pub const ESRCH: i32 = 3;
@@ -38,7 +38,7 @@ const O_LARGEFILE: usize = if cfg!(target_arch = "arm") { 0o400000 } else { 0 };
 pub const PATH_MAX: usize = 1024;
 
 /// What a call gave: an error where it is a negative number of that range.
-pub fn answer(result: isize) -> Answer<usize> {
+pub fn answer(result: isize) -> SysResult<usize> {
     match result {
         -4095..=-1 => Err(-result as i32),
         good => Ok(good as usize),
@@ -47,7 +47,7 @@ pub fn answer(result: isize) -> Answer<usize> {
 
 /// # Safety
 /// Pointers among the arguments are good for the call.
-pub unsafe fn ask(number: usize, arguments: &[usize]) -> Answer<usize> {
+pub unsafe fn ask(number: usize, arguments: &[usize]) -> SysResult<usize> {
     let mut all = [0; 6];
     for (to, from) in all.iter_mut().zip(arguments) {
         *to = *from;
@@ -104,17 +104,17 @@ impl PathBuffer {
     }
 }
 
-pub fn read(fd: i32, into: &mut [u8]) -> Answer<usize> {
+pub fn read(fd: i32, into: &mut [u8]) -> SysResult<usize> {
     // SAFETY: the buffer is as long as said.
     unsafe { ask(number::READ, &[fd as usize, into.as_mut_ptr() as usize, into.len()]) }
 }
 
-pub fn write(fd: i32, bytes: &[u8]) -> Answer<usize> {
+pub fn write(fd: i32, bytes: &[u8]) -> SysResult<usize> {
     // SAFETY: the bytes are there.
     unsafe { ask(number::WRITE, &[fd as usize, bytes.as_ptr() as usize, bytes.len()]) }
 }
 
-pub fn pread(fd: i32, into: &mut [u8], at: usize) -> Answer<usize> {
+pub fn pread(fd: i32, into: &mut [u8], at: usize) -> SysResult<usize> {
     let (buffer, len) = (into.as_mut_ptr() as usize, into.len());
     // SAFETY: the buffer is as long as said. 32-bit ARM takes the place in an even pair of registers.
     unsafe {
@@ -142,34 +142,34 @@ pub fn close_from(first: i32) {
     }
 }
 
-pub fn open(path: Path<'_>, flags: usize, mode: u32) -> Answer<i32> {
+pub fn open(path: Path<'_>, flags: usize, mode: u32) -> SysResult<i32> {
     // SAFETY: a path ends with NUL.
     let fd = unsafe { ask(number::OPENAT, &[AT_FDCWD as usize, path.pointer(), flags | O_LARGEFILE, mode as usize]) };
     fd.map(|fd| fd as i32)
 }
 
-pub fn unlink(path: Path<'_>) -> Answer<usize> {
+pub fn unlink(path: Path<'_>) -> SysResult<usize> {
     // SAFETY: a path ends with NUL.
     unsafe { ask(number::UNLINKAT, &[AT_FDCWD as usize, path.pointer(), 0]) }
 }
 
-pub fn rename(from: Path<'_>, to: Path<'_>) -> Answer<usize> {
+pub fn rename(from: Path<'_>, to: Path<'_>) -> SysResult<usize> {
     // SAFETY: paths end with NUL.
     unsafe { ask(number::RENAMEAT, &[AT_FDCWD as usize, from.pointer(), AT_FDCWD as usize, to.pointer()]) }
 }
 
-pub fn chmod(path: Path<'_>, mode: u32) -> Answer<usize> {
+pub fn chmod(path: Path<'_>, mode: u32) -> SysResult<usize> {
     // SAFETY: a path ends with NUL.
     unsafe { ask(number::FCHMODAT, &[AT_FDCWD as usize, path.pointer(), mode as usize]) }
 }
 
-pub fn chown(path: Path<'_>, uid: i32, gid: i32) -> Answer<usize> {
+pub fn chown(path: Path<'_>, uid: i32, gid: i32) -> SysResult<usize> {
     // SAFETY: a path ends with NUL.
     unsafe { ask(number::FCHOWNAT, &[AT_FDCWD as usize, path.pointer(), uid as usize, gid as usize, 0]) }
 }
 
 /// Whether this process may run the file.
-pub fn may_run(path: Path<'_>) -> Answer<usize> {
+pub fn may_run(path: Path<'_>) -> SysResult<usize> {
     // SAFETY: a path ends with NUL.
     unsafe { ask(number::FACCESSAT, &[AT_FDCWD as usize, path.pointer(), 1]) }
 }
@@ -197,7 +197,7 @@ impl Facts {
     }
 }
 
-fn facts(fd: isize, path: Path<'_>, flags: usize) -> Answer<Facts> {
+fn facts(fd: isize, path: Path<'_>, flags: usize) -> SysResult<Facts> {
     const MODE: usize = if cfg!(target_arch = "x86_64") { 24 } else { 16 };
     const INODE: usize = if cfg!(target_arch = "arm") { 96 } else { 8 };
     let mut raw = [0_u64; 24];
@@ -208,11 +208,11 @@ fn facts(fd: isize, path: Path<'_>, flags: usize) -> Answer<Facts> {
     Ok(Facts { mode, inode: word(INODE), device: word(0), size: word(48) })
 }
 
-pub fn facts_of(path: Path<'_>) -> Answer<Facts> {
+pub fn facts_of(path: Path<'_>) -> SysResult<Facts> {
     facts(AT_FDCWD, path, 0)
 }
 
-pub fn facts_of_open(fd: i32) -> Answer<Facts> {
+pub fn facts_of_open(fd: i32) -> SysResult<Facts> {
     facts(fd as isize, Path(b"\0"), AT_EMPTY_PATH)
 }
 
@@ -222,16 +222,16 @@ const F_GETFL: usize = 3;
 const F_SETFL: usize = 4;
 
 /// The same descriptor with a number out of the way of those that are fixed.
-pub fn high(fd: i32) -> Answer<i32> {
+pub fn high(fd: i32) -> SysResult<i32> {
     move_up(fd, F_DUPFD)
 }
 
 /// The same for one that no other program gets.
-pub fn high_until_exec(fd: i32) -> Answer<i32> {
+pub fn high_until_exec(fd: i32) -> SysResult<i32> {
     move_up(fd, F_DUPFD_CLOEXEC)
 }
 
-fn move_up(fd: i32, how: usize) -> Answer<i32> {
+fn move_up(fd: i32, how: usize) -> SysResult<i32> {
     const FIRST_FREE: usize = 64;
     // SAFETY: no memory.
     let moved = unsafe { ask(number::FCNTL, &[fd as usize, how, FIRST_FREE]) };
@@ -249,7 +249,7 @@ pub fn set_nonblocking(fd: i32) {
 }
 
 /// Makes `to` the same as `from`.
-pub fn dup_to(from: i32, to: i32) -> Answer<i32> {
+pub fn dup_to(from: i32, to: i32) -> SysResult<i32> {
     if from == to {
         return Ok(to);
     }
@@ -258,7 +258,7 @@ pub fn dup_to(from: i32, to: i32) -> Answer<i32> {
 }
 
 /// Gives a descriptor the number `to`, and its own back.
-pub fn move_to(from: i32, to: i32) -> Answer<()> {
+pub fn move_to(from: i32, to: i32) -> SysResult<()> {
     if from == to {
         return Ok(());
     }
@@ -268,7 +268,7 @@ pub fn move_to(from: i32, to: i32) -> Answer<()> {
 }
 
 /// Reading end, writing end.
-pub fn pipe() -> Answer<(i32, i32)> {
+pub fn pipe() -> SysResult<(i32, i32)> {
     let mut ends = [0_i32; 2];
     // SAFETY: room for two.
     unsafe { ask(number::PIPE2, &[ends.as_mut_ptr() as usize, 0]) }?;
@@ -276,14 +276,14 @@ pub fn pipe() -> Answer<(i32, i32)> {
 }
 
 #[repr(C)]
-struct Time {
+struct Timespec {
     s: i64,
     ns: i64,
 }
 
 fn clock(which: usize) -> (i64, i64) {
-    let mut time = Time { s: 0, ns: 0 };
-    let at = &mut time as *mut Time as usize;
+    let mut time = Timespec { s: 0, ns: 0 };
+    let at = &mut time as *mut Timespec as usize;
     // SAFETY: room for the larger of both forms.
     unsafe {
         #[cfg(target_arch = "arm")]
@@ -315,7 +315,7 @@ pub fn set_umask(mask: u32) -> u32 {
     unsafe { ask(number::UMASK, &[mask as usize]) }.unwrap_or(0) as u32
 }
 
-pub fn change_folder(path: Path<'_>) -> Answer<usize> {
+pub fn change_folder(path: Path<'_>) -> SysResult<usize> {
     // SAFETY: a path ends with NUL.
     unsafe { ask(number::CHDIR, &[path.pointer()]) }
 }
@@ -325,7 +325,7 @@ pub fn pid() -> i32 {
     unsafe { ask(number::GETPID, &[]) }.unwrap_or(0) as i32
 }
 
-pub fn kill(pid: i32, signal: u32) -> Answer<usize> {
+pub fn kill(pid: i32, signal: u32) -> SysResult<usize> {
     // SAFETY: no memory.
     unsafe { ask(number::KILL, &[pid as usize, signal as usize]) }
 }

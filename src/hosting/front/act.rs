@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::fault::{
-    Fault, ABNORMAL_TERMINATION, ALREADY_STARTED, BAD_SIGNAL, FAILED, INCORRECT_PARAMETERS, NOT_RUNNING, SPAWN_ERROR,
-    SUCCESS,
+    MethodFault, ABNORMAL_TERMINATION, ALREADY_STARTED, BAD_SIGNAL, FAILED, INCORRECT_PARAMETERS, NOT_RUNNING,
+    SPAWN_ERROR, SUCCESS,
 };
 use super::now::{gone, Found, Now};
-use super::{command, Core, Gone};
+use super::{command, Gone, ResidentCore};
 use crate::format::xmlrpc::Value;
 use crate::hosting::config::values;
 use crate::hosting::protocol::{Reply, Request, MAX_STDIN};
@@ -32,7 +32,7 @@ pub(super) enum Deed {
 }
 
 /// A process that something was done to.
-struct Job {
+struct Affected {
     id: u32,
     /// As the caller named it.
     called: String,
@@ -42,14 +42,19 @@ struct Job {
     before: ProcessRecord,
 }
 
-pub(super) fn now(core: &mut dyn Core) -> Result<Now, Fault> {
+pub(super) fn now(core: &mut dyn ResidentCore) -> Result<Now, MethodFault> {
     core.state().ok().and_then(Now::of).ok_or_else(gone)
 }
 
 /// A request that is done, or the fault that the core had; `name` is what it is about.
-pub(super) fn ask(core: &mut dyn Core, request: &Request<'_>, with: Option<&[u8]>, name: &str) -> Result<Reply, Fault> {
+pub(super) fn ask(
+    core: &mut dyn ResidentCore,
+    request: &Request<'_>,
+    with: Option<&[u8]>,
+    name: &str,
+) -> Result<Reply, MethodFault> {
     match core.ask(request, with) {
-        Ok(Reply::Refused { why, errno }) => Err(Fault::refused(why, errno, name)),
+        Ok(Reply::Refused { why, errno }) => Err(MethodFault::refused(why, errno, name)),
         Ok(reply) => Ok(reply),
         Err(Gone) => Err(gone()),
     }
@@ -60,19 +65,19 @@ fn is_up(record: &ProcessRecord) -> bool {
 }
 
 /// One process, as it is called. Whether it has to be waited for.
-fn begin(core: &mut dyn Core, found: &Found<'_>, called: &str, deed: &Deed) -> Result<bool, Fault> {
+fn begin(core: &mut dyn ResidentCore, found: &Found<'_>, called: &str, deed: &Deed) -> Result<bool, MethodFault> {
     let id = found.record.id;
     match deed {
         Deed::Start => {
             command::check(&found.program)?;
             if is_up(&found.record) {
-                return Err(Fault::about(ALREADY_STARTED, called));
+                return Err(MethodFault::about(ALREADY_STARTED, called));
             }
             ask(core, &Request::Start { id }, None, called)?;
             let after = now(core)?.by_id(id).unwrap_or_default();
             let failed_at_once = after.failures != found.record.failures && after.runs == found.record.runs;
             if failed_at_once {
-                return Err(Fault::about(SPAWN_ERROR, called));
+                return Err(MethodFault::about(SPAWN_ERROR, called));
             }
             Ok(true)
         }
@@ -83,28 +88,28 @@ fn begin(core: &mut dyn Core, found: &Found<'_>, called: &str, deed: &Deed) -> R
         }
         Deed::Stop => {
             if !is_up(&found.record) {
-                return Err(Fault::about(NOT_RUNNING, called));
+                return Err(MethodFault::about(NOT_RUNNING, called));
             }
             ask(core, &Request::Stop { id }, None, called)?;
             Ok(true)
         }
         Deed::Signal(signal) => {
             if !State::of(found.record.state).has_process() {
-                return Err(Fault::about(NOT_RUNNING, called));
+                return Err(MethodFault::about(NOT_RUNNING, called));
             }
             ask(core, &Request::Signal { id, signal: *signal }, None, called)?;
             Ok(false)
         }
-        Deed::NoSignal(text) => Err(Fault::about(BAD_SIGNAL, text)),
+        Deed::NoSignal(text) => Err(MethodFault::about(BAD_SIGNAL, text)),
         Deed::ClearLogs => match core.ask(&Request::ClearLogs { id }, None) {
-            Ok(Reply::Refused { .. }) | Err(Gone) => Err(Fault::about(FAILED, called)),
+            Ok(Reply::Refused { .. }) | Err(Gone) => Err(MethodFault::about(FAILED, called)),
             Ok(_) => Ok(false),
         },
     }
 }
 
 /// Whether what was begun has come to its end.
-fn ended(job: &Job, now: &Now) -> Option<Result<(), Fault>> {
+fn ended(job: &Affected, now: &Now) -> Option<Result<(), MethodFault>> {
     let Some(record) = now.by_id(job.id) else { return Some(Ok(())) };
     let state = State::of(record.state);
     if job.deed == Deed::Stop {
@@ -114,18 +119,22 @@ fn ended(job: &Job, now: &Now) -> Option<Result<(), Fault>> {
         return Some(Ok(()));
     }
     if record.failures != job.before.failures {
-        return Some(Err(Fault::about(SPAWN_ERROR, &job.called)));
+        return Some(Err(MethodFault::about(SPAWN_ERROR, &job.called)));
     }
     let is_to_come = record.starts == job.before.starts && record.wanted == Wanted::Up as u32;
     match state {
         State::Starting => None,
         _ if is_to_come => None,
-        _ => Some(Err(Fault::about(ABNORMAL_TERMINATION, &job.called))),
+        _ => Some(Err(MethodFault::about(ABNORMAL_TERMINATION, &job.called))),
     }
 }
 
 /// Waits until all jobs have ended; each is handed out when it has.
-fn wait(core: &mut dyn Core, mut jobs: Vec<Job>, done: &mut dyn FnMut(&Job, Result<(), Fault>)) -> Result<(), Fault> {
+fn wait(
+    core: &mut dyn ResidentCore,
+    mut jobs: Vec<Affected>,
+    done: &mut dyn FnMut(&Affected, Result<(), MethodFault>),
+) -> Result<(), MethodFault> {
     while !jobs.is_empty() {
         let now = now(core)?;
         let mut left = Vec::new();
@@ -143,20 +152,20 @@ fn wait(core: &mut dyn Core, mut jobs: Vec<Job>, done: &mut dyn FnMut(&Job, Resu
     Ok(())
 }
 
-fn watch(core: &mut dyn Core, wait: bool) -> Result<(), Fault> {
+fn watch(core: &mut dyn ResidentCore, wait: bool) -> Result<(), MethodFault> {
     if wait {
         ask(core, &Request::Watch, None, "watch")?;
     }
     Ok(())
 }
 
-fn job(found: &Found<'_>, called: String, deed: Deed) -> Job {
+fn job(found: &Found<'_>, called: String, deed: Deed) -> Affected {
     let (group, name) = (found.group.clone(), found.name.clone());
-    Job { id: found.record.id, called, group, name, deed, before: found.record }
+    Affected { id: found.record.id, called, group, name, deed, before: found.record }
 }
 
 /// The process of this name; of a group, its processes.
-pub(super) fn named(core: &mut dyn Core, name: &str, deed: Deed, waits: bool) -> Result<Value, Fault> {
+pub(super) fn named(core: &mut dyn ResidentCore, name: &str, deed: Deed, waits: bool) -> Result<Value, MethodFault> {
     let now = now(core)?;
     let (found, is_group) = now.find(name)?;
     if is_group {
@@ -173,9 +182,9 @@ pub(super) fn named(core: &mut dyn Core, name: &str, deed: Deed, waits: bool) ->
 }
 
 /// The processes of the group of this name.
-pub(super) fn of_group(core: &mut dyn Core, name: &str, deed: Deed, waits: bool) -> Result<Value, Fault> {
+pub(super) fn of_group(core: &mut dyn ResidentCore, name: &str, deed: Deed, waits: bool) -> Result<Value, MethodFault> {
     let now = now(core)?;
-    let (found, _) = now.find(&[name, ":*"].concat()).map_err(|fault| Fault {
+    let (found, _) = now.find(&[name, ":*"].concat()).map_err(|fault| MethodFault {
         text: fault.text.strip_suffix(":*").map_or(fault.text.clone(), str::to_string),
         ..fault
     })?;
@@ -183,13 +192,13 @@ pub(super) fn of_group(core: &mut dyn Core, name: &str, deed: Deed, waits: bool)
 }
 
 /// All processes; of a stop the last started first.
-pub(super) fn everything(core: &mut dyn Core, deed: Deed, waits: bool) -> Result<Value, Fault> {
+pub(super) fn everything(core: &mut dyn ResidentCore, deed: Deed, waits: bool) -> Result<Value, MethodFault> {
     let now = now(core)?;
     all(core, now.processes(), deed, waits)
 }
 
 /// All of these that it concerns. What comes of each is in the answer, in the order in which it came.
-fn all(core: &mut dyn Core, found: Vec<Found<'_>>, deed: Deed, waits: bool) -> Result<Value, Fault> {
+fn all(core: &mut dyn ResidentCore, found: Vec<Found<'_>>, deed: Deed, waits: bool) -> Result<Value, MethodFault> {
     let mut results = Vec::new();
     let mut jobs = Vec::new();
     watch(core, waits)?;
@@ -218,7 +227,7 @@ fn all(core: &mut dyn Core, found: Vec<Found<'_>>, deed: Deed, waits: bool) -> R
     Ok(Value::Array(results))
 }
 
-fn outcome(group: &str, name: &str, result: Result<(), Fault>) -> Value {
+fn outcome(group: &str, name: &str, result: Result<(), MethodFault>) -> Value {
     let (status, description) = match result {
         Ok(()) => (SUCCESS, "OK".to_string()),
         Err(fault) => (fault.code, fault.text),
@@ -238,15 +247,15 @@ pub(super) fn signal(text: &str) -> Deed {
 }
 
 /// Text for a process's input: all of it, as far as the process reads it.
-pub(super) fn send_stdin(core: &mut dyn Core, name: &str, chars: &Value) -> Result<Value, Fault> {
+pub(super) fn send_stdin(core: &mut dyn ResidentCore, name: &str, chars: &Value) -> Result<Value, MethodFault> {
     let Value::Text(chars) = chars else {
         let said = chars.as_int().map(|number| number.to_string()).unwrap_or_default();
-        return Err(Fault::about(INCORRECT_PARAMETERS, &said));
+        return Err(MethodFault::about(INCORRECT_PARAMETERS, &said));
     };
     let now = now(core)?;
     let found = now.find_one(name)?;
     if found.record.pid <= 0 || State::of(found.record.state) == State::Stopping {
-        return Err(Fault::about(NOT_RUNNING, name));
+        return Err(MethodFault::about(NOT_RUNNING, name));
     }
     let mut rest = chars.as_bytes();
     let mut tries = 0;
@@ -259,7 +268,7 @@ pub(super) fn send_stdin(core: &mut dyn Core, name: &str, chars: &Value) -> Resu
         rest = rest.get(taken..).unwrap_or_default();
         tries = if taken == 0 { tries + 1 } else { 0 };
         if tries > STDIN_TRIES {
-            return Err(Fault::about(FAILED, &[name, " does not read its input"].concat()));
+            return Err(MethodFault::about(FAILED, &[name, " does not read its input"].concat()));
         }
         if taken < bytes.len() {
             core.wait(STDIN_PAUSE).map_err(|Gone| gone())?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::fault::{Fault, NOT_EXECUTABLE, NO_FILE};
+use super::fault::{MethodFault, NOT_EXECUTABLE, NO_FILE};
 use super::now::text;
 use crate::format::python::repr;
 use crate::hosting::definition::Program;
@@ -28,19 +28,21 @@ pub(super) fn file(program: &Program<'_>) -> Option<(String, Option<String>)> {
 }
 
 /// Whether the program can be started at all.
-pub(super) fn check(program: &Program<'_>) -> Result<(), Fault> {
+pub(super) fn check(program: &Program<'_>) -> Result<(), MethodFault> {
     if !program.command_fault.is_empty() {
         let (command, why) = (repr(&text(program.command)), text(program.command_fault));
-        return Err(Fault::about(NOT_EXECUTABLE, &format!("can't parse command {command}: {why}")));
+        return Err(MethodFault::about(NOT_EXECUTABLE, &format!("can't parse command {command}: {why}")));
     }
-    let Some((word, found)) = file(program) else { return Err(Fault::about(NOT_EXECUTABLE, "command is empty")) };
-    let Some(found) = found else { return Err(Fault::about(NO_FILE, &format!("can't find command {}", repr(&word)))) };
+    let Some((word, found)) = file(program) else { return Err(MethodFault::about(NOT_EXECUTABLE, "command is empty")) };
+    let Some(found) = found else {
+        return Err(MethodFault::about(NO_FILE, &format!("can't find command {}", repr(&word))));
+    };
     match fs::metadata(&found) {
         Ok(facts) if facts.is_dir() => {
-            Err(Fault::about(NOT_EXECUTABLE, &format!("command at {} is a directory", repr(&found))))
+            Err(MethodFault::about(NOT_EXECUTABLE, &format!("command at {} is a directory", repr(&found))))
         }
         Ok(facts) if facts.permissions().mode() & 0o111 == 0 => {
-            Err(Fault::about(NOT_EXECUTABLE, &format!("command at {} is not executable", repr(&found))))
+            Err(MethodFault::about(NOT_EXECUTABLE, &format!("command at {} is not executable", repr(&found))))
         }
         _ => Ok(()),
     }

@@ -4,10 +4,10 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::follow::{Follower, PAUSE};
+use super::follow::{FollowedLog, PAUSE};
 use super::http::{self, FrontHead, MAX_BODY, MAX_HEAD};
 use super::logs::{self, Channel};
-use super::{page, rpc, Core};
+use super::{page, rpc, ResidentCore};
 use crate::format::xmlrpc::server::{read_call, write_answer, write_fault};
 use crate::format::{base64, sha1};
 use crate::hosting::protocol::Request;
@@ -127,12 +127,12 @@ fn has_gone_for_good(mut stream: &TcpStream) -> bool {
 ///
 /// # Errors
 /// The client does not take its answer.
-pub fn serve_anybody(core: &mut dyn Core, stream: &TcpStream) -> io::Result<()> {
+pub fn serve_anybody(core: &mut dyn ResidentCore, stream: &TcpStream) -> io::Result<()> {
     serve(core, stream, &FrontLogin::default())
 }
 
 /// Serves until the client or its time is gone.
-pub(super) fn serve(core: &mut dyn Core, stream: &TcpStream, login: &FrontLogin) -> io::Result<()> {
+pub(super) fn serve(core: &mut dyn ResidentCore, stream: &TcpStream, login: &FrontLogin) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut connection = Connection { stream, buffer: Vec::new() };
     loop {
@@ -149,7 +149,7 @@ pub(super) fn serve(core: &mut dyn Core, stream: &TcpStream, login: &FrontLogin)
 }
 
 fn one(
-    core: &mut dyn Core,
+    core: &mut dyn ResidentCore,
     connection: &mut Connection<'_>,
     head: &FrontHead,
     login: &FrontLogin,
@@ -196,7 +196,7 @@ fn refuse(connection: &mut Connection<'_>, head: &FrontHead, status: u16, closes
     Ok(if closes { After::Close } else { After::Next })
 }
 
-fn call(core: &mut dyn Core, connection: &mut Connection<'_>, head: &FrontHead) -> io::Result<After> {
+fn call(core: &mut dyn ResidentCore, connection: &mut Connection<'_>, head: &FrontHead) -> io::Result<After> {
     if head.method != "POST" {
         return refuse(connection, head, 400, true);
     }
@@ -250,7 +250,7 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// The file that `/logtail/NAME/CHANNEL` or `/mainlogtail` means, if it is there.
-fn tail_file(core: &mut dyn Core, path: &str) -> Option<String> {
+fn tail_file(core: &mut dyn ResidentCore, path: &str) -> Option<String> {
     let (file, exists) = match path.strip_prefix("/logtail/") {
         Some(rest) => {
             let (name, channel) = rest.split_once('/').unwrap_or((rest, "stdout"));
@@ -269,7 +269,7 @@ fn tail_file(core: &mut dyn Core, path: &str) -> Option<String> {
 
 /// Sends what a log has and gets, in chunks where the client knows them.
 fn follow(connection: &mut Connection<'_>, head: &FrontHead, path: &str) -> io::Result<After> {
-    let Ok(mut follower) = Follower::new(path) else { return refuse(connection, head, 404, true) };
+    let Ok(mut follower) = FollowedLog::new(path) else { return refuse(connection, head, 404, true) };
     let is_chunked = head.version == "1.1";
     let more = if is_chunked { "Transfer-Encoding: chunked\r\n" } else { "Connection: close\r\n" };
     let more = ["X-Accel-Buffering: no\r\n", more, "\r\n"].concat();

@@ -5,7 +5,7 @@ use crate::hosting::spawn_error::{errno_name, Number};
 
 /// Why a method does not return.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct MethodFault {
     /// supervisord's number.
     pub code: i32,
     /// The number's name, and what follows it.
@@ -32,33 +32,33 @@ pub(crate) const ALREADY_ADDED: (i32, &str) = (90, "ALREADY_ADDED");
 pub(crate) const STILL_RUNNING: (i32, &str) = (91, "STILL_RUNNING");
 pub(crate) const CANT_REREAD: (i32, &str) = (92, "CANT_REREAD");
 
-impl Fault {
-    pub(crate) fn plain((code, name): (i32, &str)) -> Fault {
-        Fault { code, text: name.to_string() }
+impl MethodFault {
+    pub(crate) fn plain((code, name): (i32, &str)) -> MethodFault {
+        MethodFault { code, text: name.to_string() }
     }
 
-    pub(crate) fn about((code, name): (i32, &str), what: &str) -> Fault {
-        Fault { code, text: [name, ": ", what].concat() }
+    pub(crate) fn about((code, name): (i32, &str), what: &str) -> MethodFault {
+        MethodFault { code, text: [name, ": ", what].concat() }
     }
 
     /// What the core refused, of this process or group.
-    pub(crate) fn refused(why: Refusal, errno: u32, name: &str) -> Fault {
+    pub(crate) fn refused(why: Refusal, errno: u32, name: &str) -> MethodFault {
         match why {
-            Refusal::Gone => Fault::about(BAD_NAME, name),
-            Refusal::AlreadyStarted => Fault::about(ALREADY_STARTED, name),
-            Refusal::NotRunning => Fault::about(NOT_RUNNING, name),
-            Refusal::StillRunning => Fault::about(STILL_RUNNING, name),
-            Refusal::AlreadyAdded => Fault::about(ALREADY_ADDED, name),
-            Refusal::NoInput => Fault::about(NO_FILE, name),
-            Refusal::ShuttingDown => Fault::plain(SHUTDOWN_STATE),
+            Refusal::Gone => MethodFault::about(BAD_NAME, name),
+            Refusal::AlreadyStarted => MethodFault::about(ALREADY_STARTED, name),
+            Refusal::NotRunning => MethodFault::about(NOT_RUNNING, name),
+            Refusal::StillRunning => MethodFault::about(STILL_RUNNING, name),
+            Refusal::AlreadyAdded => MethodFault::about(ALREADY_ADDED, name),
+            Refusal::NoInput => MethodFault::about(NO_FILE, name),
+            Refusal::ShuttingDown => MethodFault::plain(SHUTDOWN_STATE),
             Refusal::Failed => {
                 let errno = i32::try_from(errno).unwrap_or(0);
                 let mut number = Number::of(errno);
                 let why = String::from_utf8_lossy(errno_name(errno, &mut number)).into_owned();
-                Fault::about(FAILED, &[name, " (", &why, ")"].concat())
+                MethodFault::about(FAILED, &[name, " (", &why, ")"].concat())
             }
-            Refusal::Malformed => Fault::about(FAILED, &[name, " (the core did not understand)"].concat()),
-            Refusal::TooMany => Fault::about(FAILED, &[name, " (a bound is reached)"].concat()),
+            Refusal::Malformed => MethodFault::about(FAILED, &[name, " (the core did not understand)"].concat()),
+            Refusal::TooMany => MethodFault::about(FAILED, &[name, " (a bound is reached)"].concat()),
         }
     }
 }

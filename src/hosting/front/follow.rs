@@ -14,22 +14,22 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 const TRUNCATED: &[u8] = b"==> File truncated <==\n";
 
 /// A log that is followed.
-pub(super) struct Follower {
+pub(super) struct FollowedLog {
     path: String,
     file: File,
     inode: u64,
     at: u64,
 }
 
-impl Follower {
-    pub(super) fn new(path: &str) -> io::Result<Follower> {
+impl FollowedLog {
+    pub(super) fn new(path: &str) -> io::Result<FollowedLog> {
         // A pipe or a terminal would be waited for.
         if !fs::metadata(path)?.is_file() {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
         let file = File::open(path)?;
         let facts = file.metadata()?;
-        Ok(Follower { path: path.to_string(), file, inode: facts.ino(), at: facts.len().saturating_sub(FIRST) })
+        Ok(FollowedLog { path: path.to_string(), file, inode: facts.ino(), at: facts.len().saturating_sub(FIRST) })
     }
 
     /// What was added since the last time, at most [`CHUNK`] bytes; empty: nothing.
@@ -74,7 +74,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("log");
         fs::write(&path, "x".repeat(2000)).unwrap();
-        let mut follower = Follower::new(path.to_str().unwrap()).unwrap();
+        let mut follower = FollowedLog::new(path.to_str().unwrap()).unwrap();
         assert_eq!(follower.more().unwrap().len(), 1024);
         assert_eq!(follower.more().unwrap(), b"");
         let append = |text: &str| {

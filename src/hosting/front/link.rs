@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::connection::{has_gone, serve, FrontLogin};
 use super::now::{text, Now};
-use super::{reload, Core, Gone};
+use super::{reload, Gone, ResidentCore};
 use crate::hosting::definition::{Server, Settings, MAX_CONFIGURATION};
 use crate::hosting::encode::Bytes;
 use crate::hosting::protocol::{Reply, Request, FD_CONFIGURATION, FD_CONNECTION, FD_CORE, FD_STATE, MAX_PACKET};
@@ -109,7 +109,7 @@ impl FrontLink {
     }
 }
 
-impl Core for FrontLink {
+impl ResidentCore for FrontLink {
     fn state(&mut self) -> Result<Vec<u8>, Gone> {
         for _ in 0..TRIES {
             let before = self.sequence().ok_or(Gone)?;

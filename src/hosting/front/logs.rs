@@ -5,9 +5,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::act::{ask, now};
-use super::fault::{Fault, BAD_ARGUMENTS, FAILED, INCORRECT_PARAMETERS, NO_FILE};
+use super::fault::{MethodFault, BAD_ARGUMENTS, FAILED, INCORRECT_PARAMETERS, NO_FILE};
 use super::now::text;
-use super::Core;
+use super::ResidentCore;
 use crate::format::xmlrpc::Value;
 use crate::hosting::protocol::Request;
 
@@ -22,7 +22,7 @@ pub(super) enum Channel {
 }
 
 /// The file of an output; `None`: it has none, or the file is not there.
-pub(super) fn file(core: &mut dyn Core, name: &str, channel: Channel) -> Result<(String, bool), Fault> {
+pub(super) fn file(core: &mut dyn ResidentCore, name: &str, channel: Channel) -> Result<(String, bool), MethodFault> {
     let now = now(core)?;
     let found = now.find_one(name)?;
     let output = match channel {
@@ -34,27 +34,27 @@ pub(super) fn file(core: &mut dyn Core, name: &str, channel: Channel) -> Result<
     Ok((path, exists))
 }
 
-pub(super) fn main_file(core: &mut dyn Core) -> Result<(String, bool), Fault> {
+pub(super) fn main_file(core: &mut dyn ResidentCore) -> Result<(String, bool), MethodFault> {
     let path = text(now(core)?.settings().logfile);
     let exists = !path.is_empty() && Path::new(&path).exists();
     Ok((path, exists))
 }
 
-fn no_file(path: &str) -> Fault {
+fn no_file(path: &str) -> MethodFault {
     if path.is_empty() {
-        Fault::plain(NO_FILE)
+        MethodFault::plain(NO_FILE)
     } else {
-        Fault::about(NO_FILE, path)
+        MethodFault::about(NO_FILE, path)
     }
 }
 
 /// What a client gives as a place or a length.
-pub(super) fn number(value: &Value) -> Result<i64, Fault> {
+pub(super) fn number(value: &Value) -> Result<i64, MethodFault> {
     match value {
         Value::Int(number) => Ok(*number),
         Value::Bool(yes) => Ok(i64::from(*yes)),
-        Value::Text(text) => text.trim().parse().map_err(|_| Fault::plain(BAD_ARGUMENTS)),
-        _ => Err(Fault::plain(INCORRECT_PARAMETERS)),
+        Value::Text(text) => text.trim().parse().map_err(|_| MethodFault::plain(BAD_ARGUMENTS)),
+        _ => Err(MethodFault::plain(INCORRECT_PARAMETERS)),
     }
 }
 
@@ -73,14 +73,14 @@ fn piece(file: &mut File, from: u64, length: u64) -> Option<String> {
 }
 
 /// A piece of a log from `offset` on; a negative offset is its end.
-pub(super) fn read((path, exists): (String, bool), offset: i64, length: i64) -> Result<Value, Fault> {
+pub(super) fn read((path, exists): (String, bool), offset: i64, length: i64) -> Result<Value, MethodFault> {
     if !exists {
         return Err(no_file(&path));
     }
     if length < 0 || (offset < 0 && length != 0) {
-        return Err(Fault::plain(BAD_ARGUMENTS));
+        return Err(MethodFault::plain(BAD_ARGUMENTS));
     }
-    let failed = || Fault::plain(FAILED);
+    let failed = || MethodFault::plain(FAILED);
     let (mut file, size) = open(&path).ok_or_else(failed)?;
     let (from, length) = match u64::try_from(offset) {
         Ok(from) if length == 0 => (from, MAX_READ),
@@ -115,12 +115,12 @@ pub(super) fn tail((path, exists): (String, bool), offset: i64, length: i64) -> 
     answer(text.unwrap_or_default(), size, overflow)
 }
 
-pub(super) fn clear_main(core: &mut dyn Core) -> Result<Value, Fault> {
+pub(super) fn clear_main(core: &mut dyn ResidentCore) -> Result<Value, MethodFault> {
     if !main_file(core)?.1 {
-        return Err(Fault::plain(NO_FILE));
+        return Err(MethodFault::plain(NO_FILE));
     }
     ask(core, &Request::ClearMainLog, None, "").map_err(|fault| match fault.code {
-        code if code == FAILED.0 => Fault::plain(FAILED),
+        code if code == FAILED.0 => MethodFault::plain(FAILED),
         _ => fault,
     })?;
     Ok(Value::Bool(true))

@@ -2,9 +2,9 @@
 
 use super::act::now;
 use super::command;
-use super::fault::Fault;
+use super::fault::MethodFault;
 use super::now::{gone, text, Found, Now};
-use super::{namespec, Core, Gone};
+use super::{namespec, Gone, ResidentCore};
 use crate::format::sort::sort_by_key;
 use crate::format::xmlrpc::Value;
 use crate::hosting::definition::{Channel, Configuration, Program, Zone};
@@ -130,13 +130,13 @@ fn info(found: &Found<'_>, settings_zones: &[u8], clocks: (i64, u64)) -> Value {
     Value::Struct(members)
 }
 
-pub(super) fn process_info(core: &mut dyn Core, name: &str) -> Result<Value, Fault> {
+pub(super) fn process_info(core: &mut dyn ResidentCore, name: &str) -> Result<Value, MethodFault> {
     let now = now(core)?;
     let clocks = core.clocks();
     Ok(info(&now.find_one(name)?, now.settings().zones, clocks))
 }
 
-pub(super) fn all_process_info(core: &mut dyn Core) -> Result<Value, Fault> {
+pub(super) fn all_process_info(core: &mut dyn ResidentCore) -> Result<Value, MethodFault> {
     let now = now(core)?;
     let clocks = core.clocks();
     let mut found = now.processes();
@@ -145,7 +145,7 @@ pub(super) fn all_process_info(core: &mut dyn Core) -> Result<Value, Fault> {
 }
 
 /// For the page: name, state and description of each process.
-pub(super) fn lines(core: &mut dyn Core) -> Result<Vec<[String; 3]>, Fault> {
+pub(super) fn lines(core: &mut dyn ResidentCore) -> Result<Vec<[String; 3]>, MethodFault> {
     let Value::Array(all) = all_process_info(core)? else { return Ok(Vec::new()) };
     let get = |value: &Value, key: &str| value.get(key).and_then(Value::as_text).unwrap_or_default().to_string();
     let line =
@@ -170,7 +170,7 @@ fn channel(prefix: &str, channel: Channel<'_>, is_in_use: bool, members: &mut Ve
 }
 
 /// Everything that was last read, whether it runs or not.
-pub(super) fn all_config_info(core: &mut dyn Core) -> Result<Value, Fault> {
+pub(super) fn all_config_info(core: &mut dyn ResidentCore) -> Result<Value, MethodFault> {
     let bytes = core.configuration().map_err(|Gone| gone())?;
     let configuration = Configuration::checked(&bytes).ok_or_else(gone)?;
     let now: Now = now(core)?;

@@ -34,7 +34,7 @@ use std::time::Duration;
 pub struct Gone;
 
 /// The core, as the front end sees it: a test plays it.
-pub trait Core {
+pub trait ResidentCore {
     /// A whole copy of the shared memory.
     fn state(&mut self) -> Result<Vec<u8>, Gone>;
     /// The configuration that was last read.

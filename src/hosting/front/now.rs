@@ -1,6 +1,6 @@
 //! What is, at one moment: a copy of the core's memory, and processes by their names in it.
 
-use super::fault::{Fault, BAD_NAME, FAILED};
+use super::fault::{MethodFault, BAD_NAME, FAILED};
 use crate::hosting::definition::{Group, Program, Settings};
 use crate::hosting::state::{GroupView, ProcessRecord, View, NEVER};
 use crate::hosting::table::{State, Wanted};
@@ -110,9 +110,9 @@ impl Now {
     }
 
     /// The processes that a name means; one, unless it means a whole group.
-    pub(crate) fn find(&self, name: &str) -> Result<(Vec<Found<'_>>, bool), Fault> {
+    pub(crate) fn find(&self, name: &str) -> Result<(Vec<Found<'_>>, bool), MethodFault> {
         let (group, process) = split_namespec(name);
-        let unknown = || Fault::about(BAD_NAME, name);
+        let unknown = || MethodFault::about(BAD_NAME, name);
         if !self.groups().iter().any(|(_, known)| known.name == group.as_bytes()) {
             return Err(unknown());
         }
@@ -125,10 +125,10 @@ impl Now {
     }
 
     /// Exactly one process.
-    pub(crate) fn find_one(&self, name: &str) -> Result<Found<'_>, Fault> {
+    pub(crate) fn find_one(&self, name: &str) -> Result<Found<'_>, MethodFault> {
         let (found, is_group) = self.find(name)?;
         let first = found.into_iter().next().filter(|_| !is_group);
-        first.ok_or_else(|| Fault::about(BAD_NAME, name))
+        first.ok_or_else(|| MethodFault::about(BAD_NAME, name))
     }
 
     pub(crate) fn by_id(&self, id: u32) -> Option<ProcessRecord> {
@@ -137,6 +137,6 @@ impl Now {
 }
 
 /// The core cannot be asked any more.
-pub(crate) fn gone() -> Fault {
-    Fault::about(FAILED, "the core does not answer")
+pub(crate) fn gone() -> MethodFault {
+    MethodFault::about(FAILED, "the core does not answer")
 }

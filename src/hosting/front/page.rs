@@ -1,11 +1,11 @@
 //! What a browser sees: a plain list of what runs. It asks for nothing and does nothing.
 
-use super::fault::Fault;
-use super::{look, Core};
+use super::fault::MethodFault;
+use super::{look, ResidentCore};
 use crate::format::xml::escape_into;
 
 /// The page of `/`.
-pub(super) fn page(core: &mut dyn Core) -> Result<String, Fault> {
+pub(super) fn page(core: &mut dyn ResidentCore) -> Result<String, MethodFault> {
     let mut out = String::from(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
          <title>Supervisor Status</title>\n</head>\n<body>\n<h1>Supervisor status</h1>\n<table>\n\

@@ -1,9 +1,9 @@
 //! The configuration read anew: what is new, what changed, what is gone; and groups that come and go.
 
 use super::act::{ask, now};
-use super::fault::{Fault, BAD_NAME, CANT_REREAD, FAILED};
+use super::fault::{MethodFault, BAD_NAME, CANT_REREAD, FAILED};
 use super::now::{gone, text, Now};
-use super::{Core, Gone};
+use super::{Gone, ResidentCore};
 use crate::format::xmlrpc::Value;
 use crate::hosting::definition::{Channel, Configuration, Group, Program, Settings};
 use crate::hosting::encode::{encode, Start};
@@ -12,9 +12,9 @@ use crate::hosting::wire::Reader;
 use crate::hosting::{auto_logs, cgroup};
 
 /// The configuration as its files have it now, in bytes for the core. What runs keeps the files that were chosen for its logs.
-fn read_again(core: &mut dyn Core, now: &Now) -> Result<Vec<u8>, Fault> {
+fn read_again(core: &mut dyn ResidentCore, now: &Now) -> Result<Vec<u8>, MethodFault> {
     let settings = now.settings();
-    let bad = |why: String| Fault::about(CANT_REREAD, &why);
+    let bad = |why: String| MethodFault::about(CANT_REREAD, &why);
     let configuration = core.read_again(&settings).map_err(bad)?;
     let last = core.configuration().map_err(|Gone| gone())?;
     let known = |group: &str, process: &str, channel: &str| {
@@ -70,7 +70,7 @@ fn is_same_group(a: &Group<'_>, b: &Group<'_>) -> bool {
 }
 
 /// Reads the files anew and keeps what was read; nothing is applied.
-pub(super) fn reload_config(core: &mut dyn Core) -> Result<Value, Fault> {
+pub(super) fn reload_config(core: &mut dyn ResidentCore) -> Result<Value, MethodFault> {
     let now = now(core)?;
     let bytes = read_again(core, &now)?;
     ask(core, &Request::Configuration, Some(&bytes), "configuration")?;
@@ -92,27 +92,27 @@ pub(super) fn reload_config(core: &mut dyn Core) -> Result<Value, Fault> {
     Ok(Value::Array(vec![Value::Array(vec![Value::Array(added), Value::Array(changed), Value::Array(removed)])]))
 }
 
-pub(super) fn add_group(core: &mut dyn Core, name: &str) -> Result<Value, Fault> {
+pub(super) fn add_group(core: &mut dyn ResidentCore, name: &str) -> Result<Value, MethodFault> {
     let bytes = core.configuration().map_err(|Gone| gone())?;
     let raw = Configuration::checked(&bytes).and_then(|last| last.raw_group(name.as_bytes()));
     let group = raw.and_then(|raw| Group::decode(&mut Reader::new(raw)));
-    let group = group.ok_or_else(|| Fault::about(BAD_NAME, name))?;
-    auto_logs::create(&group).map_err(|e| Fault::about(FAILED, &e.to_string()))?;
+    let group = group.ok_or_else(|| MethodFault::about(BAD_NAME, name))?;
+    auto_logs::create(&group).map_err(|e| MethodFault::about(FAILED, &e.to_string()))?;
     ask(core, &Request::AddGroup { name: name.as_bytes() }, None, name)?;
     Ok(Value::Bool(true))
 }
 
-pub(super) fn remove_group(core: &mut dyn Core, name: &str) -> Result<Value, Fault> {
+pub(super) fn remove_group(core: &mut dyn ResidentCore, name: &str) -> Result<Value, MethodFault> {
     let now = now(core)?;
     let groups = now.groups();
     let found = groups.iter().find(|(_, group)| group.name == name.as_bytes());
-    let id = found.map(|(group, _)| group.record.id).ok_or_else(|| Fault::about(BAD_NAME, name))?;
+    let id = found.map(|(group, _)| group.record.id).ok_or_else(|| MethodFault::about(BAD_NAME, name))?;
     ask(core, &Request::RemoveGroup { id }, None, name)?;
     Ok(Value::Bool(true))
 }
 
 /// Everything stops and starts anew with what the files say; they are read first, and a bad one changes nothing.
-pub(super) fn restart(core: &mut dyn Core) -> Result<Value, Fault> {
+pub(super) fn restart(core: &mut dyn ResidentCore) -> Result<Value, MethodFault> {
     let now = now(core)?;
     let bytes = match read_again(core, &now) {
         Ok(bytes) => bytes,
@@ -125,7 +125,7 @@ pub(super) fn restart(core: &mut dyn Core) -> Result<Value, Fault> {
     };
     if let Some(read) = Configuration::checked(&bytes) {
         for group in read.all_groups() {
-            auto_logs::create(&group).map_err(|e| Fault::about(FAILED, &e.to_string()))?;
+            auto_logs::create(&group).map_err(|e| MethodFault::about(FAILED, &e.to_string()))?;
         }
     }
     ask(core, &Request::Restart, Some(&bytes), "restart")?;

@@ -1,11 +1,11 @@
 //! A call becomes what it does: the fixed table of methods, and nothing else.
 
 use super::act::{self, ask, now, Deed};
-use super::fault::{Fault, INCORRECT_PARAMETERS, SHUTDOWN_STATE, SIGNATURE_UNSUPPORTED, UNKNOWN_METHOD};
+use super::fault::{MethodFault, INCORRECT_PARAMETERS, SHUTDOWN_STATE, SIGNATURE_UNSUPPORTED, UNKNOWN_METHOD};
 use super::logs::{self, number, Channel};
 use super::methods::{FrontMethod, METHODS};
 use super::now::text;
-use super::{look, reload, Core};
+use super::{look, reload, ResidentCore};
 use crate::format::xmlrpc::server::fault;
 use crate::format::xmlrpc::Value;
 use crate::hosting::protocol::Request;
@@ -19,26 +19,26 @@ const MAX_CALLS: usize = 1000;
 const MAX_EVENT: usize = 12 << 10;
 
 /// Calls a method by its name.
-pub(super) fn call(core: &mut dyn Core, name: &str, params: &[Value]) -> Result<Value, Fault> {
+pub(super) fn call(core: &mut dyn ResidentCore, name: &str, params: &[Value]) -> Result<Value, MethodFault> {
     let has_rpc = now(core)?.settings().has_rpc;
     let known = METHODS.iter().find(|method| method.name == name && (has_rpc || method.name.starts_with("system.")));
-    let method = known.ok_or_else(|| Fault::plain(UNKNOWN_METHOD))?;
+    let method = known.ok_or_else(|| MethodFault::plain(UNKNOWN_METHOD))?;
     if !(method.wanted..=method.params.len()).contains(&params.len()) {
-        return Err(Fault::plain(INCORRECT_PARAMETERS));
+        return Err(MethodFault::plain(INCORRECT_PARAMETERS));
     }
     match name.strip_prefix("supervisor.") {
         None => system(core, name, params, has_rpc),
         Some(name) => {
             if name != "sendRemoteCommEvent" && now(core)?.mood() <= 0 {
-                return Err(Fault::plain(SHUTDOWN_STATE));
+                return Err(MethodFault::plain(SHUTDOWN_STATE));
             }
             supervisor(core, name, params)
         }
     }
 }
 
-fn string(params: &[Value], at: usize) -> Result<&str, Fault> {
-    params.get(at).and_then(Value::as_text).ok_or_else(|| Fault::plain(INCORRECT_PARAMETERS))
+fn string(params: &[Value], at: usize) -> Result<&str, MethodFault> {
+    params.get(at).and_then(Value::as_text).ok_or_else(|| MethodFault::plain(INCORRECT_PARAMETERS))
 }
 
 /// A flag that may be left out; as in Python, all but nothing is a yes.
@@ -52,10 +52,10 @@ fn waits(params: &[Value], at: usize) -> bool {
     }
 }
 
-fn supervisor(core: &mut dyn Core, name: &str, params: &[Value]) -> Result<Value, Fault> {
+fn supervisor(core: &mut dyn ResidentCore, name: &str, params: &[Value]) -> Result<Value, MethodFault> {
     let string = |at| string(params, at);
     let piece = |at: usize| {
-        Ok::<_, Fault>((
+        Ok::<_, MethodFault>((
             number(params.get(at).unwrap_or(&Value::Nil))?,
             number(params.get(at + 1).unwrap_or(&Value::Nil))?,
         ))
@@ -110,7 +110,7 @@ fn supervisor(core: &mut dyn Core, name: &str, params: &[Value]) -> Result<Value
             Ok(Value::Bool(true))
         }
         "restart" => reload::restart(core),
-        _ => Err(Fault::plain(UNKNOWN_METHOD)),
+        _ => Err(MethodFault::plain(UNKNOWN_METHOD)),
     }
 }
 
@@ -123,28 +123,28 @@ fn channel(method: &str) -> Channel {
 }
 
 /// A signal comes as a name or as a number.
-fn signal_text(params: &[Value], at: usize) -> Result<String, Fault> {
+fn signal_text(params: &[Value], at: usize) -> Result<String, MethodFault> {
     match params.get(at) {
         Some(Value::Text(text)) => Ok(text.clone()),
         Some(Value::Int(number)) => Ok(number.to_string()),
-        _ => Err(Fault::plain(INCORRECT_PARAMETERS)),
+        _ => Err(MethodFault::plain(INCORRECT_PARAMETERS)),
     }
 }
 
-fn remote_event(core: &mut dyn Core, kind: &str, data: &str) -> Result<Value, Fault> {
+fn remote_event(core: &mut dyn ResidentCore, kind: &str, data: &str) -> Result<Value, MethodFault> {
     if kind.len() + data.len() > MAX_EVENT {
-        return Err(Fault::about(INCORRECT_PARAMETERS, "the event is too long"));
+        return Err(MethodFault::about(INCORRECT_PARAMETERS, "the event is too long"));
     }
     ask(core, &Request::RemoteEvent { kind: kind.as_bytes(), data: data.as_bytes() }, None, "event")?;
     Ok(Value::Bool(true))
 }
 
-fn system(core: &mut dyn Core, name: &str, params: &[Value], has_rpc: bool) -> Result<Value, Fault> {
+fn system(core: &mut dyn ResidentCore, name: &str, params: &[Value], has_rpc: bool) -> Result<Value, MethodFault> {
     let offered = || METHODS.iter().filter(|method| has_rpc || method.name.starts_with("system."));
     let text = |text: &str| Value::Text(text.to_string());
-    let named = || -> Result<&FrontMethod, Fault> {
+    let named = || -> Result<&FrontMethod, MethodFault> {
         let wanted = string(params, 0)?;
-        offered().find(|method| method.name == wanted).ok_or_else(|| Fault::plain(SIGNATURE_UNSUPPORTED))
+        offered().find(|method| method.name == wanted).ok_or_else(|| MethodFault::plain(SIGNATURE_UNSUPPORTED))
     };
     match name {
         "system.listMethods" => Ok(Value::Array(offered().map(|method| text(method.name)).collect())),
@@ -155,17 +155,19 @@ fn system(core: &mut dyn Core, name: &str, params: &[Value], has_rpc: bool) -> R
 }
 
 /// Each call in its turn; a fault takes the place of a result.
-fn multicall(core: &mut dyn Core, params: &[Value]) -> Result<Value, Fault> {
-    let calls = params.first().and_then(Value::as_array).ok_or_else(|| Fault::plain(INCORRECT_PARAMETERS))?;
+fn multicall(core: &mut dyn ResidentCore, params: &[Value]) -> Result<Value, MethodFault> {
+    let calls = params.first().and_then(Value::as_array).ok_or_else(|| MethodFault::plain(INCORRECT_PARAMETERS))?;
     if calls.len() > MAX_CALLS {
-        return Err(Fault::about(INCORRECT_PARAMETERS, "too many calls"));
+        return Err(MethodFault::about(INCORRECT_PARAMETERS, "too many calls"));
     }
     let mut results = Vec::with_capacity(calls.len());
     for one in calls {
         let params = one.get("params").and_then(Value::as_array).unwrap_or_default();
         let result = match one.get("methodName").and_then(Value::as_text) {
-            None => Err(Fault::about(INCORRECT_PARAMETERS, "No methodName")),
-            Some("system.multicall") => Err(Fault::about(INCORRECT_PARAMETERS, "Recursive system.multicall forbidden")),
+            None => Err(MethodFault::about(INCORRECT_PARAMETERS, "No methodName")),
+            Some("system.multicall") => {
+                Err(MethodFault::about(INCORRECT_PARAMETERS, "Recursive system.multicall forbidden"))
+            }
             Some(name) => call(core, name, params),
         };
         results.push(result.unwrap_or_else(|why| fault(why.code, &why.text)));

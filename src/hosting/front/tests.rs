@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::connection::{serve, FrontLogin};
-use super::{Core, Gone};
+use super::{Gone, ResidentCore};
 use crate::format::xmlrpc::{method_call, Param};
 use crate::hosting::definition::{Configuration, Group, Program, Settings, MAGIC};
 use crate::hosting::encode::Bytes;
@@ -62,7 +62,7 @@ impl Played {
     }
 }
 
-impl Core for Played {
+impl ResidentCore for Played {
     fn state(&mut self) -> Result<Vec<u8>, Gone> {
         if self.temper == Temper::Gone {
             return Err(Gone);

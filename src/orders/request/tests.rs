@@ -137,7 +137,7 @@ fn one_bad_entry_does_not_refuse_its_neighbours() {
         assert_eq!(names, ["a", "c"], "{bad}");
         assert_eq!(
             request.refused,
-            [Refused { list: INSTALL, number: 2, name: name.map(str::to_string), why }],
+            [RefusedEntry { list: INSTALL, number: 2, name: name.map(str::to_string), why }],
             "{bad}"
         );
         assert!(request.refused[0].to_string().starts_with("entry 2 of engine_fetch's install"));

@@ -53,7 +53,7 @@ pub struct DeliveryDesk<'a> {
 
 /// One device being served.
 #[derive(Debug)]
-pub struct Device {
+pub struct Served {
     who: Who,
     was_renewed: bool,
     aside: u32,
@@ -61,17 +61,17 @@ pub struct Device {
     hurry: Option<Instant>,
 }
 
-impl Device {
+impl Served {
     /// A device at the beginning of an errand.
     #[must_use]
-    pub fn new(who: Who) -> Device {
-        Device { who, was_renewed: false, aside: 0, hurry: None }
+    pub fn new(who: Who) -> Served {
+        Served { who, was_renewed: false, aside: 0, hurry: None }
     }
 
     /// The same, where a call is made again with a new CIK only within `time` from now: the CIK is kept in any case.
     #[must_use]
-    pub fn in_a_hurry(who: Who, time: Duration) -> Device {
-        Device { hurry: Some(Instant::now() + time), ..Device::new(who) }
+    pub fn in_a_hurry(who: Who, time: Duration) -> Served {
+        Served { hurry: Some(Instant::now() + time), ..Served::new(who) }
     }
 
     /// Its id in the store.

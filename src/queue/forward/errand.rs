@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::deliver::{DeliveryDesk, DeliveryStop, Device, Parcel};
+use super::deliver::{DeliveryDesk, DeliveryStop, Parcel, Served};
 use super::plan;
 use super::upstream::PlatformRefusal;
 use super::wire::{Batch, CourierReport, Errand};
@@ -23,7 +23,7 @@ const WRITE_AGAIN_WITHIN: Duration = Duration::from_secs(1);
 pub fn run(errand: Errand, folder: &Path, desk: &mut DeliveryDesk<'_>) {
     match errand {
         Errand::Write(who, values) => {
-            let mut device = Device::in_a_hurry(who, WRITE_AGAIN_WITHIN);
+            let mut device = Served::in_a_hurry(who, WRITE_AGAIN_WITHIN);
             match device.write(desk, &values) {
                 Ok(None) => (desk.report)(CourierReport::Written),
                 Ok(Some(why)) => (desk.report)(CourierReport::Refused(why)),
@@ -31,7 +31,7 @@ pub fn run(errand: Errand, folder: &Path, desk: &mut DeliveryDesk<'_>) {
             }
         }
         Errand::Activate(who) => {
-            let mut device = Device::new(who);
+            let mut device = Served::new(who);
             if let Err(stop) = device.cik(desk) {
                 say(desk, device.id(), stop);
             }
@@ -61,7 +61,7 @@ struct StorePass {
 
 /// One device's points, waiting to become a full upload.
 struct Line {
-    device: Device,
+    device: Served,
     from: u64,
     last: u64,
     held: Vec<Parcel>,
@@ -75,7 +75,7 @@ impl StorePass {
     fn new(mut batch: Batch) -> StorePass {
         let shares = std::mem::take(&mut batch.shares);
         let line = |share: super::wire::Share| Line {
-            device: Device::new(share.who),
+            device: Served::new(share.who),
             from: share.from,
             last: share.last,
             held: Vec::new(),

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CourierOrder, Moment, Purpose, Service, Token, UnderWay, User, ERRAND_LIMIT, MAX_LIVE, MAX_WAITING, PATIENCE,
+    CourierOrder, Moment, Purpose, ReturnAddress, Service, UnderWay, UserLookup, ERRAND_LIMIT, MAX_LIVE, MAX_WAITING,
+    PATIENCE,
 };
 use crate::queue::backoff::Retry;
 use crate::queue::forward::wire::{Errand, Who};
@@ -13,7 +14,7 @@ use crate::queue::point::{Point, PointTime};
 
 /// An app that waits for the platform.
 pub(super) struct WaitingApp {
-    pub(super) token: Token,
+    pub(super) token: ReturnAddress,
     pub(super) id: u64,
     pub(super) want: Want,
     pub(super) deadline: Duration,
@@ -32,10 +33,10 @@ pub(super) enum Want {
 impl Service {
     pub(super) fn write(
         &mut self,
-        token: Token,
+        token: ReturnAddress,
         identity: DeviceIdentity,
         values: Vec<(String, String)>,
-        user: User<'_>,
+        user: UserLookup<'_>,
         moment: Moment,
     ) -> Option<AppAnswer> {
         let id = match self.identify(identity, user) {
@@ -70,7 +71,7 @@ impl Service {
     /// Queues a write under the time when it was made.
     fn queue_write(
         &mut self,
-        token: Token,
+        token: ReturnAddress,
         id: u64,
         values: Vec<(String, String)>,
         time: PointTime,
@@ -85,9 +86,9 @@ impl Service {
 
     pub(super) fn activate(
         &mut self,
-        token: Token,
+        token: ReturnAddress,
         identity: DeviceIdentity,
-        user: User<'_>,
+        user: UserLookup<'_>,
         moment: Moment,
     ) -> Option<AppAnswer> {
         let id = match self.identify(identity, user) {

@@ -48,7 +48,7 @@ const OPEN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Where an answer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token {
+pub struct ReturnAddress {
     /// The connection.
     pub connection: u64,
     /// The request's place on it.
@@ -56,7 +56,7 @@ pub struct Token {
 }
 
 /// Looks up the local user behind a request; `None`: the kernel does not tell.
-pub type User<'a> = &'a dyn Fn() -> Option<u32>;
+pub type UserLookup<'a> = &'a dyn Fn() -> Option<u32>;
 
 /// The time, as the server reads it for each turn of its loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,14 +86,14 @@ pub struct Service {
     store_error: String,
     open_at: Duration,
     clock: BootClock,
-    link: Line,
+    link: Reach,
     devices: Vec<Device>,
     waiting: Vec<WaitingApp>,
     errands: Vec<UnderWay>,
     next_errand: u64,
     /// Whose points are staged, to be answered when they are durable.
-    staged: Vec<Token>,
-    answers: Vec<(Token, AppAnswer)>,
+    staged: Vec<ReturnAddress>,
+    answers: Vec<(ReturnAddress, AppAnswer)>,
     orders: Vec<CourierOrder>,
     /// When the queued points are due.
     batch_due: Option<Duration>,
@@ -104,7 +104,7 @@ pub struct Service {
 
 /// Whether something can be sent to, or when it is tried again.
 #[derive(Clone, Debug, Default)]
-struct Line {
+struct Reach {
     retry: Retry,
     reason: String,
 }
@@ -112,7 +112,7 @@ struct Line {
 /// What is known of a device beside its identity.
 struct Device {
     id: u64,
-    line: Line,
+    line: Reach,
     aliases: Aliases,
 }
 
@@ -158,7 +158,7 @@ impl Service {
             store_error: String::new(),
             open_at: Duration::ZERO,
             clock: BootClock::new(boot, None),
-            link: Line::default(),
+            link: Reach::default(),
             devices: Vec::new(),
             waiting: Vec::new(),
             errands: Vec::new(),
@@ -188,7 +188,7 @@ impl Service {
     }
 
     /// Takes a request. Its answer comes from [`Service::take_answers`], now or later. `user`: who sent it, for what needs to know.
-    pub fn request(&mut self, token: Token, call: AppCall, user: User<'_>, moment: Moment) {
+    pub fn request(&mut self, token: ReturnAddress, call: AppCall, user: UserLookup<'_>, moment: Moment) {
         self.clock.look(moment.now);
         let answer = match call {
             AppCall::Status => Some(AppAnswer::json(self.status(moment).to_json())),
@@ -244,7 +244,7 @@ impl Service {
     }
 
     /// The answers that are ready.
-    pub fn take_answers(&mut self) -> Vec<(Token, AppAnswer)> {
+    pub fn take_answers(&mut self) -> Vec<(ReturnAddress, AppAnswer)> {
         std::mem::take(&mut self.answers)
     }
 
@@ -321,7 +321,7 @@ impl Service {
     }
 
     /// The id of an identity; a new one is written down first. An app that names one again finds it without a write.
-    fn identify(&mut self, identity: DeviceIdentity, user: User<'_>) -> Result<u64, AppAnswer> {
+    fn identify(&mut self, identity: DeviceIdentity, user: UserLookup<'_>) -> Result<u64, AppAnswer> {
         if let Some(known) = self.identities.find(&identity) {
             return Ok(known.id);
         }
@@ -371,7 +371,7 @@ impl Service {
             let identities = &self.identities;
             self.devices.retain(|d| identities.get(d.id).is_some());
             let aliases = Aliases::at_start(self.store.as_ref().is_some_and(|s| s.state().cursor(id).is_some()));
-            self.devices.push(Device { id, line: Line::default(), aliases });
+            self.devices.push(Device { id, line: Reach::default(), aliases });
             self.devices.len() - 1
         });
         &mut self.devices[place]
@@ -383,10 +383,10 @@ impl Service {
     }
 }
 
-impl Line {
+impl Reach {
     fn succeeded(&mut self) {
         if self.retry.is_failing() {
-            *self = Line::default();
+            *self = Reach::default();
         }
     }
 

@@ -1,6 +1,6 @@
 //! What goes into the store, and which aliases have something in it.
 
-use super::{Service, Token, User, LINK_RETRY, OPEN_AGAIN};
+use super::{ReturnAddress, Service, UserLookup, LINK_RETRY, OPEN_AGAIN};
 use crate::queue::http::answer::AppAnswer;
 use crate::queue::http::route::SentPoint;
 use crate::queue::identity::DeviceIdentity;
@@ -53,10 +53,10 @@ impl Aliases {
 impl Service {
     pub(super) fn record(
         &mut self,
-        token: Token,
+        token: ReturnAddress,
         identity: DeviceIdentity,
         points: Vec<SentPoint>,
-        user: User<'_>,
+        user: UserLookup<'_>,
         moment: Moment,
     ) -> Option<AppAnswer> {
         let id = match self.identify(identity, user) {
@@ -73,7 +73,13 @@ impl Service {
     }
 
     /// Stages points; the answer comes with the next commit unless they are refused now.
-    pub(super) fn stage(&mut self, token: Token, id: u64, points: &[Point], moment: Moment) -> Option<AppAnswer> {
+    pub(super) fn stage(
+        &mut self,
+        token: ReturnAddress,
+        id: u64,
+        points: &[Point],
+        moment: Moment,
+    ) -> Option<AppAnswer> {
         self.open_store(moment);
         // Before anything is staged: what is known of its aliases is exact from then on.
         self.device(id);

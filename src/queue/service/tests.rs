@@ -62,7 +62,7 @@ impl Rig {
 
     fn ask(&mut self, call: AppCall) -> u64 {
         self.places += 1;
-        let token = Token { connection: 1, place: self.places };
+        let token = ReturnAddress { connection: 1, place: self.places };
         self.service.request(token, call, &|| Some(0), self.moment());
         self.places
     }

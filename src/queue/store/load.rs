@@ -100,13 +100,13 @@ impl Loaded {
         let mut buffer = Vec::new();
         for number in numbers {
             match first_sequence(folder, *number, salt, &mut buffer) {
-                First::At(first) => {
+                FirstRecord::At(first) => {
                     self.not_prepared(folder);
                     self.segments.push(Segment { number: *number, first });
                 }
-                First::Untouched => self.ready.push(*number),
-                First::Short => self.useless.push(*number),
-                First::Unreadable => self.lose(folder, *number),
+                FirstRecord::Untouched => self.ready.push(*number),
+                FirstRecord::Short => self.useless.push(*number),
+                FirstRecord::Unreadable => self.lose(folder, *number),
             }
         }
     }
@@ -169,7 +169,7 @@ impl Loaded {
     }
 }
 
-enum First {
+enum FirstRecord {
     At(u64),
     Untouched,
     /// Zeros, too few of them: its preparation was undone by what happened to the file system.
@@ -178,23 +178,23 @@ enum First {
 }
 
 /// The first readable record's sequence number. Reads a few bytes where the first record is whole.
-fn first_sequence(folder: &Path, number: u32, salt: u64, buffer: &mut Vec<u8>) -> First {
+fn first_sequence(folder: &Path, number: u32, salt: u64, buffer: &mut Vec<u8>) -> FirstRecord {
     let mut is_short = false;
     for end in [START + super::fields::HEADER + 64, START + super::state::MAX_SIZE, END] {
         match segment::read(folder, number, end, buffer) {
             Ok(found) => is_short = found.is_short,
-            Err(_) => return First::Unreadable,
+            Err(_) => return FirstRecord::Unreadable,
         }
         if let Some(record) = record::first(buffer, salt) {
-            return First::At(record.sequence);
+            return FirstRecord::At(record.sequence);
         }
     }
     let mut scan = Scan::new(buffer, salt, 0, false);
     match scan.find(|item| matches!(item, Scanned::Record(_))) {
-        Some(Scanned::Record(record)) => First::At(record.sequence),
-        _ if scan.offset() > 0 => First::Unreadable,
-        _ if is_short => First::Short,
-        _ => First::Untouched,
+        Some(Scanned::Record(record)) => FirstRecord::At(record.sequence),
+        _ if scan.offset() > 0 => FirstRecord::Unreadable,
+        _ if is_short => FirstRecord::Short,
+        _ => FirstRecord::Untouched,
     }
 }
 

@@ -72,7 +72,7 @@ pub struct Limits {
 
 /// Why points were not taken.
 #[derive(Debug)]
-pub enum Refused {
+pub enum StoreRefusal {
     /// `max_bytes` are used up.
     Full(u64),
     /// One point is larger than [`MAX_POINT`].
@@ -83,15 +83,15 @@ pub enum Refused {
     Disk(FileError),
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for StoreRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refused::Full(max) => {
+            StoreRefusal::Full(max) => {
                 write!(f, "the queue is full: max_bytes = {max} are used by data that the platform has not taken yet")
             }
-            Refused::TooLarge => f.write_str("an alias with its value is larger than 204800 bytes"),
-            Refused::TooManyIdentities => f.write_str("too many devices have data waiting"),
-            Refused::Disk(e) => write!(f, "{e}"),
+            StoreRefusal::TooLarge => f.write_str("an alias with its value is larger than 204800 bytes"),
+            StoreRefusal::TooManyIdentities => f.write_str("too many devices have data waiting"),
+            StoreRefusal::Disk(e) => write!(f, "{e}"),
         }
     }
 }
@@ -196,14 +196,14 @@ impl Store {
     ///
     /// # Errors
     /// Why none of them was taken.
-    pub fn stage(&mut self, identity: u64, points: &[Point]) -> Result<(), Refused> {
+    pub fn stage(&mut self, identity: u64, points: &[Point]) -> Result<(), StoreRefusal> {
         if self.state.cursor(identity).is_none() && self.state.cursors.len() >= state::MAX_CURSORS {
-            return Err(Refused::TooManyIdentities);
+            return Err(StoreRefusal::TooManyIdentities);
         }
         self.reserve(points)?;
         for point in points {
             if record::point_size(point) > self.room() {
-                self.begin_segment().map_err(Refused::Disk)?;
+                self.begin_segment().map_err(StoreRefusal::Disk)?;
             }
             let sequence = self.take_sequence();
             record::push_point(&mut self.pending, self.salt, sequence, identity, point);

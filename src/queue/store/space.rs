@@ -8,7 +8,7 @@ use super::record;
 use super::scan::{Scan, Scanned};
 use super::segment::{self, SegmentHeader, END};
 use super::state::Cursor;
-use super::{Refused, Store, WhenFull, FRESH_ROOM, MAX_POINT, MIN_SEGMENTS, PREPARE_AGAIN};
+use super::{Store, StoreRefusal, WhenFull, FRESH_ROOM, MAX_POINT, MIN_SEGMENTS, PREPARE_AGAIN};
 use crate::queue::point::Point;
 use crate::sys::file::{self, FileError};
 
@@ -30,7 +30,7 @@ impl Store {
     }
 
     /// Makes sure that all the points find room.
-    pub(super) fn reserve(&mut self, points: &[Point]) -> Result<(), Refused> {
+    pub(super) fn reserve(&mut self, points: &[Point]) -> Result<(), StoreRefusal> {
         while self.segments_for(points)? > self.ready.len() {
             self.make_ready()?;
         }
@@ -38,12 +38,12 @@ impl Store {
     }
 
     /// How many prepared segments the points need beside the current one.
-    fn segments_for(&self, points: &[Point]) -> Result<usize, Refused> {
+    fn segments_for(&self, points: &[Point]) -> Result<usize, StoreRefusal> {
         let (mut room, mut needed) = (self.room(), 0);
         for point in points {
             let size = record::point_size(point);
             if size > MAX_POINT {
-                return Err(Refused::TooLarge);
+                return Err(StoreRefusal::TooLarge);
             }
             if size > room {
                 needed += 1;
@@ -55,16 +55,16 @@ impl Store {
     }
 
     /// Prepares a segment, making room for it where that is needed.
-    fn make_ready(&mut self) -> Result<(), Refused> {
+    fn make_ready(&mut self) -> Result<(), StoreRefusal> {
         while self.used() >= self.limit() {
             if !self.make_room() {
-                return Err(Refused::Full(self.limits.max_bytes));
+                return Err(StoreRefusal::Full(self.limits.max_bytes));
             }
         }
         match self.prepare() {
             // The disk is fuller than `max_bytes` allows for: what an OEM wants to happen is the same.
-            Err(e) if e.is_full() && self.make_room() => self.prepare().map_err(Refused::Disk),
-            other => other.map_err(Refused::Disk),
+            Err(e) if e.is_full() && self.make_room() => self.prepare().map_err(StoreRefusal::Disk),
+            other => other.map_err(StoreRefusal::Disk),
         }
     }
 

@@ -126,7 +126,7 @@ fn a_full_store_refuses_and_takes_again_when_points_have_gone() {
         }
         taken += 1;
     };
-    assert!(matches!(refused, Refused::Full(max) if max == SMALL.max_bytes), "{refused}");
+    assert!(matches!(refused, StoreRefusal::Full(max) if max == SMALL.max_bytes), "{refused}");
     store.commit().unwrap();
     assert!(taken > 10_000);
     assert!(disk_use(&dir) <= SMALL.max_bytes);
@@ -373,7 +373,7 @@ fn a_segment_that_cannot_be_made_is_a_reason_and_not_the_end() {
             Err(e) => break e,
         }
     };
-    assert!(matches!(refused, Refused::Disk(_)), "{refused}");
+    assert!(matches!(refused, StoreRefusal::Disk(_)), "{refused}");
     let before = store.state().queued();
     for number in store.next_number..store.next_number + 3 {
         fs::remove_dir(segment::path(&dir, number).with_extension("seg.new")).unwrap();

@@ -3,7 +3,7 @@
 use super::super::take::tests::process;
 use super::*;
 
-fn with_reason(state: State, spawnerr: &str, exitstatus: i64) -> Process {
+fn with_reason(state: ProcessState, spawnerr: &str, exitstatus: i64) -> Process {
     Process { spawnerr: spawnerr.to_string(), exitstatus, ..process("app", "app", state, 0) }
 }
 
@@ -11,20 +11,20 @@ fn with_reason(state: State, spawnerr: &str, exitstatus: i64) -> Process {
 fn the_table() {
     use Health::{Failing, Steady, Unsteady};
     for (state, pid, spawnerr, ran, want) in [
-        (State::Starting, 5, "", None, Unsteady),
-        (State::Starting, 6, "", Some(5), Failing(SettleFault::Restarted)),
-        (State::Running, 5, "", None, Steady(Settled::Running)),
-        (State::Running, 5, "", Some(5), Steady(Settled::Running)),
-        (State::Running, 6, "", Some(5), Failing(SettleFault::Restarted)),
-        (State::Backoff, 0, "Exited too quickly", None, Unsteady),
-        (State::Backoff, 0, "Exited too quickly", Some(5), Failing(SettleFault::GivenUp)),
-        (State::Stopping, 5, "", Some(5), Unsteady),
-        (State::Stopped, 0, "", None, Steady(Settled::Stopped)),
-        (State::Stopped, 0, "", Some(5), Steady(Settled::Stopped)),
-        (State::Exited, 0, "", Some(5), Steady(Settled::Finished)),
-        (State::Exited, 0, "Bad exit code 3", Some(5), Failing(SettleFault::Exited)),
-        (State::Fatal, 0, "can't find command '/x'", None, Failing(SettleFault::GivenUp)),
-        (State::Unknown, 0, "", None, Failing(SettleFault::Lost)),
+        (ProcessState::Starting, 5, "", None, Unsteady),
+        (ProcessState::Starting, 6, "", Some(5), Failing(SettleFault::Restarted)),
+        (ProcessState::Running, 5, "", None, Steady(Settled::Running)),
+        (ProcessState::Running, 5, "", Some(5), Steady(Settled::Running)),
+        (ProcessState::Running, 6, "", Some(5), Failing(SettleFault::Restarted)),
+        (ProcessState::Backoff, 0, "Exited too quickly", None, Unsteady),
+        (ProcessState::Backoff, 0, "Exited too quickly", Some(5), Failing(SettleFault::GivenUp)),
+        (ProcessState::Stopping, 5, "", Some(5), Unsteady),
+        (ProcessState::Stopped, 0, "", None, Steady(Settled::Stopped)),
+        (ProcessState::Stopped, 0, "", Some(5), Steady(Settled::Stopped)),
+        (ProcessState::Exited, 0, "", Some(5), Steady(Settled::Finished)),
+        (ProcessState::Exited, 0, "Bad exit code 3", Some(5), Failing(SettleFault::Exited)),
+        (ProcessState::Fatal, 0, "can't find command '/x'", None, Failing(SettleFault::GivenUp)),
+        (ProcessState::Unknown, 0, "", None, Failing(SettleFault::Lost)),
     ] {
         let seen = Process { pid, ..with_reason(state, spawnerr, 0) };
         assert_eq!(judge(&seen, ran), want, "{state:?} {pid} {spawnerr} {ran:?}");
@@ -40,8 +40,8 @@ fn terms(settle: u64, order: u64) -> Terms {
 #[test]
 fn one_that_waits_for_others_is_given_that_time() {
     for (order, verdict) in [(0, Some(5)), (7, Some(12))] {
-        let mut watch = Watch::default();
-        let stopped = [process("app", "app", State::Stopped, 0)];
+        let mut watch = Looks::default();
+        let stopped = [process("app", "app", ProcessState::Stopped, 0)];
         let second = (0..20).find(|second| {
             let looked = watch.look("app", &stopped, Duration::from_secs(*second), &terms(3, order));
             matches!(looked, SettleVerdict::Settled(Settled::Stopped))
@@ -53,7 +53,7 @@ fn one_that_waits_for_others_is_given_that_time() {
 /// What supervisord says second by second, and what a settling time of 3 s makes of it: the second of the verdict and its text.
 #[test]
 fn lives_of_apps() {
-    use State::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping};
+    use ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping};
     let at = |state, pid| vec![process("app", "app", state, pid)];
     let ended = |state, said: &str, status| vec![with_reason(state, said, status)];
     let pair = |one, other| vec![process("app", "a0", one, 1), process("app", "a1", other, 2)];
@@ -131,7 +131,7 @@ fn lives_of_apps() {
         ("is not there", vec![vec![]], Some((0, "app is not hosted by supervisord"))),
         ("goes away", vec![at(Running, 5), vec![]], Some((1, "app is not hosted by supervisord"))),
     ] {
-        let mut watch = Watch::default();
+        let mut watch = Looks::default();
         let mut got = None;
         for (second, processes) in looks.iter().enumerate() {
             let now = Duration::from_secs(1000 + second as u64);
@@ -148,9 +148,9 @@ fn lives_of_apps() {
 
 #[test]
 fn one_that_does_not_settle_is_named_with_its_last_state() {
-    let mut watch = Watch::default();
+    let mut watch = Looks::default();
     assert_eq!(watch.last("app").to_string(), "app is still not known to supervisord and has not settled");
-    let processes = [process("app", "a0", State::Running, 1), process("app", "a1", State::Starting, 2)];
+    let processes = [process("app", "a0", ProcessState::Running, 1), process("app", "a1", ProcessState::Starting, 2)];
     watch.look("app", &processes, Duration::ZERO, &terms(1, 0));
     assert_eq!(watch.last("app").to_string(), "app:a1 is still STARTING and has not settled");
 }

@@ -6,7 +6,7 @@ use Happened::{Added, Paused, Reloaded, Removed, Saw, Told, Unreadable};
 use TakeReply::{Fault, Obeyed};
 
 const GOALS: [Goal; 2] = [Goal::Up, Goal::Down];
-const TIMES: [Time; 3] = [Time::Early, Time::Late, Time::Over];
+const TIMES: [Patience; 3] = [Patience::Early, Patience::Late, Patience::Over];
 const STANDINGS: [TakeStanding; 4] =
     [TakeStanding::Absent, TakeStanding::Up, TakeStanding::Stopping, TakeStanding::Halted];
 const REPLIES: [TakeReply; 8] = [
@@ -23,8 +23,8 @@ const REPLIES: [TakeReply; 8] = [
 /// Each row: what happened, when; what follows for an app that shall be up, and for one that shall be down.
 #[test]
 fn the_table() {
+    use Patience::{Early, Late, Over};
     use TakeStep::{Add, Done, Fail, Kill, Look, Pause, Remove, Stop};
-    use Time::{Early, Late, Over};
     let said = Fail(TakeReason::AsSaid);
     let still = Fail(TakeReason::StillRunning);
     let absent = Fail(TakeReason::NotIncluded);
@@ -81,7 +81,8 @@ fn outcomes(step: TakeStep) -> Vec<Happened> {
 fn once_time_is_over_every_path_ends() {
     fn walk(goal: Goal, step: TakeStep, depth: usize) -> usize {
         assert!(depth < 10, "the table loops when time is over");
-        let paths = outcomes(step).into_iter().map(|happened| walk(goal, next(goal, happened, Time::Over), depth + 1));
+        let paths =
+            outcomes(step).into_iter().map(|happened| walk(goal, next(goal, happened, Patience::Over), depth + 1));
         1 + paths.sum::<usize>()
     }
     for goal in GOALS {
@@ -102,7 +103,7 @@ fn once_time_is_over_every_path_ends() {
 /// Before time is over, a loop always passes through a pause: supervisord is never asked without rest.
 #[test]
 fn no_loop_without_a_pause() {
-    fn walk(goal: Goal, step: TakeStep, time: Time, path: &mut Vec<TakeStep>) {
+    fn walk(goal: Goal, step: TakeStep, time: Patience, path: &mut Vec<TakeStep>) {
         assert!(!path.contains(&step), "{goal:?} {time:?}: {path:?} leads back to {step:?}");
         if step == TakeStep::Pause {
             return;
@@ -152,7 +153,7 @@ fn an_app_is_added_only_where_it_is_absent() {
     }
 }
 
-pub(crate) fn process(group: &str, name: &str, state: State, pid: u32) -> Process {
+pub(crate) fn process(group: &str, name: &str, state: ProcessState, pid: u32) -> Process {
     Process {
         name: name.to_string(),
         group: group.to_string(),
@@ -170,7 +171,7 @@ pub(crate) fn process(group: &str, name: &str, state: State, pid: u32) -> Proces
 
 #[test]
 fn a_group_stands_as_its_liveliest_process() {
-    use State::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping};
+    use ProcessState::{Backoff, Exited, Fatal, Running, Starting, Stopped, Stopping};
     for (states, want) in [
         (&[][..], TakeStanding::Absent),
         (&[Running], TakeStanding::Up),
@@ -179,7 +180,7 @@ fn a_group_stands_as_its_liveliest_process() {
         (&[Backoff], TakeStanding::Up),
         (&[Stopping], TakeStanding::Stopping),
         (&[Stopped], TakeStanding::Halted),
-        (&[Exited, Fatal, State::Unknown], TakeStanding::Halted),
+        (&[Exited, Fatal, ProcessState::Unknown], TakeStanding::Halted),
         (&[Stopped, Stopping], TakeStanding::Stopping),
         (&[Stopping, Stopped], TakeStanding::Stopping),
         (&[Stopping, Running], TakeStanding::Up),
@@ -195,12 +196,12 @@ fn a_group_stands_as_its_liveliest_process() {
 fn time_runs_out_in_two_steps() {
     let second = Duration::from_secs(1);
     for (waited, want) in [
-        (Duration::ZERO, Time::Early),
-        (STOP_PATIENCE - second, Time::Early),
-        (STOP_PATIENCE, Time::Late),
-        (STOP_PATIENCE + KILL_PATIENCE - second, Time::Late),
-        (STOP_PATIENCE + KILL_PATIENCE, Time::Over),
-        (Duration::MAX, Time::Over),
+        (Duration::ZERO, Patience::Early),
+        (STOP_PATIENCE - second, Patience::Early),
+        (STOP_PATIENCE, Patience::Late),
+        (STOP_PATIENCE + KILL_PATIENCE - second, Patience::Late),
+        (STOP_PATIENCE + KILL_PATIENCE, Patience::Over),
+        (Duration::MAX, Patience::Over),
     ] {
         assert_eq!(time(waited), want);
     }

@@ -1,6 +1,6 @@
 //! A simulated gateway's books: what it is, and the order that it works on. They live as long as a check-in; that an order was had is a file.
 
-use gwe::ddi::Ddi;
+use gwe::ddi::HawkBit;
 use gwe::http::Sink;
 use gwe::orders::{Backend, End, Failed, Ledger, Order, Piece, Progress, Stage, Standing};
 use std::fs;
@@ -21,7 +21,7 @@ impl Books {
     }
 
     /// What the install transaction asks of hawkBit on its way through an order: progress, downloads, progress, the end.
-    pub fn work(&mut self, source: &Ddi) -> Result<(), Failed> {
+    pub fn work(&mut self, source: &HawkBit) -> Result<(), Failed> {
         let Some(order) = self.open.take() else { return Ok(()) };
         source.progress(&order.id, Progress::Downloading);
         for part in order.parts.clone().unwrap_or_default() {

@@ -12,7 +12,7 @@ mod books;
 
 use books::Books;
 use gwe::config::{Config, Paths, Setting, Which};
-use gwe::ddi::Ddi;
+use gwe::ddi::HawkBit;
 use gwe::engine::schedule;
 use gwe::orders::Backend;
 use gwe_tests::harness::Chance;
@@ -75,7 +75,7 @@ fn configured(folder: &Path, index: usize, url: &str, token: &str) -> PathBuf {
 /// One check-in of a gateway, as the engine has it; whether it is through with its order.
 fn check_in(root: &Path, seen: &mut Seen) -> bool {
     let config = Config::load(Paths::new(root));
-    let source = Ddi::new(&config).expect("the settings work");
+    let source = HawkBit::new(&config).expect("the settings work");
     let mut books = Books::of(root);
     let begun = Instant::now();
     let done = source.check_in(&mut books).and_then(|()| books.work(&source));

@@ -1,6 +1,6 @@
 //! The gateway: an image as `make install` makes it, under supervisord with the configuration that it ships, booted and cut off.
 
-use gwe::supervisor::{Process, State, Supervisor};
+use gwe::supervisor::{Process, ProcessState, Supervisor};
 use gwe_tests::harness::{agent_binary, run, wait_for, wait_until, Murano, Site, Supervisord, PATIENCE, SN};
 use std::cell::Cell;
 use std::fs;
@@ -97,10 +97,10 @@ impl Machine {
         wait_until("the stop", PATIENCE, || {
             let state = self.hosted().iter().find(|process| process.group == program).map(|process| process.state);
             // One that ended by itself a moment ago is started first, and then stopped.
-            if !matches!(state, Some(State::Stopped | State::Stopping)) {
+            if !matches!(state, Some(ProcessState::Stopped | ProcessState::Stopping)) {
                 self.supervisor.stop(program).expect("supervisord stops it");
             }
-            state == Some(State::Stopped)
+            state == Some(ProcessState::Stopped)
         });
         self.supervisor.start(program).expect("supervisord starts it");
     }

@@ -18,7 +18,7 @@ use super::{Decoder, DeltaName, DeltaNameError, Root};
 use crate::app::fault::Fault;
 use crate::app::gzip;
 use crate::app::name::{NameError, TarballName};
-use crate::app::tarball::Limits;
+use crate::app::tarball::UnpackLimits;
 use crate::app::unpack::{check_as, unpack, UnpackError};
 use crate::sys::file::{self, Context, FileError};
 use crate::sys::sha256::Hash;
@@ -135,7 +135,7 @@ impl Drop for BuildScratch {
 
 fn unpack_old(old: &Path, folder: &Path) -> Result<(), BuildDeltaError> {
     let name = TarballName::of_path(old).map_err(|e| BuildDeltaError::Name(old.to_path_buf(), e))?;
-    unpack(old, &name, folder, Limits::default(), false).map(|_| ()).map_err(|e| bad(old, e))
+    unpack(old, &name, folder, UnpackLimits::default(), false).map(|_| ()).map_err(|e| bad(old, e))
 }
 
 fn bad(tarball: &Path, error: UnpackError) -> BuildDeltaError {
@@ -153,7 +153,7 @@ fn write(
     to: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(u64, u64), BuildDeltaError> {
-    check_as(new, name.tarball(), Limits::default()).map_err(|e| bad(new, e))?;
+    check_as(new, name.tarball(), UnpackLimits::default()).map_err(|e| bad(new, e))?;
     let (tarball, stream, tarball_bytes) = read_new(new)?;
     let is_agent = name.app() == AGENT;
     let models = learn::learn(&stream, name.tarball(), !is_agent);
@@ -194,7 +194,7 @@ fn write(
 fn read_new(new: &Path) -> Result<(Sha256, Vec<u8>, u64), BuildDeltaError> {
     let packed = fs::read(new).context("read", new)?;
     let mut stream = Vec::new();
-    gzip::Reader::new(&mut packed.as_slice()).read_to_end(&mut stream).context("read", new)?;
+    gzip::GzipReader::new(&mut packed.as_slice()).read_to_end(&mut stream).context("read", new)?;
     Ok((Hash::of(&packed), stream, packed.len() as u64))
 }
 

@@ -11,7 +11,7 @@ use crate::app::fault::Reason;
 use crate::app::gzip::GzipError;
 use crate::app::tests::Scratch;
 use crate::app::unpack::{unpack_delta, UnpackError};
-use crate::app::Limits;
+use crate::app::UnpackLimits;
 
 /// An instruction.
 fn op(kind: u64, length: u64, step: Option<i64>, bytes: &[u8]) -> Vec<u8> {
@@ -76,7 +76,7 @@ fn hostile_instructions_by_table() {
         assert_eq!(DeltaError::of(&error), Some(want), "{what}");
         assert!(!error.to_string().contains('\n'));
         // The check without a base finds the same, but for what only the result tells.
-        match check_bytes(&bytes, &good.name, Limits::default()) {
+        match check_bytes(&bytes, &good.name, UnpackLimits::default()) {
             Ok(()) => assert_eq!(want, E::WrongResult, "{what}"),
             Err(fault) => assert_eq!(fault.reason, Reason::Delta(want), "{what}"),
         }
@@ -152,11 +152,11 @@ fn a_bomb_costs_no_more_than_the_install_s_limit() {
     let again = op(1, 1024, Some(-1024), b"").repeat(20_000);
     let bomb = scratch.file("a.v2.from.v1.delta", delta(&head, &[zeros, again].concat()));
     let into = scratch.folder("into");
-    let limits = Limits { bytes: 1 << 20, entries: 10 };
+    let limits = UnpackLimits { bytes: 1 << 20, entries: 10 };
     let error = unpack_delta(&bomb, &head.name, Root::Folder(&folder), &into, limits).unwrap_err();
     assert!(matches!(&error, UnpackError::Bad(faults) if faults[0].reason == Reason::TooLarge(1 << 20)), "{error}");
     assert_eq!(fs::read_dir(into).unwrap().count(), 0);
-    assert!(super::super::check(&bomb)[0].reason == Reason::TooLarge(Limits::default().bytes));
+    assert!(super::super::check(&bomb)[0].reason == Reason::TooLarge(UnpackLimits::default().bytes));
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn the_page_s_vector_is_what_this_decoder_reads_and_this_writer_writes() {
     // Another compressor may pack the same bytes otherwise.
     let inflate = |bytes: &[u8]| {
         let mut out = Vec::new();
-        gzip::Reader::new(&mut &bytes[..]).read_to_end(&mut out).unwrap();
+        gzip::GzipReader::new(&mut &bytes[..]).read_to_end(&mut out).unwrap();
         out
     };
     assert_eq!(inflate(&hex(block)), inflate(&made));

@@ -119,7 +119,7 @@ fn all_faults_at_once() {
 #[test]
 fn what_only_the_gateway_knows_is_asked_of_it() {
     struct Bare;
-    impl Gateway for Bare {
+    impl HostView for Bare {
         fn host(&self) -> Variable {
             Variable::Is("box".into())
         }
@@ -130,11 +130,11 @@ fn what_only_the_gateway_knows_is_asked_of_it() {
                 Variable::Missing
             }
         }
-        fn folder(&self, path: &Path) -> Folder {
+        fn folder(&self, path: &Path) -> LogFolder {
             match path.to_str() {
-                Some("/var/log" | "/box") => Folder::Stays,
-                Some("/run/my_app") => Folder::GoesAtReboot,
-                _ => Folder::Missing,
+                Some("/var/log" | "/box") => LogFolder::Stays,
+                Some("/run/my_app") => LogFolder::GoesAtReboot,
+                _ => LogFolder::Missing,
             }
         }
         fn has_user(&self, user: &str) -> bool {

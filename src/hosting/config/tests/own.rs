@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::hosting::config::{control, load, Configuration, Fault, Strictness, Surroundings};
+use crate::hosting::config::{control, load, BadConfiguration, Configuration, Strictness, Surroundings};
 use crate::hosting::definition;
 use crate::hosting::encode::{encode, Start};
 
@@ -21,7 +21,7 @@ impl Scratch {
         fs::write(self.0.join(name), text).unwrap();
     }
 
-    pub(super) fn load(&self, strictness: Strictness) -> Result<Configuration, Fault> {
+    pub(super) fn load(&self, strictness: Strictness) -> Result<Configuration, BadConfiguration> {
         let environment = vec![("SECRET_NAME".to_string(), "secret value".to_string())];
         let folder = self.0.display().to_string();
         load(&format!("{folder}/root.conf"), strictness, &Surroundings { environment, host: "host".into(), folder })

@@ -1,7 +1,7 @@
 //! A configuration as lines, the same that `real.py` makes of the real one's.
 
 use crate::format::python::repr;
-use crate::hosting::config::{Address, Configuration, Group, GroupKind, LogFile, Output, Process};
+use crate::hosting::config::{Configuration, Endpoint, Group, GroupKind, LogFile, Output, ProcessConfig};
 use crate::hosting::events;
 use crate::hosting::table::Restart;
 
@@ -45,8 +45,8 @@ pub(super) fn shown(configuration: &Configuration) -> Vec<String> {
     .collect();
     for server in &configuration.servers {
         let at = match &server.at {
-            Address::Inet { host, port } => format!("{host}:{port}"),
-            Address::Unix { path, owner, mode } => {
+            Endpoint::Inet { host, port } => format!("{host}:{port}"),
+            Endpoint::Unix { path, owner, mode } => {
                 format!("{} {mode:o} {}", repr(path), owner.map_or(-1, |owner| i64::from(owner.0)))
             }
         };
@@ -84,7 +84,7 @@ fn put_group(group: &Group, lines: &mut Vec<String>) {
     }
 }
 
-fn put_process(group: &str, process: &Process, lines: &mut Vec<String>) {
+fn put_process(group: &str, process: &ProcessConfig, lines: &mut Vec<String>) {
     let autorestart = match process.autorestart {
         Restart::Always => "always",
         Restart::Never => "false",

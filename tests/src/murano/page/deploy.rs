@@ -36,7 +36,7 @@ pub fn take(platform: &Platform, name: &str, body: &mut Body) -> Answer {
         if tarball != name {
             return Ok(());
         }
-        match app::unpack::check_as(path, &parsed, app::Limits::default()) {
+        match app::unpack::check_as(path, &parsed, app::UnpackLimits::default()) {
             Ok(_) => Ok(()),
             Err(app::UnpackError::Bad(found)) => Err(found.iter().map(ToString::to_string).collect()),
             Err(app::UnpackError::Failed(error)) => Err(vec![error.to_string()]),
