@@ -45,6 +45,7 @@ mod tests {
             (b"f", "Zg=="),
             (b"fo", "Zm8="),
             (b"foo", "Zm9v"),
+            (b"foob", "Zm9vYg=="),
             (b"user:pass", "dXNlcjpwYXNz"),
             (b"\xff\xfe", "//4="),
         ] {

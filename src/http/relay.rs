@@ -23,9 +23,9 @@ use std::time::Duration;
 use super::account::{RelayAccount, RelayEnd, RelayProgress};
 use super::framing::Verdict;
 use super::link::Link;
-use super::proxy::base64;
 use super::pump::Pump;
 use super::watchdog::Limits;
+use crate::format::base64;
 use crate::format::hex;
 use crate::sys::poll::Watch;
 use crate::sys::random;
@@ -57,7 +57,7 @@ impl Relay {
         let port = listener.local_addr()?.port();
         let token = hex::encode(&random::token()?);
         let progress = Arc::new(RelayProgress::default());
-        let expected = base64([USER, ":", &token].concat().as_bytes());
+        let expected = base64::encode([USER, ":", &token].concat().as_bytes());
         let thread = {
             let progress = progress.clone();
             thread::Builder::new()
@@ -196,7 +196,7 @@ mod tests {
     fn connect_text(token: &str) -> String {
         format!(
             "CONNECT h:1 HTTP/1.1\r\nProxy-Authorization: Basic {}\r\n\r\n",
-            base64(format!("gwe:{token}").as_bytes())
+            base64::encode(format!("gwe:{token}").as_bytes())
         )
     }
 
