@@ -41,7 +41,10 @@ pub fn run(errand: Errand, folder: &Path, desk: &mut DeliveryDesk<'_>) {
             Err(PlatformRefusal::Link(why, after)) => (desk.report)(CourierReport::Link(why, after)),
             Err(_) => (desk.report)(CourierReport::Time(None)),
         },
-        Errand::Batch(batch) => StorePass::new(batch).run(folder, desk),
+        Errand::Batch(batch) => {
+            // Over: the server has been told why.
+            let _ = StorePass::new(batch).walk(folder, desk);
+        }
     }
 }
 
@@ -82,11 +85,6 @@ impl StorePass {
             is_stopped: false,
         };
         StorePass { batch, lines: shares.into_iter().map(line).collect() }
-    }
-
-    fn run(mut self, folder: &Path, desk: &mut DeliveryDesk<'_>) {
-        // Over: the server has been told why.
-        let _ = self.walk(folder, desk);
     }
 
     fn walk(&mut self, folder: &Path, desk: &mut DeliveryDesk<'_>) -> Result<(), Over> {

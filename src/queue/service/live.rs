@@ -9,7 +9,6 @@ use super::{
 use crate::queue::backoff::Retry;
 use crate::queue::forward::wire::{Errand, Who};
 use crate::queue::http::answer::AppAnswer;
-use crate::queue::identity::DeviceIdentity;
 use crate::queue::point::{Point, PointTime};
 
 /// An app that waits for the platform.
@@ -34,15 +33,10 @@ impl Service {
     pub(super) fn write(
         &mut self,
         token: ReturnAddress,
-        identity: DeviceIdentity,
+        id: u64,
         values: Vec<(String, String)>,
-        user: UserLookup<'_>,
         moment: Moment,
     ) -> Option<AppAnswer> {
-        let id = match self.identify(identity, user) {
-            Ok(id) => id,
-            Err(answer) => return Some(answer),
-        };
         let time = self.clock.stamp(None, moment.now);
         if self.may_send_now(id, &values, moment) {
             let want = Want::Write(values, time);
@@ -87,14 +81,10 @@ impl Service {
     pub(super) fn activate(
         &mut self,
         token: ReturnAddress,
-        identity: DeviceIdentity,
+        id: u64,
         user: UserLookup<'_>,
         moment: Moment,
     ) -> Option<AppAnswer> {
-        let id = match self.identify(identity, user) {
-            Ok(id) => id,
-            Err(answer) => return Some(answer),
-        };
         // A device's name is no secret, its CIK is (docs/spec/failures.md, A8): who may not have it is told nothing, and need not know that
         // there is one. The device is activated all the same.
         let known = self.identities.get(id).filter(|known| known.may_be_told_to(user()));

@@ -196,9 +196,16 @@ impl Service {
                 self.reread();
                 Some(AppAnswer::done())
             }
-            AppCall::Write(identity, values) => self.write(token, identity, values, user, moment),
-            AppCall::Record(identity, points) => self.record(token, identity, points, user, moment),
-            AppCall::Activate(vms) => self.activate(token, DeviceIdentity::Vms(vms), user, moment),
+            AppCall::Write(identity, values) => {
+                self.identify(identity, user).map_or_else(Some, |id| self.write(token, id, values, moment))
+            }
+            AppCall::Record(identity, points) => {
+                self.identify(identity, user).map_or_else(Some, |id| self.record(token, id, points, moment))
+            }
+            AppCall::Activate(vms) => {
+                let identity = DeviceIdentity::Vms(vms);
+                self.identify(identity, user).map_or_else(Some, |id| self.activate(token, id, user, moment))
+            }
         };
         if let Some(answer) = answer {
             self.answers.push((token, answer));

@@ -1,9 +1,8 @@
 //! What goes into the store, and which aliases have something in it.
 
-use super::{ReturnAddress, Service, UserLookup, LINK_RETRY, OPEN_AGAIN};
+use super::{ReturnAddress, Service, LINK_RETRY, OPEN_AGAIN};
 use crate::queue::http::answer::AppAnswer;
 use crate::queue::http::route::SentPoint;
-use crate::queue::identity::DeviceIdentity;
 use crate::queue::point::Point;
 use crate::queue::service::Moment;
 use crate::queue::store::Store;
@@ -54,15 +53,10 @@ impl Service {
     pub(super) fn record(
         &mut self,
         token: ReturnAddress,
-        identity: DeviceIdentity,
+        id: u64,
         points: Vec<SentPoint>,
-        user: UserLookup<'_>,
         moment: Moment,
     ) -> Option<AppAnswer> {
-        let id = match self.identify(identity, user) {
-            Ok(id) => id,
-            Err(answer) => return Some(answer),
-        };
         let clock = self.clock;
         let point = |(alias, claimed, value)| Point { alias, value, time: clock.stamp(Some(claimed), moment.now) };
         let points: Vec<Point> = points.into_iter().map(point).collect();
