@@ -6,8 +6,8 @@
 //! whole answer for a header in Latin-1; and it says how much of what came is no part of the answer: 100, 102 and 103, which
 //! minreq would take for it (RFC 9110, 15.2; docs/spec/failures.md, case 11).
 
-use crate::format::http;
 use crate::format::http::chunks::ChunkDecoder;
+use crate::format::http::{self, BodyFraming, FramingFault};
 
 /// The longest head that is followed, with all that came before the answer's own.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
@@ -177,22 +177,14 @@ fn after_head(head: &[u8], early: usize) -> Option<At> {
     if is_interim(status) {
         return Some(At::Head(Vec::new()));
     }
-    let (mut chunked, mut length) = (false, None);
-    for (name, value) in text.lines().skip(1).filter_map(|line| line.split_once(':')) {
-        if name.trim().eq_ignore_ascii_case("transfer-encoding") {
-            chunked |= value.trim().eq_ignore_ascii_case("chunked");
-        } else if name.trim().eq_ignore_ascii_case("content-length") {
-            length = Some(value.trim().parse::<u64>());
-        }
-    }
-    Some(match length {
+    Some(match http::framing(http::fields(text)) {
         _ if matches!(status, 204 | 304) => At::DoneWithoutBody,
-        // Where both are there, chunked wins (docs/spec/device-api.md).
-        _ if chunked => At::Chunked(ChunkDecoder::new(MAX_CHUNKED, MAX_HEAD)),
-        Some(Ok(0)) => At::Done,
-        Some(Ok(length)) => At::Length(length),
-        Some(Err(_)) => At::Garbage,
-        None => At::UntilClose,
+        Ok(BodyFraming::Chunked) => At::Chunked(ChunkDecoder::new(MAX_CHUNKED, MAX_HEAD)),
+        Ok(BodyFraming::Length(0)) => At::Done,
+        Ok(BodyFraming::Length(u64::MAX)) | Err(FramingFault::NoNumber) => At::Garbage,
+        Ok(BodyFraming::Length(length)) => At::Length(length),
+        // What contradicts itself is refused by who reads the head (`received.rs`), with its reason.
+        Ok(BodyFraming::Unsaid) | Err(FramingFault::TwoLengths | FramingFault::UnknownCoding) => At::UntilClose,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What there is of an answer: its head, how much came, or why it is none.
 
 use super::error::TransportError;
+use crate::format::http::{self, BodyFraming, FramingFault};
 
 /// The head of an answer.
 pub(crate) struct HttpHead {
@@ -16,24 +17,13 @@ impl HttpHead {
 
     /// The length that the head gives the body; `None` where it gives none or where it is chunked, which counts for more.
     pub(crate) fn length(&self) -> Result<Option<u64>, String> {
-        if self.is_chunked()? {
-            return Ok(None);
-        }
-        let mut length = None;
-        for (_, value) in self.headers.iter().filter(|(key, _)| key.trim().eq_ignore_ascii_case("content-length")) {
-            let this = value.trim().parse::<u64>().map_err(|_| "its Content-Length is no number")?;
-            if length.replace(this).is_some_and(|other| other != this) {
-                return Err("it has two lengths".to_string());
-            }
-        }
-        Ok(length)
-    }
-
-    pub(crate) fn is_chunked(&self) -> Result<bool, String> {
-        match self.header("transfer-encoding") {
-            None => Ok(false),
-            Some(coding) if coding.eq_ignore_ascii_case("chunked") => Ok(true),
-            Some(_) => Err("its Transfer-Encoding is unknown".to_string()),
+        let fields = self.headers.iter().map(|(name, value)| (name.trim(), value.trim()));
+        match http::framing(fields) {
+            Ok(BodyFraming::Length(length)) => Ok(Some(length)),
+            Ok(BodyFraming::Unsaid | BodyFraming::Chunked) => Ok(None),
+            Err(FramingFault::NoNumber) => Err("its Content-Length is no number".to_string()),
+            Err(FramingFault::TwoLengths) => Err("it has two lengths".to_string()),
+            Err(FramingFault::UnknownCoding) => Err("its Transfer-Encoding is unknown".to_string()),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::settings::QueueSettings;
 use crate::config::Paths;
+use crate::format::http::{self, BodyFraming};
 use crate::sys::file;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -81,11 +82,10 @@ fn exchange(mut stream: &TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
 
 /// The status and the body; `None` where the body is not as long as the head says.
 fn parse(bytes: &[u8]) -> Option<(u16, String)> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "))?;
-    (length.parse() == Ok(body.len())).then(|| (status, body.to_string()))
+    let (head, body) = http::split(bytes, bytes.len())?;
+    let is_whole = http::framing(http::fields(&head)) == Ok(BodyFraming::Length(body.len() as u64));
+    let text = String::from_utf8(body.to_vec()).ok().filter(|_| is_whole)?;
+    Some((http::status(&head)?, text))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::format::http;
+use crate::format::http::{self, BodyFraming};
 use crate::format::xmlrpc::MAX_BYTES;
 use crate::sys::clock::since_boot;
 use crate::sys::unix_socket;
@@ -77,14 +77,13 @@ fn split(mut answer: Vec<u8>) -> io::Result<(u16, Vec<u8>)> {
     let (head, body) = http::split(&answer, MAX_HEAD).ok_or_else(|| invalid("the answer is no whole HTTP answer"))?;
     let status = http::status(&head).ok_or_else(|| invalid("the answer is no HTTP answer"))?;
     let head_len = answer.len() - body.len();
-    let declared = head.lines().skip(1).find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
+    let declared = http::framing(http::fields(&head));
     answer.drain(..head_len);
     // More than declared is right: supervisord counts the characters of some answers, not their bytes.
     match declared {
-        Some(declared) if answer.len() < declared => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+        Ok(BodyFraming::Length(declared)) if (answer.len() as u64) < declared => {
+            Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+        }
         _ => Ok((status, answer)),
     }
 }

@@ -5,9 +5,11 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::follow::{FollowedLog, PAUSE};
-use super::http::{self, FrontHead, MAX_BODY, MAX_HEAD};
+use super::http::{self, MAX_BODY, RULES};
 use super::logs::{self, Channel};
 use super::{page, rpc, ResidentCore};
+use crate::format::http::request::{self, RequestFault, RequestHead};
+use crate::format::http::BodyFraming;
 use crate::format::xmlrpc::server::{read_call, write_answer, write_fault};
 use crate::format::{base64, sha1};
 use crate::hosting::protocol::Request;
@@ -61,18 +63,22 @@ impl Connection<'_> {
     }
 
     /// The head of the next request. `Ok(None)`: there is none any more. `Err(Some)`: the status of what is wrong.
-    fn head(&mut self) -> Result<Option<FrontHead>, Option<u16>> {
+    fn head(&mut self) -> Result<Option<RequestHead>, Option<u16>> {
         let mut deadline = clock::since_boot() + IDLE;
         loop {
             while self.buffer.starts_with(b"\r\n") {
                 self.buffer.drain(..2);
             }
-            if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
-                let bytes: Vec<u8> = self.buffer.drain(..end + 4).collect();
-                return http::parse(&bytes[..end]).map(Some).ok_or(Some(400));
-            }
-            if self.buffer.len() > MAX_HEAD {
-                return Err(Some(431));
+            match request::read(&self.buffer, RULES) {
+                // supervisord knows no chunks.
+                Ok(Some((head, _))) if head.framing == BodyFraming::Chunked => return Err(Some(400)),
+                Ok(Some((head, length))) => {
+                    self.buffer.drain(..length);
+                    return Ok(Some(head));
+                }
+                Ok(None) => {}
+                Err(RequestFault::TooLong) => return Err(Some(431)),
+                Err(_) => return Err(Some(400)),
             }
             let was_empty = self.buffer.is_empty();
             if !self.fill(deadline).map_err(|_| None)? {
@@ -138,7 +144,7 @@ pub(super) fn serve(core: &mut dyn ResidentCore, stream: &TcpStream, login: &Fro
     loop {
         match connection.head() {
             Ok(None) | Err(None) => return Ok(()),
-            Err(Some(status)) => return connection.send(&http::error(&FrontHead::default(), status, "", true)),
+            Err(Some(status)) => return connection.send(&http::error(&RequestHead::default(), status, "", true)),
             Ok(Some(head)) => {
                 if let After::Close = one(core, &mut connection, &head, login)? {
                     return Ok(());
@@ -151,7 +157,7 @@ pub(super) fn serve(core: &mut dyn ResidentCore, stream: &TcpStream, login: &Fro
 fn one(
     core: &mut dyn ResidentCore,
     connection: &mut Connection<'_>,
-    head: &FrontHead,
+    head: &RequestHead,
     login: &FrontLogin,
 ) -> io::Result<After> {
     match allowed(head, login) {
@@ -165,47 +171,48 @@ fn one(
             return Ok(After::Close);
         }
     }
-    if head.path.starts_with("/RPC2") {
+    let path = head.path();
+    if path.starts_with("/RPC2") {
         return call(core, connection, head);
     }
     // What follows has no use for a body; one that comes would be read as a request.
-    let is_bare = head.length.unwrap_or(0) == 0;
+    let is_bare = matches!(head.framing, BodyFraming::Unsaid | BodyFraming::Length(0));
     let get = matches!(head.method.as_str(), "GET" | "HEAD") && is_bare;
-    if head.path.starts_with("/logtail") || head.path.starts_with("/mainlogtail") {
-        return match tail_file(core, &head.path) {
+    if path.starts_with("/logtail") || path.starts_with("/mainlogtail") {
+        return match tail_file(core, &path) {
             _ if !get => refuse(connection, head, 400, true),
-            Some(path) => follow(connection, head, &path),
-            None => refuse(connection, head, 404, !head.keeps_open()),
+            Some(file) => follow(connection, head, &file),
+            None => refuse(connection, head, 404, !head.keeps_open),
         };
     }
-    match head.path.as_str() {
+    match path.as_str() {
         "/" | "/index.html" if get => match page::page(core) {
             Ok(page) => {
-                let closes = !head.keeps_open();
+                let closes = !head.keeps_open;
                 connection.send(&http::answer(head, 200, "text/html; charset=utf-8", "", page.as_bytes(), closes))?;
                 Ok(if closes { After::Close } else { After::Next })
             }
             Err(_) => refuse(connection, head, 500, true),
         },
-        _ => refuse(connection, head, 404, !(head.keeps_open() && is_bare)),
+        _ => refuse(connection, head, 404, !(head.keeps_open && is_bare)),
     }
 }
 
-fn refuse(connection: &mut Connection<'_>, head: &FrontHead, status: u16, closes: bool) -> io::Result<After> {
+fn refuse(connection: &mut Connection<'_>, head: &RequestHead, status: u16, closes: bool) -> io::Result<After> {
     connection.send(&http::error(head, status, "", closes))?;
     Ok(if closes { After::Close } else { After::Next })
 }
 
-fn call(core: &mut dyn ResidentCore, connection: &mut Connection<'_>, head: &FrontHead) -> io::Result<After> {
+fn call(core: &mut dyn ResidentCore, connection: &mut Connection<'_>, head: &RequestHead) -> io::Result<After> {
     if head.method != "POST" {
         return refuse(connection, head, 400, true);
     }
-    let Some(length) = head.length else { return refuse(connection, head, 411, true) };
-    if length > MAX_BODY {
+    let BodyFraming::Length(length) = head.framing else { return refuse(connection, head, 411, true) };
+    let Some(length) = usize::try_from(length).ok().filter(|length| *length <= MAX_BODY) else {
         return refuse(connection, head, 413, true);
-    }
+    };
     let body = connection.body(length)?;
-    let closes = !head.keeps_open();
+    let closes = !head.keeps_open;
     let Ok((method, params)) = read_call(&body) else {
         let line = "an XML-RPC request could not be understood";
         let _ = core.ask(&Request::Log { level: 40, text: line.as_bytes() }, None);
@@ -220,11 +227,11 @@ fn call(core: &mut dyn ResidentCore, connection: &mut Connection<'_>, head: &Fro
 }
 
 /// Whether the request comes from who may ask. An error: its authorization is no such thing.
-fn allowed(head: &FrontHead, login: &FrontLogin) -> Result<bool, ()> {
+fn allowed(head: &RequestHead, login: &FrontLogin) -> Result<bool, ()> {
     if login.username.is_empty() {
         return Ok(true);
     }
-    let Some((scheme, cookie)) = head.authorization.as_deref().and_then(|text| text.split_once(' ')) else {
+    let Some((scheme, cookie)) = head.header("authorization").and_then(|text| text.split_once(' ')) else {
         return Ok(false);
     };
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -268,9 +275,9 @@ fn tail_file(core: &mut dyn ResidentCore, path: &str) -> Option<String> {
 }
 
 /// Sends what a log has and gets, in chunks where the client knows them.
-fn follow(connection: &mut Connection<'_>, head: &FrontHead, path: &str) -> io::Result<After> {
+fn follow(connection: &mut Connection<'_>, head: &RequestHead, path: &str) -> io::Result<After> {
     let Ok(mut follower) = FollowedLog::new(path) else { return refuse(connection, head, 404, true) };
-    let is_chunked = head.version == "1.1";
+    let is_chunked = head.minor > 0;
     let more = if is_chunked { "Transfer-Encoding: chunked\r\n" } else { "Connection: close\r\n" };
     let more = ["X-Accel-Buffering: no\r\n", more, "\r\n"].concat();
     connection.send(http::start(head, 200, "text/plain;charset=utf-8", &more).as_bytes())?;

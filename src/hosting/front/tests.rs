@@ -138,7 +138,7 @@ fn anybody() -> FrontLogin {
 #[test]
 fn every_request_is_answered_by_its_status() {
     let long = [b"GET /".as_slice(), &[b'x'; 20_000]].concat();
-    let cases: [(&[u8], &str); 14] = [
+    let cases: [(&[u8], &str); 20] = [
         (b"", ""),
         (b"\r\n\r\n\r\n", ""),
         (b"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n"),
@@ -152,6 +152,12 @@ fn every_request_is_answered_by_its_status() {
         (b"POST /RPC2 HTTP/1.1\r\nContent-Length: 4\r\n\r\n<a/>", "HTTP/1.1 400 Bad Request\r\n"),
         (b"POST /logtail/p HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"),
         (b"GET /logtail/nobody HTTP/1.1\r\n\r\n", "HTTP/1.1 404 Not Found\r\n"),
+        (b"GET /x%3Ay HTTP/1.2\r\nConnection: foo, close\r\n\r\n", "HTTP/1.1 404 Not Found\r\n"),
+        (b"GET / HTTP/1.0\nHost: x\n\n", "HTTP/1.0 400 Bad Request\r\n"),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", "HTTP/1.0 400 Bad Request\r\n"),
+        (b"GET / HTTP/2.0\r\n\r\n", "HTTP/1.0 400 Bad Request\r\n"),
+        (b"POST /RPC2 HTTP/1.1\r\nContent-Length : 4\r\n\r\n<a/>", "HTTP/1.0 400 Bad Request\r\n"),
+        (b"POST /RPC2 HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", "HTTP/1.1 413 "),
         (&long, "HTTP/1.0 431 Request Header Fields Too Large\r\n"),
     ];
     for (sent, expected) in cases {

@@ -9,8 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use super::answer::{AppAnswer, Persistence, SentPart, CONTINUE};
-use super::head::{self, Framing, HeadFault, RequestHead, MAX_BODY, MAX_HEAD};
+use super::head::{self, HeadFault, MAX_BODY, MAX_HEAD};
 use crate::format::http::chunks::ChunkDecoder;
+use crate::format::http::request::RequestHead;
+use crate::format::http::BodyFraming;
 use crate::sys::peer;
 
 /// Requests of one connection that wait for their answers, at the most.
@@ -273,14 +275,18 @@ impl AppConnection {
             Reading::Head => {
                 let Some((head, length)) = head::parse(&self.input)? else { return Ok(BodyProgress::Nothing) };
                 self.input.drain(..length);
-                let has_body = head.framing != Framing::Length(0);
-                if head.expects_continue && has_body && self.input.is_empty() {
+                let has_body = !matches!(head.framing, BodyFraming::Unsaid | BodyFraming::Length(0));
+                let waits = head.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue"));
+                if waits && has_body && self.input.is_empty() {
                     self.answers.push_back(Some(Framed::Continue));
                 }
                 let head = Box::new(head);
                 self.reading = match head.framing {
-                    Framing::Length(length) => Reading::Body(head, length),
-                    Framing::Chunked => Reading::Chunks(head, ChunkDecoder::new(MAX_BODY as u64, MAX_HEAD), Vec::new()),
+                    BodyFraming::Unsaid => Reading::Body(head, 0),
+                    BodyFraming::Length(length) => Reading::Body(head, usize::try_from(length).unwrap_or(MAX_BODY)),
+                    BodyFraming::Chunked => {
+                        Reading::Chunks(head, ChunkDecoder::new(MAX_BODY as u64, MAX_HEAD), Vec::new())
+                    }
                 };
                 Ok(BodyProgress::Further)
             }
@@ -338,10 +344,10 @@ enum BodyProgress {
 }
 
 fn persistence(head: &RequestHead) -> Persistence {
-    match (head.keep_alive, head.is_old) {
+    match (head.keeps_open, head.minor) {
         (false, _) => Persistence::Close,
-        (true, true) => Persistence::KeepAlive,
-        (true, false) => Persistence::Usual,
+        (true, 0) => Persistence::KeepAlive,
+        (true, _) => Persistence::Usual,
     }
 }
 

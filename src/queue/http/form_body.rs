@@ -2,8 +2,8 @@
 //! byte: nothing is guessed, and nothing is replaced (docs/spec/failures.md, cases 04 and 05; openobserve#1681, WaveHouse#552, node-red#415, #4384).
 
 use super::answer::AppAnswer;
-use super::head::RequestHead;
 use crate::format::form;
+use crate::format::http::request::RequestHead;
 
 /// The content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -21,19 +21,21 @@ const INSTEAD: &str =
 /// # Errors
 /// 415: it is no form. 400: a part of it is none, or no UTF-8.
 pub(super) fn pairs(head: &RequestHead, body: &[u8]) -> Result<Vec<(String, String)>, AppAnswer> {
-    if let Some(coding) = head.content_encoding.as_deref().filter(|coding| !matches!(*coding, "" | "identity")) {
+    let coding = head.header("content-encoding").unwrap_or_default().to_ascii_lowercase();
+    if !matches!(coding.as_str(), "" | "identity") {
         return Err(AppAnswer::error(
             415,
             &["no Content-Encoding ", &shown(coding.as_bytes()), ": send the body as it is"].concat(),
         ));
     }
-    let is_declared = head.content_type.as_deref().map_or(true, |kind| kind == FORM);
+    let kind = content_type(head);
+    let is_declared = kind.as_deref().map_or(true, |kind| kind == FORM);
     let mut pairs = Vec::new();
     for part in body.split(|b| *b == b'&').filter(|part| !part.is_empty()).take(MAX_PAIRS) {
         let divider = part.iter().position(|b| *b == b'=');
         let key = part.get(..divider.unwrap_or(part.len())).unwrap_or_default();
         if pairs.is_empty() && (divider.is_none() || is_no_key(key) || (!is_declared && !is_plain(key))) {
-            let kind = head.content_type.as_deref().filter(|_| !is_declared).unwrap_or("a body that begins so");
+            let kind = kind.as_deref().filter(|_| !is_declared).unwrap_or("a body that begins so");
             return Err(AppAnswer::error(415, &[kind, " is not taken here: ", INSTEAD].concat()));
         }
         let Some(divider) = divider else {
@@ -51,6 +53,12 @@ pub(super) fn pairs(head: &RequestHead, body: &[u8]) -> Result<Vec<(String, Stri
         }
     }
     Ok(pairs)
+}
+
+/// `Content-Type`, without its parameters, in lower case.
+fn content_type(head: &RequestHead) -> Option<String> {
+    let kind = head.header("content-type")?.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    Some(kind).filter(|kind| !kind.is_empty())
 }
 
 /// How JSON, XML, a multipart body and compressed bytes begin, and no alias.

@@ -2,9 +2,8 @@
 
 use super::answer::AppAnswer;
 use super::form_body;
-use super::head::RequestHead;
 use crate::config::Cik;
-use crate::format::form;
+use crate::format::http::request::RequestHead;
 use crate::queue::identity::{DeviceIdentity, Vms};
 use crate::queue::point::MAX_ALIAS;
 
@@ -36,7 +35,8 @@ pub enum AppCall {
 /// # Errors
 /// The answer that says what is wrong with it.
 pub fn route(head: &RequestHead, body: &[u8]) -> Result<AppCall, AppAnswer> {
-    let path = path(&head.target);
+    // gmq reads nothing, so what a hybrid call asks to read in its query finds nothing.
+    let path = head.path();
     let stack = ["/onep:v1/stack/", "/api:v1/stack/"].into_iter().find_map(|prefix| path.strip_prefix(prefix));
     let call = match (stack, path.as_str()) {
         (Some("alias" | "alias/"), _) => KnownPath::Write,
@@ -75,13 +75,6 @@ enum KnownPath<'a> {
     Status,
 }
 
-/// The path, decoded, without the query. (gmq reads nothing, so what a hybrid call asks to read finds nothing.)
-fn path(target: &str) -> String {
-    let path = target.split(['?', '#']).next().unwrap_or_default();
-    // In a path a plus is a plus.
-    form::decode(&path.replace('+', "%2B"))
-}
-
 fn unknown(path: &str) -> AppAnswer {
     let shown: String = path.chars().filter(|c| !c.is_control()).take(100).collect();
     AppAnswer::error(404, &["there is no ", &shown, " here"].concat())
@@ -92,7 +85,7 @@ fn wrong(sentence: &str) -> AppAnswer {
 }
 
 fn identity(head: &RequestHead) -> Result<DeviceIdentity, AppAnswer> {
-    if let Some(vms) = &head.vms {
+    if let Some(vms) = head.header("x-exosite-vms") {
         if vms.contains(char::REPLACEMENT_CHARACTER) {
             return Err(wrong("X-Exosite-VMS is not UTF-8"));
         }
@@ -100,7 +93,7 @@ fn identity(head: &RequestHead) -> Result<DeviceIdentity, AppAnswer> {
             .ok_or_else(|| wrong("X-Exosite-VMS must be three words: vendor, model and serial number"))?;
         return Ok(DeviceIdentity::Vms(vms));
     }
-    let Some(cik) = &head.cik else {
+    let Some(cik) = head.header("x-exosite-cik") else {
         return Err(wrong("the request has neither X-Exosite-VMS nor X-Exosite-CIK: whose data is it?"));
     };
     let cik = Cik::parse(cik).ok_or_else(|| wrong("X-Exosite-CIK must be 40 letters and digits"))?;
