@@ -82,6 +82,23 @@ fn a_bad_request_is_answered_in_its_turn_and_ends_the_connection() {
     assert!(text.contains("204") && text.contains("400 Bad Request") && text.contains("Connection: close"), "{text}");
 }
 
+/// RFC 9112, 6.1 and 6.3: for who reads the length, the chunks' end is the beginning of another body.
+#[test]
+fn behind_a_body_that_could_end_twice_nothing_is_read() {
+    for head in ["HTTP/1.1\r\nContent-Length: 40", "HTTP/1.0\r\nConnection: keep-alive"] {
+        let (mut connection, mut client) = pair();
+        let text = format!(
+            "POST /1 {head}\r\nTransfer-Encoding: chunked\r\n\r\n1;x\r\na\r\n0\r\n\r\nPOST /2 HTTP/1.1\r\n\r\n"
+        );
+        client.write_all(text.as_bytes()).unwrap();
+        let found = requests(&mut connection, 2);
+        assert_eq!((found.len(), found[0].body.as_slice()), (1, &b"a"[..]), "{head}");
+        connection.answer(found[0].place, AppAnswer::done());
+        connection.write(Duration::ZERO);
+        assert!(connection.is_over() && received(&mut client).contains("Connection: close"), "{head}");
+    }
+}
+
 #[test]
 fn time_is_over_for_the_slow_the_silent_and_the_deaf() {
     let (mut connection, mut client) = pair();
