@@ -15,6 +15,48 @@ cargo_features() {
 	esac
 }
 
+# cross_target NAME: sets what Debian, Rust and GNU call that processor, and has cargo link with Debian's cross compiler; 2 where that is missing.
+cross_target() {
+	case $1 in
+	aarch64) debian=arm64 triple=aarch64-unknown-linux-gnu gnu=aarch64-linux-gnu ;;
+	armv7) debian=armhf triple=armv7-unknown-linux-gnueabihf gnu=arm-linux-gnueabihf ;;
+	*)
+		echo "TARGET cannot be '$1': it must be armv7 or aarch64" >&2
+		return 1
+		;;
+	esac
+	if ! command -v "$gnu-gcc" >/dev/null; then
+		echo "$gnu-gcc is missing: apt-get install gcc-$gnu libc6-dev-$debian-cross" >&2
+		return 2
+	fi
+	upper=$(printf %s "$triple" | tr 'a-z-' 'A-Z_')
+	lower=$(printf %s "$triple" | tr - _)
+	export "CARGO_TARGET_${upper}_LINKER=$gnu-gcc"
+	export "CC_$lower=$gnu-gcc"
+}
+
+# use_sysroot FOLDER: the C library and OpenSSL of that processor, unpacked there, for what is built next.
+use_sysroot() {
+	tools/debian.sh "$1" "$debian" "libc6:$debian" "libgcc-s1:$debian" "libssl3:$debian" "libssl-dev:$debian" || return 2
+	export "CFLAGS_$lower=-I$1/usr/include/$gnu"
+	export "${upper}_OPENSSL_LIB_DIR=$1/usr/lib/$gnu"
+	export "${upper}_OPENSSL_INCLUDE_DIR=$1/usr/include"
+}
+
+# use_core TRIPLE RUST FOLDER FLAGS: where the standard library is built along, build.rs still compiles two small programs without libraries. For
+# these the target needs Rust's core, as if it came prebuilt: it is built once, with these flags of the compiler, and put among RUST's own.
+use_core() {
+	core=$2/usr/lib/rustlib/$1/lib
+	[ ! -e "$core/core-is-built" ] || return 0
+	mkdir -p "$3/src" "$core"
+	printf '[package]\nname = "core-alone"\n[workspace]\n' >"$3/Cargo.toml"
+	printf '#![no_std]\n' >"$3/src/lib.rs"
+	RUSTFLAGS=$4 "$CARGO" build --quiet --release --manifest-path "$3/Cargo.toml" --target "$1" --target-dir "$3/target" -Zbuild-std=core
+	cp "$3/target/$1/release/deps"/lib*.rlib "$core"
+	rm -f "$core"/libcore_alone-*.rlib
+	: >"$core/core-is-built"
+}
+
 # use_compiler FOLDER ARCHITECTURE PACKAGE…: unpacks Debian's rustc with these packages, and has cargo run it. Beside them comes what the
 # compiler's own libraries need that a small system may lack; all are of one version, because they are unpacked together.
 use_compiler() {

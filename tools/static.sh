@@ -7,7 +7,7 @@
 
 set -eu
 cd "$(dirname "$0")/.."
-# shellcheck source=/dev/null
+# shellcheck source=tools/build.sh
 . tools/build.sh
 
 target=${1:-}
@@ -64,19 +64,10 @@ export CARGO="$rust/usr/bin/cargo"
 export RUST_LIBC_UNSTABLE_MUSL_V1_2_3=1
 flags="-Ctarget-feature=+crt-static --cfg=libc_unstable_musl_v1_2"
 
-# build.rs compiles two small programs without libraries: for these the target needs Rust's core, as if it came prebuilt.
-if [ ! -e "$libraries/core-is-built" ]; then
-	mkdir -p "$folder/core/src"
-	printf '[package]\nname = "core-alone"\n[workspace]\n' >"$folder/core/Cargo.toml"
-	printf '#![no_std]\n' >"$folder/core/src/lib.rs"
-	RUSTFLAGS=$flags "$CARGO" build --quiet --release --manifest-path "$folder/core/Cargo.toml" --target "$triple" --target-dir "$folder/core/target" -Zbuild-std=core
-	cp "$folder/core/target/$triple/release/deps"/lib*.rlib "$libraries"
-	rm -f "$libraries"/libcore_alone-*.rlib
-	: >"$libraries/core-is-built"
-fi
+use_core "$triple" "$rust" "$folder/core" "$flags"
 
 # libc::time_t is called deprecated on musl, whatever it is.
-export RUSTFLAGS="-Adeprecated -Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none $flags"
+export RUSTFLAGS="-Adeprecated -Zunstable-options -Cpanic=immediate-abort -Cforce-unwind-tables=no -Zlocation-detail=none $flags"
 # shellcheck disable=SC2086 # two words, or none
 tools/cargo.sh build --quiet --release --locked --no-default-features $with --target "$triple" --target-dir "$folder/build" \
 	-Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size

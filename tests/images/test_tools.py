@@ -38,13 +38,18 @@ class Missing(unittest.TestCase):
     def test_a_program_or_headers(self):
         for name in ("dirname", "cat"):
             (self.bin / name).symlink_to(f"/usr/bin/{name}")
-        rows = (({}, "dpkg"), ({"dpkg": "echo amd64"}, "gcc"), ({"cc": ""}, "libssl-dev"))
-        for stubs, wanted in rows:
+        rows = (
+            ({}, "", 2, "dpkg"), ({"dpkg": "echo amd64"}, "", 2, "gcc"), ({"cc": ""}, "", 2, "libssl-dev"),
+            # OpenSSL of another processor is unpacked: only the compiler is this machine's.
+            ({}, "aarch64", 2, "aarch64-linux-gnu-gcc is missing: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross"),
+            ({}, "armv7", 2, "arm-linux-gnueabihf-gcc is missing: apt-get install gcc-arm-linux-gnueabihf libc6-dev-armhf-cross"),
+            ({}, "mips", 1, "TARGET cannot be 'mips': it must be armv7 or aarch64"),
+        )
+        for stubs, target, status, wanted in rows:
             for name, script in stubs.items():
                 self.stub(name, script)
-            done = self.run_with("tools/tiny.sh tls-openssl", str(self.bin))
-            self.assertEqual(done.returncode, 2, done.stderr)
-            self.assertIn(wanted, done.stderr)
+            done = self.run_with(f"tools/tiny.sh tls-openssl {target}", str(self.bin))
+            self.assertEqual((done.returncode, wanted in done.stderr), (status, True), done.stderr)
 
     def test_what_the_static_build_lacks_and_what_it_cannot_be(self):
         for name in ("dirname", "tr"):
