@@ -3,7 +3,7 @@
 #![no_main]
 
 use gwe::format::xml::{escape_into, XmlReader, XmlToken};
-use gwe::format::xmlrpc::{method_call, method_response, Answer, Param, Value};
+use gwe::format::xmlrpc::{method_call, method_response, MethodResponse, Param, Value};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut escaped = String::new();
     escape_into(&mut escaped, text);
     if escaped.len() < 1 << 19 {
-        assert_eq!(answer(escaped.as_bytes()), Ok(Answer::Value(Value::Text(carried.clone()))));
+        assert_eq!(answer(escaped.as_bytes()), Ok(MethodResponse::Value(Value::Text(carried.clone()))));
     }
 
     let call = method_call(text, &[Param::Text(text)]);

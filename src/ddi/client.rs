@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::address::{self, Address};
 use crate::config::ddi::{Ddi as Settings, TokenKind};
-use crate::http::{self, Answer, HttpRequest, Limits, Method, Sink, Transport, TransportError};
+use crate::http::{self, Answer, HttpRequest, Method, Sink, TimeLimits, Transport, TransportError};
 use crate::orders::{Failed, Kind};
 use crate::sys::clock;
 
@@ -63,7 +63,8 @@ impl Controller {
     fn ask(&self, method: Method, path: &str, body: Option<&str>) -> Result<Answer, Failed> {
         let mut headers = vec![("Accept", "application/json"), ("Authorization", self.authorization.as_str())];
         headers.extend(body.map(|_| ("Content-Type", "application/json")));
-        let limits = Limits { stall: self.settings.stall_limit, total: Some(self.settings.total_limit), rate: None };
+        let limits =
+            TimeLimits { stall: self.settings.stall_limit, total: Some(self.settings.total_limit), rate: None };
         let request = HttpRequest { path, method, headers: &headers, body, limits };
         for _ in 1..TRIES {
             let answer = http::ask(&self.transport, &request).map_err(failed)?;

@@ -8,7 +8,7 @@ use super::clean;
 use crate::format::hex;
 use crate::format::json::Json;
 use crate::orders::request::Entry;
-use crate::orders::{Beside, End, Link, Order, Part, Until};
+use crate::orders::{Beside, ContentLink, End, Order, Part, Until};
 
 /// A link.
 #[derive(Deserialize)]
@@ -171,7 +171,7 @@ impl DdiChunk {
     fn removal(&self) -> Result<Part, String> {
         let name = self.name.clone().filter(|name| name.len() <= MAX_NAME).ok_or("a module has no name of an app")?;
         let entry = Entry::named(name);
-        let link = Link { href: String::new(), signature: None, sha1: None, md5: None };
+        let link = ContentLink { href: String::new(), signature: None, sha1: None, md5: None };
         Ok(Part { entry, link, beside: Vec::new(), remove: true })
     }
 }
@@ -208,7 +208,7 @@ impl Artifact {
             name: self.filename.clone(),
             size,
             sha256,
-            link: Link { href: href.to_string(), signature, sha1, md5 },
+            link: ContentLink { href: href.to_string(), signature, sha1, md5 },
         })
     }
 

@@ -7,7 +7,7 @@ use super::evidence::{self, Values};
 use super::reply::{self, ContentInfo};
 use crate::config::Cik;
 use crate::format::{form, utc};
-use crate::http::{self, Answer, HttpRequest, Limits, Method, Settings, Sink, Transport, TransportError};
+use crate::http::{self, Answer, HttpRequest, Method, Settings, Sink, TimeLimits, Transport, TransportError};
 
 /// The longest long poll (docs/spec/device-api.md).
 pub const MAX_WAIT: Duration = Duration::from_secs(300);
@@ -121,7 +121,7 @@ impl Client {
         headers.extend(since.map(|since| ("If-Modified-Since", since)));
         let settings = self.transport.settings();
         let limits =
-            Limits { stall: time + settings.stall_limit, total: Some(time + settings.total_limit), rate: None };
+            TimeLimits { stall: time + settings.stall_limit, total: Some(time + settings.total_limit), rate: None };
         let answer = self.ask(&read_path(aliases), Some(cik), None, &headers, limits)?;
         match answer.head.status {
             200 | 204 => {}
@@ -257,7 +257,7 @@ impl Client {
         cik: Option<&Cik>,
         body: Option<&str>,
         headers: &[(&str, &str)],
-        limits: Limits,
+        limits: TimeLimits,
     ) -> Result<Answer, DeviceError> {
         let mut all = headers.to_vec();
         all.extend(cik.map(|cik| ("X-Exosite-CIK", cik.secret())));
@@ -271,10 +271,10 @@ impl Client {
     }
 
     /// The limits of a call that sends so many bytes.
-    fn limits(&self, sends: usize) -> Limits {
+    fn limits(&self, sends: usize) -> TimeLimits {
         let settings = self.transport.settings();
         let sending = Duration::from_secs(sends as u64 / 1024);
-        Limits { stall: settings.stall_limit, total: Some(settings.total_limit + sending), rate: None }
+        TimeLimits { stall: settings.stall_limit, total: Some(settings.total_limit + sending), rate: None }
     }
 }
 

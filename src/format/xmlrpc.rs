@@ -73,7 +73,7 @@ impl Value {
 
 /// What a server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum MethodResponse {
     /// What the method returned.
     Value(Value),
     /// Why it did not.
@@ -166,7 +166,7 @@ pub fn method_call(method: &str, params: &[Param<'_>]) -> String {
 ///
 /// # Errors
 /// Why it cannot be understood.
-pub fn method_response(bytes: &[u8]) -> Result<Answer, RpcError> {
+pub fn method_response(bytes: &[u8]) -> Result<MethodResponse, RpcError> {
     if bytes.len() > MAX_BYTES {
         return Err(RpcError::TooLarge);
     }
@@ -179,7 +179,7 @@ pub fn method_response(bytes: &[u8]) -> Result<Answer, RpcError> {
         parser.close("fault")?;
         let code = fault.get("faultCode").and_then(Value::as_int).ok_or(RpcError::NoAnswer)?;
         let text = fault.get("faultString").and_then(Value::as_text).unwrap_or_default().to_string();
-        Answer::Fault { code, text }
+        MethodResponse::Fault { code, text }
     } else {
         parser.open("params")?;
         parser.open("param")?;
@@ -187,7 +187,7 @@ pub fn method_response(bytes: &[u8]) -> Result<Answer, RpcError> {
         let value = parser.value()?;
         parser.close("param")?;
         parser.close("params")?;
-        Answer::Value(value)
+        MethodResponse::Value(value)
     };
     parser.close("methodResponse")?;
     Ok(answer)

@@ -7,14 +7,14 @@ use super::config::{
     absolute, order, Configuration, Endpoint, Group, GroupKind, LogFile, Note, Output, ProcessConfig, Server, User,
 };
 use super::definition::{self, Channel, Program, Settings, MAGIC, MAX_CONFIGURATION};
-use super::wire::Sink;
+use super::wire::FieldSink;
 use crate::format::shell_words;
 
 /// A buffer that grows.
 #[derive(Default)]
 pub struct Bytes(pub Vec<u8>);
 
-impl Sink for Bytes {
+impl FieldSink for Bytes {
     fn put(&mut self, bytes: &[u8]) -> bool {
         self.0.extend_from_slice(bytes);
         true

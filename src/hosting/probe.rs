@@ -3,7 +3,7 @@
 
 /// How a program is asked.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Pace {
+pub struct Cadence {
     pub interval_ms: u64,
     /// One question may take so long.
     pub timeout_ms: u64,
@@ -66,7 +66,7 @@ impl Questions {
     }
 
     /// One event. `now_ms` is what the monotonic clock shows.
-    pub fn step(&mut self, event: ProbeEvent, now_ms: u64, pace: &Pace) -> Duty {
+    pub fn step(&mut self, event: ProbeEvent, now_ms: u64, pace: &Cadence) -> Duty {
         match (self.phase, event) {
             (Phase::Resting, ProbeEvent::Due) => {
                 self.phase = Phase::Asking;
@@ -91,13 +91,13 @@ impl Questions {
         }
     }
 
-    fn rest(&mut self, now_ms: u64, pace: &Pace) -> Duty {
+    fn rest(&mut self, now_ms: u64, pace: &Cadence) -> Duty {
         self.phase = Phase::Resting;
         self.due_ms = now_ms + pace.interval_ms;
         Duty::Nothing
     }
 
-    fn missed(&mut self, now_ms: u64, pace: &Pace) -> Duty {
+    fn missed(&mut self, now_ms: u64, pace: &Cadence) -> Duty {
         self.misses = self.misses.saturating_add(1);
         self.rest(now_ms, pace);
         if self.misses >= pace.retries {

@@ -1,10 +1,10 @@
 //! What the front end asks of the core, and what it hears: one message a packet of the socket between them, in both directions.
 //!
 //! What *is*, nobody asks: the front end reads the shared memory (`state`). Every request gets one answer, in their order. After
-//! `Request::Watch` the core also says `Reply::Changed` when something has changed since that was said last; so a start that is waited for is
+//! `CoreRequest::Watch` the core also says `Reply::Changed` when something has changed since that was said last; so a start that is waited for is
 //! a request, then: read, is it so? else wait for `Changed`.
 
-use super::wire::{Field, Reader, Sink};
+use super::wire::{Field, FieldSink, Reader};
 
 /// A packet is never larger.
 pub const MAX_PACKET: usize = 16 << 10;
@@ -22,11 +22,11 @@ pub const FD_STATE: i32 = 5;
 pub const FD_CONFIGURATION: i32 = 6;
 
 /// The internal argument, and behind it what is asked for: `serve SECTION` (the connection of that server), `reload` (no connection: read the files anew
-/// and answer with `Request::Restart`, or say in the log why not).
+/// and answer with `CoreRequest::Restart`, or say in the log why not).
 pub const FRONT_END: &str = "--front-end";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Request<'a> {
+pub enum CoreRequest<'a> {
     Start {
         id: u32,
     },
@@ -124,51 +124,51 @@ pub enum Reply {
     Changed,
 }
 
-impl<'a> Request<'a> {
-    pub fn decode(packet: &'a [u8]) -> Option<Request<'a>> {
+impl<'a> CoreRequest<'a> {
+    pub fn decode(packet: &'a [u8]) -> Option<CoreRequest<'a>> {
         let mut reader = Reader::new(packet);
         let kind = u32::get(&mut reader)?;
         let id = |reader: &mut Reader<'a>| u32::get(reader);
         let text = |reader: &mut Reader<'a>| <&[u8]>::get(reader);
         Some(match kind {
-            1 => Request::Start { id: id(&mut reader)? },
-            2 => Request::Stop { id: id(&mut reader)? },
-            3 => Request::Signal { id: id(&mut reader)?, signal: u32::get(&mut reader)? },
-            4 => Request::Stdin { id: id(&mut reader)?, bytes: text(&mut reader)? },
-            5 => Request::ClearLogs { id: id(&mut reader)? },
-            6 => Request::ClearMainLog,
-            7 => Request::AddGroup { name: text(&mut reader)? },
-            8 => Request::RemoveGroup { id: id(&mut reader)? },
-            9 => Request::Configuration,
-            10 => Request::Shutdown,
-            11 => Request::Restart,
-            12 => Request::RemoteEvent { kind: text(&mut reader)?, data: text(&mut reader)? },
-            13 => Request::Log { level: u32::get(&mut reader)?, text: text(&mut reader)? },
-            14 => Request::Watch,
-            15 => Request::Renew { core: text(&mut reader)? },
-            16 => Request::ReopenLogs,
+            1 => CoreRequest::Start { id: id(&mut reader)? },
+            2 => CoreRequest::Stop { id: id(&mut reader)? },
+            3 => CoreRequest::Signal { id: id(&mut reader)?, signal: u32::get(&mut reader)? },
+            4 => CoreRequest::Stdin { id: id(&mut reader)?, bytes: text(&mut reader)? },
+            5 => CoreRequest::ClearLogs { id: id(&mut reader)? },
+            6 => CoreRequest::ClearMainLog,
+            7 => CoreRequest::AddGroup { name: text(&mut reader)? },
+            8 => CoreRequest::RemoveGroup { id: id(&mut reader)? },
+            9 => CoreRequest::Configuration,
+            10 => CoreRequest::Shutdown,
+            11 => CoreRequest::Restart,
+            12 => CoreRequest::RemoteEvent { kind: text(&mut reader)?, data: text(&mut reader)? },
+            13 => CoreRequest::Log { level: u32::get(&mut reader)?, text: text(&mut reader)? },
+            14 => CoreRequest::Watch,
+            15 => CoreRequest::Renew { core: text(&mut reader)? },
+            16 => CoreRequest::ReopenLogs,
             _ => return None,
         })
     }
 
-    pub fn encode(&self, out: &mut dyn Sink) -> bool {
+    pub fn encode(&self, out: &mut dyn FieldSink) -> bool {
         match self {
-            Request::Start { id } => 1_u32.put(out) && id.put(out),
-            Request::Stop { id } => 2_u32.put(out) && id.put(out),
-            Request::Signal { id, signal } => 3_u32.put(out) && id.put(out) && signal.put(out),
-            Request::Stdin { id, bytes } => 4_u32.put(out) && id.put(out) && bytes.put(out),
-            Request::ClearLogs { id } => 5_u32.put(out) && id.put(out),
-            Request::ClearMainLog => 6_u32.put(out),
-            Request::AddGroup { name } => 7_u32.put(out) && name.put(out),
-            Request::RemoveGroup { id } => 8_u32.put(out) && id.put(out),
-            Request::Configuration => 9_u32.put(out),
-            Request::Shutdown => 10_u32.put(out),
-            Request::Restart => 11_u32.put(out),
-            Request::RemoteEvent { kind, data } => 12_u32.put(out) && kind.put(out) && data.put(out),
-            Request::Log { level, text } => 13_u32.put(out) && level.put(out) && text.put(out),
-            Request::Watch => 14_u32.put(out),
-            Request::Renew { core } => 15_u32.put(out) && core.put(out),
-            Request::ReopenLogs => 16_u32.put(out),
+            CoreRequest::Start { id } => 1_u32.put(out) && id.put(out),
+            CoreRequest::Stop { id } => 2_u32.put(out) && id.put(out),
+            CoreRequest::Signal { id, signal } => 3_u32.put(out) && id.put(out) && signal.put(out),
+            CoreRequest::Stdin { id, bytes } => 4_u32.put(out) && id.put(out) && bytes.put(out),
+            CoreRequest::ClearLogs { id } => 5_u32.put(out) && id.put(out),
+            CoreRequest::ClearMainLog => 6_u32.put(out),
+            CoreRequest::AddGroup { name } => 7_u32.put(out) && name.put(out),
+            CoreRequest::RemoveGroup { id } => 8_u32.put(out) && id.put(out),
+            CoreRequest::Configuration => 9_u32.put(out),
+            CoreRequest::Shutdown => 10_u32.put(out),
+            CoreRequest::Restart => 11_u32.put(out),
+            CoreRequest::RemoteEvent { kind, data } => 12_u32.put(out) && kind.put(out) && data.put(out),
+            CoreRequest::Log { level, text } => 13_u32.put(out) && level.put(out) && text.put(out),
+            CoreRequest::Watch => 14_u32.put(out),
+            CoreRequest::Renew { core } => 15_u32.put(out) && core.put(out),
+            CoreRequest::ReopenLogs => 16_u32.put(out),
         }
     }
 }
@@ -189,7 +189,7 @@ impl Reply {
         })
     }
 
-    pub fn encode(&self, out: &mut dyn Sink) -> bool {
+    pub fn encode(&self, out: &mut dyn FieldSink) -> bool {
         match self {
             Reply::Done => 0_u32.put(out),
             Reply::Refused { why, errno } => 1_u32.put(out) && (*why as u32).put(out) && errno.put(out),

@@ -1,6 +1,6 @@
 //! Why a process is not there, as a number and as supervisord's text.
 
-use super::wire::Sink;
+use super::wire::FieldSink;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
@@ -44,7 +44,7 @@ impl SpawnError {
     }
 
     /// What it says of a process `name` whose command is `command`, split `first` to begin with; empty for none.
-    pub fn text(self, detail: i32, name: &[u8], command: &[u8], first: &[u8], fault: &[u8], out: &mut dyn Sink) {
+    pub fn text(self, detail: i32, name: &[u8], command: &[u8], first: &[u8], fault: &[u8], out: &mut dyn FieldSink) {
         let mut say = |parts: &[&[u8]]| {
             // What does not fit is left out.
             let _ = parts.iter().all(|part| out.put(part));

@@ -31,7 +31,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Where encoded bytes go. `false`: they do not fit.
-pub trait Sink {
+pub trait FieldSink {
     fn put(&mut self, bytes: &[u8]) -> bool;
 }
 
@@ -39,7 +39,7 @@ pub trait Sink {
 #[derive(Default)]
 pub struct Count(pub usize);
 
-impl Sink for Count {
+impl FieldSink for Count {
     fn put(&mut self, bytes: &[u8]) -> bool {
         self.0 += bytes.len();
         true
@@ -52,7 +52,7 @@ pub struct Fixed<'a> {
     pub len: usize,
 }
 
-impl Sink for Fixed<'_> {
+impl FieldSink for Fixed<'_> {
     fn put(&mut self, bytes: &[u8]) -> bool {
         let Some(free) = self.buffer.get_mut(self.len..self.len.saturating_add(bytes.len())) else { return false };
         free.copy_from_slice(bytes);
@@ -64,7 +64,7 @@ impl Sink for Fixed<'_> {
 /// One field.
 pub trait Field<'a>: Sized {
     fn get(reader: &mut Reader<'a>) -> Option<Self>;
-    fn put(&self, out: &mut dyn Sink) -> bool;
+    fn put(&self, out: &mut dyn FieldSink) -> bool;
 
     /// Becomes the next field, where there is one; `false`: it cannot be read. Never inlined: records have many fields, and the core is small.
     #[inline(never)]
@@ -90,7 +90,7 @@ macro_rules! number {
                 Some(<$kind>::from_le_bytes(bytes.try_into().ok()?))
             }
 
-            fn put(&self, out: &mut dyn Sink) -> bool {
+            fn put(&self, out: &mut dyn FieldSink) -> bool {
                 out.put(&self.to_le_bytes())
             }
         }
@@ -103,7 +103,7 @@ impl<'a> Field<'a> for bool {
         u8::get(reader).map(|byte| byte != 0)
     }
 
-    fn put(&self, out: &mut dyn Sink) -> bool {
+    fn put(&self, out: &mut dyn FieldSink) -> bool {
         out.put(&[u8::from(*self)])
     }
 }
@@ -113,7 +113,7 @@ impl<'a> Field<'a> for [u8; 32] {
         reader.take(32)?.try_into().ok()
     }
 
-    fn put(&self, out: &mut dyn Sink) -> bool {
+    fn put(&self, out: &mut dyn FieldSink) -> bool {
         out.put(self)
     }
 }
@@ -125,7 +125,7 @@ impl<'a> Field<'a> for &'a [u8] {
         reader.take(len as usize)
     }
 
-    fn put(&self, out: &mut dyn Sink) -> bool {
+    fn put(&self, out: &mut dyn FieldSink) -> bool {
         match u32::try_from(self.len()) {
             Ok(len) => len.put(out) && out.put(self),
             Err(_) => false,
@@ -150,7 +150,7 @@ macro_rules! record {
                 is_good.then_some(record)
             }
 
-            pub fn encode(&self, out: &mut dyn super::wire::Sink) -> bool {
+            pub fn encode(&self, out: &mut dyn super::wire::FieldSink) -> bool {
                 let mut count = super::wire::Count(0);
                 let counted = true $(&& super::wire::Field::put(&self.$field, &mut count))*;
                 let len = count.0 as u32;

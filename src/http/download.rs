@@ -7,7 +7,7 @@ use super::error::TransportError;
 use super::received::HttpHead;
 use super::reply::{self, Range};
 use super::transport::{HttpRequest, Method, Receiver, Transport};
-use super::watchdog::Limits;
+use super::watchdog::TimeLimits;
 
 /// So much of the body of a refusal is read, to be told; in bytes.
 const MAX_REFUSAL: u64 = 64 * 1024;
@@ -71,7 +71,7 @@ fn attempt(
     }
     // No total: a large download on a slow link takes hours. The relay ends one that brings nothing.
     let settings = transport.settings();
-    let limits = Limits { stall: settings.stall_limit, total: None, rate: settings.max_rate };
+    let limits = TimeLimits { stall: settings.stall_limit, total: None, rate: settings.max_rate };
     let mut download =
         Download { host: transport.host(), from, sink, refusal: None, expected: None, got: 0, rest: None };
     let head = transport

@@ -32,4 +32,4 @@ pub use error::TransportError;
 pub(crate) use reply::{excerpt, is_page, number};
 pub use settings::Settings;
 pub(crate) use transport::{HttpRequest, Method, Transport};
-pub(crate) use watchdog::Limits;
+pub(crate) use watchdog::TimeLimits;

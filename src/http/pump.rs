@@ -10,7 +10,7 @@ use super::account::{RelayAccount, RelayEnd, RelayProgress};
 use super::framing::{Follower, Verdict};
 use super::link::Link;
 use super::pace::Pace;
-use super::watchdog::{Limits, Sight, Watchdog};
+use super::watchdog::{Sight, TimeLimits, Watchdog};
 use crate::sys::poll::{Ready, Watch};
 
 /// From the server to minreq.
@@ -104,7 +104,7 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    pub(crate) fn new(remote: Link, local: TcpStream, limits: Limits) -> Pump {
+    pub(crate) fn new(remote: Link, local: TcpStream, limits: TimeLimits) -> Pump {
         Pump {
             remote,
             local,

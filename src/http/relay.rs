@@ -24,7 +24,7 @@ use super::account::{RelayAccount, RelayEnd, RelayProgress};
 use super::framing::Verdict;
 use super::link::Link;
 use super::pump::Pump;
-use super::watchdog::Limits;
+use super::watchdog::TimeLimits;
 use crate::format::base64;
 use crate::format::hex;
 use crate::sys::poll::Watch;
@@ -51,7 +51,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Starts to relay for `remote`.
-    pub(crate) fn start(remote: Link, limits: Limits) -> io::Result<Relay> {
+    pub(crate) fn start(remote: Link, limits: TimeLimits) -> io::Result<Relay> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
@@ -91,7 +91,13 @@ impl Relay {
     }
 }
 
-fn run(listener: &TcpListener, expected: &str, remote: Link, limits: Limits, progress: &RelayProgress) -> RelayAccount {
+fn run(
+    listener: &TcpListener,
+    expected: &str,
+    remote: Link,
+    limits: TimeLimits,
+    progress: &RelayProgress,
+) -> RelayAccount {
     match accept(listener, expected, progress) {
         Ok(local) => Pump::new(remote, local, limits).run(progress),
         Err(kind) => unused(kind),
@@ -179,14 +185,14 @@ mod tests {
     use crate::http::wire::Wire;
     use std::time::Instant;
 
-    const LIMITS: Limits = Limits { stall: Duration::from_secs(10), total: None, rate: None };
+    const LIMITS: TimeLimits = TimeLimits { stall: Duration::from_secs(10), total: None, rate: None };
 
     /// A relay, and the server's end of its connection.
     fn relay() -> (Relay, TcpStream) {
         relay_within(LIMITS)
     }
 
-    fn relay_within(limits: Limits) -> (Relay, TcpStream) {
+    fn relay_within(limits: TimeLimits) -> (Relay, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let remote = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         remote.set_nonblocking(true).unwrap();
@@ -232,7 +238,7 @@ mod tests {
         const LENGTH: usize = 4096;
         // Half a bucket, which is waited for, takes longer than any silence may.
         let stall = Duration::from_millis(100);
-        let (relay, mut server) = relay_within(Limits { stall, total: None, rate: Some(2048) });
+        let (relay, mut server) = relay_within(TimeLimits { stall, total: None, rate: Some(2048) });
         let mut minreq = TcpStream::connect(("127.0.0.1", relay.port)).unwrap();
         minreq.write_all(connect_text(&relay.token).as_bytes()).unwrap();
         minreq.read_exact(&mut [0; 19]).unwrap();

@@ -22,7 +22,7 @@ use super::roots::{self, Roots};
 use super::tls::{self, Session};
 use super::url::BaseUrl;
 use super::usage;
-use super::watchdog::Limits;
+use super::watchdog::TimeLimits;
 use super::wire::Wire;
 use super::Settings;
 use crate::sys::socket;
@@ -41,7 +41,7 @@ pub(crate) struct HttpRequest<'a> {
     pub method: Method,
     pub headers: &'a [(&'a str, &'a str)],
     pub body: Option<&'a str>,
-    pub limits: Limits,
+    pub limits: TimeLimits,
 }
 
 /// What is done with what is at the path.

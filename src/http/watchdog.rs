@@ -13,7 +13,7 @@ pub(crate) const MIN_BYTES: u64 = 4 * 1024;
 
 /// The time that a request may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct TimeLimits {
     /// The longest silence of the server.
     pub stall: Duration,
     /// From the connection's beginning to the answer's end; `None`: as long as [`WINDOW`] is content.
@@ -48,7 +48,7 @@ pub(crate) struct Sight {
 /// Remembers when something last moved.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
-    limits: Limits,
+    limits: TimeLimits,
     /// What was there at the last movement, and when that was.
     last: Sight,
     /// What was there when the window began.
@@ -56,7 +56,7 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    pub(crate) fn new(limits: Limits) -> Watchdog {
+    pub(crate) fn new(limits: TimeLimits) -> Watchdog {
         Watchdog { limits, last: Sight::default(), window: Sight::default() }
     }
 
@@ -102,7 +102,7 @@ mod tests {
 
     /// Second by second, what the link brings and the client does; returns when and why it ends within the time.
     fn play(total: Option<u64>, seconds: u64, at: impl Fn(u64) -> (u64, u32, bool)) -> Option<(u64, Expired)> {
-        let limits = Limits { stall: STALL, total: total.map(Duration::from_secs), rate: None };
+        let limits = TimeLimits { stall: STALL, total: total.map(Duration::from_secs), rate: None };
         let mut dog = Watchdog::new(limits);
         let mut wake = Duration::ZERO;
         for second in 0..=seconds {

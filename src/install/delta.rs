@@ -9,7 +9,7 @@ use super::agent::{self, Agents};
 use super::drive::Outcome;
 use super::gateway::Gateway;
 use super::journal::{Job, MAX_BASES};
-use super::state::Event;
+use super::state::InstallEvent;
 use super::{digest, status};
 use crate::app::delta::{self, DeltaError, DeltaName, Root};
 use crate::app::{self, Reason, TarballName, UnpackError};
@@ -113,7 +113,7 @@ impl Gateway<'_> {
         job.misses = 0;
         job.resumed = false;
         job.restarted = false;
-        Outcome::Event(Event::TarballInstead)
+        Outcome::Event(InstallEvent::TarballInstead)
     }
 
     /// Says what came over the network, where a delta was offered: that is what it is for.

@@ -1,14 +1,14 @@
 //! Drives one job through the table of states: do the state's step, take its event to the next state, make that durable.
 
 use super::journal::Job;
-use super::state::{next, Event, State};
+use super::state::{next, InstallEvent, InstallState};
 use crate::sys::file::FileError;
 
 /// What a step comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It happened; the table says what follows.
-    Event(Event),
+    Event(InstallEvent),
     /// Not now: the network or the server is not there. The job stays as it is until the next check-in.
     Later,
 }
@@ -56,7 +56,7 @@ pub fn drive(job: &mut Job, steps: &mut dyn Steps) -> Result<(), FileError> {
         } else {
             // No such arrow: a fault of this program, which must not become an endless loop.
             crate::error!("{}: {:?} makes no sense while {}", job.name, event, job.state.name());
-            job.state = State::Failed;
+            job.state = InstallState::Failed;
             job.verdict = format!("[gwe] failed {}: internal error", job.name);
         }
         steps.save(job)?;
@@ -83,10 +83,10 @@ mod tests {
 
     /// A gateway whose steps go well but for one fault, and whose power is cut before one save.
     struct Fake {
-        fault: Option<(State, Outcome)>,
+        fault: Option<(InstallState, Outcome)>,
         cut_before_save: Option<usize>,
         saves: usize,
-        chain: Vec<State>,
+        chain: Vec<InstallState>,
         scripts: u32,
     }
 
@@ -99,25 +99,25 @@ mod tests {
                 }
             }
             Outcome::Event(match job.state {
-                State::Requested => Event::Admitted,
-                State::Downloading => Event::Downloaded,
-                State::Verified => Event::Unpacked,
-                State::Staged => Event::ScriptBegins,
-                State::Installing => {
+                InstallState::Requested => InstallEvent::Admitted,
+                InstallState::Downloading => InstallEvent::Downloaded,
+                InstallState::Verified => InstallEvent::Unpacked,
+                InstallState::Staged => InstallEvent::ScriptBegins,
+                InstallState::Installing => {
                     self.scripts += 1;
-                    Event::ScriptSucceeded
+                    InstallEvent::ScriptSucceeded
                 }
-                State::Settling => Event::Settled,
-                State::RollingBack => Event::Restored,
-                State::Done | State::Failed | State::RolledBack => Event::Refused,
+                InstallState::Settling => InstallEvent::Settled,
+                InstallState::RollingBack => InstallEvent::Restored,
+                InstallState::Done | InstallState::Failed | InstallState::RolledBack => InstallEvent::Refused,
             })
         }
 
         fn cut_off(&mut self, job: &mut Job) -> Outcome {
             Outcome::Event(match job.state {
-                State::Settling => Event::NotSettled,
-                State::RollingBack => Event::Removed,
-                _ => Event::Refused,
+                InstallState::Settling => InstallEvent::NotSettled,
+                InstallState::RollingBack => InstallEvent::Removed,
+                _ => InstallEvent::Refused,
             })
         }
 
@@ -130,7 +130,7 @@ mod tests {
         }
     }
 
-    fn fake(fault: Option<(State, Outcome)>) -> Fake {
+    fn fake(fault: Option<(InstallState, Outcome)>) -> Fake {
         Fake { fault, cut_before_save: None, saves: 0, chain: Vec::new(), scripts: 0 }
     }
 
@@ -138,15 +138,15 @@ mod tests {
         Job::new(Entry::named("a.v1.tar.gz".into()))
     }
 
-    use State::{
+    use InstallState::{
         Done, Downloading, Failed, Installing, Requested, RolledBack, RollingBack, Settling, Staged, Verified,
     };
 
     #[test]
     fn each_fault_has_its_chain_of_states() {
-        let refused = Outcome::Event(Event::Refused);
+        let refused = Outcome::Event(InstallEvent::Refused);
         let all = [Requested, Downloading, Verified, Staged, Installing, Settling];
-        type Row<'a> = (Option<(State, Outcome)>, &'a [State], State);
+        type Row<'a> = (Option<(InstallState, Outcome)>, &'a [InstallState], InstallState);
         let rows: [Row<'_>; 9] = [
             (None, &all, Done),
             (Some((Requested, refused.clone())), &all[..1], Failed),
@@ -156,11 +156,11 @@ mod tests {
             (Some((Staged, refused.clone())), &all[..4], Failed),
             (Some((Installing, refused)), &all[..5], Failed),
             (
-                Some((Settling, Outcome::Event(Event::NotSettled))),
+                Some((Settling, Outcome::Event(InstallEvent::NotSettled))),
                 &[Requested, Downloading, Verified, Staged, Installing, Settling, RollingBack],
                 RolledBack,
             ),
-            (Some((Installing, Outcome::Event(Event::Settled))), &all[..5], Failed),
+            (Some((Installing, Outcome::Event(InstallEvent::Settled))), &all[..5], Failed),
         ];
         for (fault, chain, end) in rows {
             let (mut job, mut steps) = (job(), fake(fault.clone()));

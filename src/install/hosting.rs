@@ -14,7 +14,7 @@ use super::probe::Probe;
 use super::registry::{App, Registry};
 use super::script;
 use super::script::installer_in;
-use super::state::Event;
+use super::state::InstallEvent;
 use crate::app::TarballName;
 use crate::supervisor::settle::{self, Terms};
 use crate::supervisor::{Changes, Process, Settled, SupervisorError};
@@ -37,7 +37,7 @@ const MAX_LOSSES: u32 = 3;
 pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
     if is_recorded(gateway, job, name) {
         // It had settled when the power was cut.
-        return Outcome::Event(Event::Settled);
+        return Outcome::Event(InstallEvent::Settled);
     }
     let folder = gateway.slot(name.app(), &job.slot);
     let log = app_log::Mark::of(&fragment::log_of(gateway, name.app()));
@@ -65,7 +65,7 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
         crate::error!("{e}; trying again at the next check-in");
         return Outcome::Later;
     }
-    Outcome::Event(Event::Settled)
+    Outcome::Event(InstallEvent::Settled)
 }
 
 /// Whether this very install is what the registry knows.
@@ -101,16 +101,16 @@ fn not_hosted(job: &mut Job, unhosted: Unhosted) -> Outcome {
         Unhosted::Bad(reason) => reason,
     };
     job.reason = reason;
-    Outcome::Event(Event::NotSettled)
+    Outcome::Event(InstallEvent::NotSettled)
 }
 
 /// The machine went down with it as often as it may; what had settled by then is installed.
 pub fn not_settled(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
     if is_recorded(gateway, job, name) {
-        return Outcome::Event(Event::Settled);
+        return Outcome::Event(InstallEvent::Settled);
     }
     job.reason = job.state.cut_off();
-    Outcome::Event(Event::NotSettled)
+    Outcome::Event(InstallEvent::NotSettled)
 }
 
 /// Brings back what was there before: the version in the other slot, or nothing.
@@ -121,12 +121,12 @@ pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -
     }
     let Some(old) = gateway.registry.app(name.app()).cloned() else {
         unhost(gateway, name.app());
-        return concluded(gateway, Event::Removed);
+        return concluded(gateway, InstallEvent::Removed);
     };
     let folder = gateway.slot(name.app(), &old.slot);
     restore(gateway, job, name, &old, &folder);
     gateway.registry.record(App { note: Some(rolled_back(job, name)), ..old });
-    concluded(gateway, Event::Restored)
+    concluded(gateway, InstallEvent::Restored)
 }
 
 /// What the registry notes of a roll-back.
@@ -146,7 +146,7 @@ fn is_restored(gateway: &Gateway<'_>, job: &Job, name: &TarballName) -> bool {
 /// Putting the version before back took the machine down, too: neither runs, and the cloud is told. One that was back by then stays.
 pub fn give_up(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> Outcome {
     if is_restored(gateway, job, name) {
-        return Outcome::Event(Event::Restored);
+        return Outcome::Event(InstallEvent::Restored);
     }
     job.reason = format!("{}; then {}", job.reason, job.state.cut_off());
     unhost(gateway, name.app());
@@ -154,10 +154,10 @@ pub fn give_up(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> 
         let note = Some(format!("not running: v{} failed: {}", name.version(), job.reason));
         gateway.registry.record(App { note, ..old });
     }
-    concluded(gateway, Event::Removed)
+    concluded(gateway, InstallEvent::Removed)
 }
 
-fn concluded(gateway: &Gateway<'_>, event: Event) -> Outcome {
+fn concluded(gateway: &Gateway<'_>, event: InstallEvent) -> Outcome {
     match gateway.save_registry() {
         Ok(()) => Outcome::Event(event),
         Err(e) => {
@@ -359,7 +359,7 @@ mod tests {
             for _ in 1..times {
                 assert_eq!(not_hosted(&mut job, unhosted()), Outcome::Later, "{reason}");
             }
-            assert_eq!(not_hosted(&mut job, unhosted()), Outcome::Event(Event::NotSettled));
+            assert_eq!(not_hosted(&mut job, unhosted()), Outcome::Event(InstallEvent::NotSettled));
             assert_eq!((job.reason.as_str(), job.passing), (reason, passing));
         }
     }

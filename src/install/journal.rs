@@ -10,12 +10,12 @@ use miniserde::{json, Deserialize, Serialize};
 use super::asked::AskedName;
 use super::kept::{Numbered, Waiting};
 use super::request::{self, Entry};
-use super::state::{after_crash, State};
+use super::state::{after_crash, InstallState};
 use super::state_file;
 use crate::app::name::check_version;
 use crate::orders::logs::Wish;
 pub use crate::orders::Content;
-use crate::orders::{Beside, Link};
+use crate::orders::{Beside, ContentLink};
 use crate::sys::file::{self, FileError};
 
 /// The journal's bound in bytes: the jobs' kept outputs, six-fold where they are all control characters, and a wide margin.
@@ -53,7 +53,7 @@ pub struct Job {
     /// The delta that is fetched instead of the tarball.
     pub delta: Option<String>,
     /// How far it has come.
-    pub state: State,
+    pub state: InstallState,
     /// How often `install.sh` was begun.
     pub attempts: u32,
     /// How often the state's work was begun without coming to an end: a reboot in it leaves it as it is, and the next try counts
@@ -94,7 +94,7 @@ pub struct Job {
     /// The numbered order that it is a part of; `None`: ordered by text, or from disk.
     pub order: Option<String>,
     /// Where a numbered order says that its content is.
-    pub link: Option<Link>,
+    pub link: Option<ContentLink>,
     /// Where a numbered order says that the deltas of `delta_from` are.
     pub beside: Option<Vec<Beside>>,
     /// Why it failed, as a number for machines: see [`ordered`](super::ordered).
@@ -143,7 +143,7 @@ impl Job {
             was_offered_delta: entry.delta_from.as_ref().map(|_| true),
             delta_from: entry.delta_from.map(bases),
             delta: None,
-            state: State::Requested,
+            state: InstallState::Requested,
             attempts: 0,
             tries: None,
             losses: None,
@@ -206,7 +206,7 @@ impl Job {
 
     /// Whether nothing of what it does to the gateway was begun. What lies in its slot by then is swept with it.
     pub(super) fn is_unbegun(&self) -> bool {
-        self.state.needs_network() || (self.state == State::Verified && self.attempts == 0)
+        self.state.needs_network() || (self.state == InstallState::Verified && self.attempts == 0)
     }
 
     /// Whether it asks for the same bytes, as far as it says.
@@ -420,8 +420,8 @@ fn is_told(job: &Job) -> bool {
 #[must_use]
 pub fn is_at_work(state: &Path) -> bool {
     let is_its = |job: &Job| match job.state {
-        State::Installing => true,
-        State::Settling | State::RollingBack => job.name.app() != super::agent::APP,
+        InstallState::Installing => true,
+        InstallState::Settling | InstallState::RollingBack => job.name.app() != super::agent::APP,
         _ => false,
     };
     Journal::read(&path(state)).jobs.iter().any(is_its)

@@ -11,7 +11,7 @@ use super::drive::Outcome;
 use super::gateway::Gateway;
 use super::journal::{Job, Journal};
 use super::security::{self, What};
-use super::state::{Event, State};
+use super::state::{InstallEvent, InstallState};
 use super::state_file;
 use crate::app::key_set::{KeySetFault, MAX_TEXT};
 use crate::app::{KeySet, TarballName, TrustedKeys};
@@ -150,12 +150,12 @@ impl Gateway<'_> {
     /// The work of a state, of a package that is believed already.
     pub(super) fn take_key_set(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
         match job.state {
-            State::Verified if self.journal.is_held(job) => Outcome::Later,
-            State::Verified => Outcome::Event(Event::Unpacked),
-            State::Staged => self.begin_script(job),
-            State::Installing => self.put_in_force(job, name),
-            State::Settling => Outcome::Event(Event::Settled),
-            _ => Outcome::Event(Event::Refused),
+            InstallState::Verified if self.journal.is_held(job) => Outcome::Later,
+            InstallState::Verified => Outcome::Event(InstallEvent::Unpacked),
+            InstallState::Staged => self.begin_script(job),
+            InstallState::Installing => self.put_in_force(job, name),
+            InstallState::Settling => Outcome::Event(InstallEvent::Settled),
+            _ => Outcome::Event(InstallEvent::Refused),
         }
     }
 
@@ -175,6 +175,6 @@ impl Gateway<'_> {
         }
         // A crash before this has it done again, and counted once.
         security::note_once(paths, What::KeySetChanged, &format!("v{} is in force", set.version));
-        Outcome::Event(Event::ScriptSucceeded)
+        Outcome::Event(InstallEvent::ScriptSucceeded)
     }
 }

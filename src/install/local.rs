@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::gateway::Gateway;
 use super::journal::{Job, Journal};
 use super::registry::{self, Registry};
-use super::state::State;
+use super::state::InstallState;
 use super::{lock, status};
 use crate::config::Config;
 use crate::format::sort::sort;
@@ -112,7 +112,7 @@ fn report(journal: &mut Journal) -> Report {
     for job in journal.jobs.iter_mut().filter(|job| !job.state.is_terminal()) {
         job.verdict = format!("[gwe] {} is {}; the engine goes on with it", job.name, job.state.name());
     }
-    let all_done = journal.jobs.iter().all(|job| job.state == State::Done);
+    let all_done = journal.jobs.iter().all(|job| job.state == InstallState::Done);
     Report { text: status::text(journal), all_done }
 }
 

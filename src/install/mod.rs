@@ -68,7 +68,7 @@ impl Gateway<'_> {
         while let Some(index) = self.journal.next_job(self.cloud.is_some(), &waiting) {
             let Some(mut job) = self.journal.jobs.get(index).cloned() else { return Ok(()) };
             let app = job.name.app().to_string();
-            if self.on_trial && (app != agent::APP || job.state != state::State::Settling) {
+            if self.on_trial && (app != agent::APP || job.state != state::InstallState::Settling) {
                 waiting.push(app);
                 continue;
             }

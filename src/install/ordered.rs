@@ -6,7 +6,7 @@
 use super::journal::{Job, Journal, Tails};
 use super::kept::Numbered;
 use super::registry::FAILED_BEFORE;
-use super::state::State;
+use super::state::InstallState;
 use crate::orders::{End, Order, Part, Stage, Standing, Until};
 
 /// The install failed.
@@ -59,7 +59,7 @@ impl Journal {
     pub fn is_held(&self, job: &Job) -> bool {
         let Some(id) = &job.order else { return false };
         let order = self.numbered().iter().find(|order| order.id == *id);
-        job.state == State::Verified && order.map_or(true, |order| order.until != 0)
+        job.state == InstallState::Verified && order.map_or(true, |order| order.until != 0)
     }
 
     /// Notes that so much of an order's progress was told; `true` where it had not been.
@@ -204,7 +204,7 @@ impl Journal {
         if !jobs.iter().all(|job| job.state.is_terminal() || self.is_held(job)) {
             return Stage::Open;
         }
-        let failed = jobs.iter().any(|job| job.state.is_terminal() && job.state != State::Done);
+        let failed = jobs.iter().any(|job| job.state.is_terminal() && job.state != InstallState::Done);
         let held = jobs.iter().any(|job| !job.state.is_terminal());
         if held && !(failed && order.until() == Until::Downloaded) {
             let bit = crate::orders::Progress::Downloaded as u32;
@@ -228,11 +228,11 @@ fn end(order: &Numbered, jobs: &[&Job]) -> End {
         lines.extend(output.iter().skip(output.len().saturating_sub(OUTPUT_LINES)).map(|line| line.to_string()));
     }
     let is_nothing = jobs.is_empty() && order.logs.is_none();
-    let success = !is_nothing && order.fault.is_none() && jobs.iter().all(|job| job.state == State::Done);
-    let first = jobs.iter().find(|job| job.state != State::Done && job.state.is_terminal());
+    let success = !is_nothing && order.fault.is_none() && jobs.iter().all(|job| job.state == InstallState::Done);
+    let first = jobs.iter().find(|job| job.state != InstallState::Done && job.state.is_terminal());
     let code = match first {
         _ if success => 0,
-        Some(job) if job.state == State::RolledBack => ROLLED_BACK,
+        Some(job) if job.state == InstallState::RolledBack => ROLLED_BACK,
         Some(job) => job.code.unwrap_or(INSTALL),
         None => ORDER,
     };
@@ -241,13 +241,13 @@ fn end(order: &Numbered, jobs: &[&Job]) -> End {
 
 /// The number of a failure, by where it happened and what was said.
 #[must_use]
-pub fn code_of(state: State, reason: &str) -> u32 {
+pub fn code_of(state: InstallState, reason: &str) -> u32 {
     match state {
         _ if reason.starts_with(FAILED_BEFORE) => ORDER,
         _ if reason.contains("disk is full") || reason.contains("no free inodes") => SPACE,
-        State::Requested => ORDER,
-        State::Downloading if reason.contains("sign") => SIGNATURE,
-        State::Downloading => DOWNLOAD,
+        InstallState::Requested => ORDER,
+        InstallState::Downloading if reason.contains("sign") => SIGNATURE,
+        InstallState::Downloading => DOWNLOAD,
         _ => INSTALL,
     }
 }

@@ -14,7 +14,7 @@ use super::journal::{Job, Journal};
 use super::key_set;
 use super::request::Entry;
 use super::script;
-use super::state::{Event, State, MAX_ATTEMPTS};
+use super::state::{InstallEvent, InstallState, MAX_ATTEMPTS};
 use super::status;
 use super::waiting;
 use crate::app::name::check_app;
@@ -28,7 +28,7 @@ impl Job {
     /// A fresh job that takes an app away. There is nothing to fetch for it.
     #[must_use]
     pub fn removal(app: String) -> Job {
-        Job { removes: Some(String::new()), state: State::Verified, ..Job::new(Entry::named(app)) }
+        Job { removes: Some(String::new()), state: InstallState::Verified, ..Job::new(Entry::named(app)) }
     }
 
     /// The same for one who asks for it on this gateway: such jobs are told apart by a file, and here it is the app itself.
@@ -40,8 +40,8 @@ impl Job {
     #[must_use]
     pub fn state_name(&self) -> &'static str {
         match (&self.removes, self.state) {
-            (Some(_), State::Verified | State::Staged) => "to be removed",
-            (Some(_), State::Installing | State::Settling) => "removing",
+            (Some(_), InstallState::Verified | InstallState::Staged) => "to be removed",
+            (Some(_), InstallState::Installing | InstallState::Settling) => "removing",
             (_, state) => state.name(),
         }
     }
@@ -57,7 +57,7 @@ impl Journal {
                 Some(index) => {
                     let job = &mut its[index];
                     job.verdict = ["[gwe] cancelled ", &waiting::spoken(&job.name)].concat();
-                    job.state = State::Failed;
+                    job.state = InstallState::Failed;
                     crate::info!("{}", job.verdict);
                     continue;
                 }
@@ -74,16 +74,16 @@ impl Gateway<'_> {
     /// The work of a removal's state.
     pub(super) fn remove_app(&mut self, job: &mut Job) -> Outcome {
         match job.state {
-            State::Verified if self.journal.is_held(job) => Outcome::Later,
-            State::Verified if self.reason_to_wait(job).is_some() => {
+            InstallState::Verified if self.journal.is_held(job) => Outcome::Later,
+            InstallState::Verified if self.reason_to_wait(job).is_some() => {
                 self.must_wait(job);
                 Outcome::Later
             }
-            State::Verified => self.admit_removal(job),
-            State::Staged => self.begin_script(job),
-            State::Installing => self.take_away(job),
-            State::Settling => self.clear_away(job),
-            _ => Outcome::Event(Event::Refused),
+            InstallState::Verified => self.admit_removal(job),
+            InstallState::Staged => self.begin_script(job),
+            InstallState::Installing => self.take_away(job),
+            InstallState::Settling => self.clear_away(job),
+            _ => Outcome::Event(InstallEvent::Refused),
         }
     }
 
@@ -110,7 +110,7 @@ impl Gateway<'_> {
         }
         self.journal.supersede(self.index, &job.name);
         crate::info!("removing {}", job.name);
-        Outcome::Event(Event::Unpacked)
+        Outcome::Event(InstallEvent::Unpacked)
     }
 
     /// Why an app is not to be taken away: the image brings it, and would again after a factory reset.
@@ -127,12 +127,14 @@ impl Gateway<'_> {
         if let Err(reason) = hosting::take_away(self, &job.name) {
             return self.missed(job, &reason);
         }
-        let Some(app) = self.registry.app(&job.name) else { return Outcome::Event(Event::ScriptSucceeded) };
-        let Ok(name) = TarballName::new(&app.name, &app.version) else { return Outcome::Event(Event::ScriptSucceeded) };
+        let Some(app) = self.registry.app(&job.name) else { return Outcome::Event(InstallEvent::ScriptSucceeded) };
+        let Ok(name) = TarballName::new(&app.name, &app.version) else {
+            return Outcome::Event(InstallEvent::ScriptSucceeded);
+        };
         if job.attempts > MAX_ATTEMPTS {
             // What cuts the power must not keep the app here for ever.
             job.reason = format!("uninstall.sh was cut off {MAX_ATTEMPTS} times");
-            return Outcome::Event(Event::ScriptSucceeded);
+            return Outcome::Event(InstallEvent::ScriptSucceeded);
         }
         let folder = self.slot(&app.name, &app.slot);
         let (root, limit) = (self.config.paths().root(), self.config.install_timeout());
@@ -141,7 +143,7 @@ impl Gateway<'_> {
             // An app that cannot even be removed would be worse than one that leaves something behind.
             job.reason = ran.result.err().unwrap_or_default();
         }
-        Outcome::Event(Event::ScriptSucceeded)
+        Outcome::Event(InstallEvent::ScriptSucceeded)
     }
 
     fn clear_away(&mut self, job: &mut Job) -> Outcome {
@@ -156,7 +158,7 @@ impl Gateway<'_> {
         if let Err(e) = cleared {
             job.reason = e.to_string();
         }
-        Outcome::Event(Event::Settled)
+        Outcome::Event(InstallEvent::Settled)
     }
 
     /// Takes the app's record away, durably.
@@ -174,7 +176,7 @@ impl Gateway<'_> {
 
     /// The machine went down with it as often as it may: it is taken as far as it got, and who ordered it is told.
     pub(super) fn removal_cut_off(&mut self, job: &mut Job) -> Outcome {
-        if job.state != State::Settling {
+        if job.state != InstallState::Settling {
             return self.remove_app(job);
         }
         let tries = job.state.most_tries().unwrap_or_default();
@@ -182,20 +184,20 @@ impl Gateway<'_> {
             return Outcome::Later;
         }
         job.reason = format!("the gateway went down {tries} times while its folders were removed");
-        Outcome::Event(Event::Settled)
+        Outcome::Event(InstallEvent::Settled)
     }
 }
 
 /// The line that ends a removal's part of `fetch_status`; `None` where it goes on.
-pub(super) fn verdict(job: &Job, version: &str, event: Event) -> Option<String> {
+pub(super) fn verdict(job: &Job, version: &str, event: InstallEvent) -> Option<String> {
     let version = if version.is_empty() { String::new() } else { [" v", version].concat() };
     let (app, reason) = (&job.name, &job.reason);
     match event {
-        Event::Settled if reason.is_empty() => {
+        InstallEvent::Settled if reason.is_empty() => {
             Some(format!("[gwe] removed {app}{version} in {}", status::seconds(job.spent_ms)))
         }
-        Event::Settled => Some(format!("[gwe] removed {app}{version}: {reason}")),
-        Event::Refused => Some(format!("[gwe] failed to remove {app}: {reason}")),
+        InstallEvent::Settled => Some(format!("[gwe] removed {app}{version}: {reason}")),
+        InstallEvent::Refused => Some(format!("[gwe] failed to remove {app}: {reason}")),
         _ => None,
     }
 }

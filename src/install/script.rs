@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::drive::Outcome;
 use super::gateway::Gateway;
 use super::journal::Job;
-use super::state::Event;
+use super::state::InstallEvent;
 use super::status::{self, MAX_OUTPUT};
 use crate::app::{Installer, TarballName};
 use crate::config::paths::ROOT_VARIABLE;
@@ -160,7 +160,7 @@ impl Gateway<'_> {
             Ok(()) => {
                 // From here on it is supervisord that may be missed.
                 job.misses = 0;
-                Outcome::Event(Event::ScriptSucceeded)
+                Outcome::Event(InstallEvent::ScriptSucceeded)
             }
             Err(reason) => self.refuse(job, &reason),
         }

@@ -5,7 +5,7 @@ use super::drive::Outcome;
 use super::gateway::Gateway;
 use super::journal::Job;
 use super::registry::{App, Registry};
-use super::state::Event;
+use super::state::InstallEvent;
 use crate::app::TarballName;
 use crate::sys::file::FileError;
 
@@ -31,7 +31,7 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
     let executable = gateway.slot(agent::APP, &job.slot).join("gwe");
     if !executable.is_file() {
         job.reason = "it has no program named gwe".to_string();
-        return Outcome::Event(Event::NotSettled);
+        return Outcome::Event(InstallEvent::NotSettled);
     }
     let agents = Agents::load(paths);
     let is_current = agents.current.as_ref().is_some_and(|v| v.version == name.version() && v.slot == job.slot);
@@ -45,7 +45,7 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
             note: None,
         });
         return match gateway.save_registry() {
-            Ok(()) => Outcome::Event(Event::Settled),
+            Ok(()) => Outcome::Event(InstallEvent::Settled),
             Err(e) => {
                 crate::error!("{e}; trying again at the next check-in");
                 Outcome::Later
@@ -56,26 +56,26 @@ pub fn settle(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -> O
     // changes (docs/spec/failures.md, A5).
     if is_current && gateway.checked_in && !agents.trial {
         job.reason = "its gwe is not the program that runs its check-ins: pack the program itself".to_string();
-        return Outcome::Event(Event::NotSettled);
+        return Outcome::Event(InstallEvent::NotSettled);
     }
     if !is_current {
         let sha256 = match gateway.content_sha256(job) {
             Ok(sha256) => sha256,
             Err(e) => {
                 job.reason = e.to_string();
-                return Outcome::Event(Event::NotSettled);
+                return Outcome::Event(InstallEvent::NotSettled);
             }
         };
         // Dropped on this trial, or after an earlier one: another content of that version is another matter.
         if let Some(dropped) = agents.dropped.as_ref().filter(|dropped| dropped.version.sha256 == sha256) {
             job.reason = dropped.why.clone();
-            return Outcome::Event(Event::NotSettled);
+            return Outcome::Event(InstallEvent::NotSettled);
         }
         let version = Version { version: name.version().to_string(), slot: job.slot.clone(), sha256 };
         crate::info!("agent v{} is on trial from the next check-in on", name.version());
         if let Err(e) = agents.with_trial(version).save(paths) {
             job.reason = e.to_string();
-            return Outcome::Event(Event::NotSettled);
+            return Outcome::Event(InstallEvent::NotSettled);
         }
     }
     Outcome::Later
@@ -94,7 +94,7 @@ pub fn roll_back(gateway: &mut Gateway<'_>, job: &mut Job, name: &TarballName) -
         Agents { dropped: None, note, ..agents }
     };
     match restored.save(paths).and_then(|()| gateway.save_registry()) {
-        Ok(()) => Outcome::Event(Event::Restored),
+        Ok(()) => Outcome::Event(InstallEvent::Restored),
         Err(e) => {
             crate::error!("{e}; trying again at the next check-in");
             Outcome::Later

@@ -14,7 +14,7 @@ pub const MAX_ATTEMPTS: u32 = 3;
 
 /// Where an install stands. Written to the journal before the state's work begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
+pub enum InstallState {
     /// Taken from `engine_fetch`; nothing done yet.
     Requested,
     /// The tarball is on its way; a part of it may be there.
@@ -39,7 +39,7 @@ pub enum State {
 
 /// What can happen to an install.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum InstallEvent {
     /// The request was admitted.
     Admitted,
     /// The tarball is whole and believed.
@@ -66,12 +66,12 @@ pub enum Event {
     Refused,
 }
 
-use Event as E;
-use State as S;
+use InstallEvent as E;
+use InstallState as S;
 
 /// The table. `None`: the event has no meaning in the state, which a correct driver never asks.
 #[must_use]
-pub fn next(state: State, event: Event) -> Option<State> {
+pub fn next(state: InstallState, event: InstallEvent) -> Option<InstallState> {
     match (state, event) {
         (S::Requested, E::Admitted) => Some(S::Downloading),
         (S::Downloading, E::Downloaded) => Some(S::Verified),
@@ -103,7 +103,7 @@ pub fn next(state: State, event: Event) -> Option<State> {
 /// What a crash in `state` comes back as. The unpacked files are synced only once `install.sh` has succeeded, so a crash
 /// before that unpacks anew from the tarball, which is on stable storage.
 #[must_use]
-pub fn after_crash(state: State) -> State {
+pub fn after_crash(state: InstallState) -> InstallState {
     match state {
         S::Staged | S::Installing => S::Verified,
         S::Requested
@@ -117,7 +117,7 @@ pub fn after_crash(state: State) -> State {
     }
 }
 
-impl State {
+impl InstallState {
     /// Whether nothing more happens but the report.
     #[must_use]
     pub fn is_terminal(self) -> bool {
@@ -179,7 +179,7 @@ impl State {
 mod tests {
     use super::*;
 
-    const STATES: [State; 10] = [
+    const STATES: [InstallState; 10] = [
         S::Requested,
         S::Downloading,
         S::Verified,
@@ -191,7 +191,7 @@ mod tests {
         S::Failed,
         S::RolledBack,
     ];
-    const EVENTS: [Event; 12] = [
+    const EVENTS: [InstallEvent; 12] = [
         E::Admitted,
         E::Downloaded,
         E::Unpacked,
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_crash_never_skips_ahead() {
-        let order = |state: State| STATES.iter().position(|s| *s == state);
+        let order = |state: InstallState| STATES.iter().position(|s| *s == state);
         for state in STATES {
             assert!(order(after_crash(state)) <= order(state), "{}", state.name());
             assert_eq!(after_crash(after_crash(state)), after_crash(state));

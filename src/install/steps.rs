@@ -8,7 +8,7 @@ use super::gateway::Gateway;
 use super::journal::{Content, Job};
 use super::registry::Registry;
 use super::security::{self, What};
-use super::state::{Event, State, MAX_ATTEMPTS};
+use super::state::{InstallEvent, InstallState, MAX_ATTEMPTS};
 use super::{agent, delta, hosting, key_set, ordered, remove, self_update, status, trust};
 use crate::app::{TarballName, UnpackError};
 use crate::orders::Progress;
@@ -35,8 +35,8 @@ impl Steps for Gateway<'_> {
             _ if job.removes.is_some() => self.removal_cut_off(job),
             // A new agent's trial has an account of its own.
             (Ok(name), _) if matches!(name.app(), agent::APP | key_set::APP) => return self.step(job),
-            (Ok(name), State::Settling) => hosting::not_settled(self, job, name),
-            (Ok(name), State::RollingBack) => hosting::give_up(self, job, name),
+            (Ok(name), InstallState::Settling) => hosting::not_settled(self, job, name),
+            (Ok(name), InstallState::RollingBack) => hosting::give_up(self, job, name),
             (_, state) => self.refuse(job, &state.cut_off()),
         };
         self.conclude(job, &outcome);
@@ -72,19 +72,21 @@ impl Gateway<'_> {
             Err(e) => return self.refuse(job, &e.to_string()),
         };
         match job.state {
-            State::Requested => self.admit(job, &name),
-            State::Downloading => self.fetch(job, &name),
+            InstallState::Requested => self.admit(job, &name),
+            InstallState::Downloading => self.fetch(job, &name),
             state if name.app() == key_set::APP && !state.needs_network() => self.take_key_set(job, &name),
             // Who ordered it wants it here, and not yet installed.
-            State::Verified if self.journal.is_held(job) => Outcome::Later,
-            State::Verified => self.begin(job, &name),
-            State::Staged => self.begin_script(job),
-            State::Installing => self.run_script(job, &name),
-            State::Settling if name.app() == agent::APP => self_update::settle(self, job, &name),
-            State::Settling => hosting::settle(self, job, &name),
-            State::RollingBack if name.app() == agent::APP => self_update::roll_back(self, job, &name),
-            State::RollingBack => hosting::roll_back(self, job, &name),
-            State::Done | State::Failed | State::RolledBack => Outcome::Event(Event::Refused),
+            InstallState::Verified if self.journal.is_held(job) => Outcome::Later,
+            InstallState::Verified => self.begin(job, &name),
+            InstallState::Staged => self.begin_script(job),
+            InstallState::Installing => self.run_script(job, &name),
+            InstallState::Settling if name.app() == agent::APP => self_update::settle(self, job, &name),
+            InstallState::Settling => hosting::settle(self, job, &name),
+            InstallState::RollingBack if name.app() == agent::APP => self_update::roll_back(self, job, &name),
+            InstallState::RollingBack => hosting::roll_back(self, job, &name),
+            InstallState::Done | InstallState::Failed | InstallState::RolledBack => {
+                Outcome::Event(InstallEvent::Refused)
+            }
         }
     }
 
@@ -92,8 +94,10 @@ impl Gateway<'_> {
     fn tell_progress(&mut self, job: &Job) {
         let (Some(backend), Some(order)) = (self.cloud, &job.order) else { return };
         let progress = match job.state {
-            State::Requested | State::Downloading => Progress::Downloading,
-            State::Verified if !self.journal.is_held(job) && self.reason_to_wait(job).is_none() => Progress::Proceeding,
+            InstallState::Requested | InstallState::Downloading => Progress::Downloading,
+            InstallState::Verified if !self.journal.is_held(job) && self.reason_to_wait(job).is_none() => {
+                Progress::Proceeding
+            }
             _ => return,
         };
         if self.journal.tell(order, progress as u32) {
@@ -114,7 +118,7 @@ impl Gateway<'_> {
             self.remove(&part_of(&whole));
             self.remove(&whole);
         }
-        Outcome::Event(Event::Admitted)
+        Outcome::Event(InstallEvent::Admitted)
     }
 
     /// Brings the tarball here, whole and believed.
@@ -178,7 +182,7 @@ impl Gateway<'_> {
     fn downloaded(&mut self, job: &mut Job) -> Outcome {
         self.tell_received(job);
         job.note_boot();
-        Outcome::Event(Event::Downloaded)
+        Outcome::Event(InstallEvent::Downloaded)
     }
 
     pub(super) fn distrusted(&mut self, job: &mut Job, distrust: trust::Distrust, may_be_torn: bool) -> Outcome {
@@ -246,7 +250,7 @@ impl Gateway<'_> {
             return self.refuse(job, &e.to_string());
         }
         match self.unpack_into(job, name, &folder) {
-            Ok(()) => Outcome::Event(Event::Unpacked),
+            Ok(()) => Outcome::Event(InstallEvent::Unpacked),
             // What is wrong with a delta or its base is no word about the tarball.
             Err(e) if job.delta.is_some() && !(may_be_torn(job) && delta::may_be_mended(&e)) => {
                 self.give_up(job, &e.to_string())
@@ -272,7 +276,7 @@ impl Gateway<'_> {
         job.restarted = true;
         job.resumed = false;
         self.forget_content(job);
-        Outcome::Event(Event::Torn)
+        Outcome::Event(InstallEvent::Torn)
     }
 
     /// Removes what was downloaded for the job, and what was unpacked of it. The slot is free again: until the job needs one anew,
@@ -291,7 +295,7 @@ impl Gateway<'_> {
 
     pub(super) fn begin_script(&mut self, job: &mut Job) -> Outcome {
         job.attempts += 1;
-        Outcome::Event(Event::ScriptBegins)
+        Outcome::Event(InstallEvent::ScriptBegins)
     }
 
     /// A permanent end: the reason, and nothing left on disk.
@@ -300,12 +304,14 @@ impl Gateway<'_> {
         job.code = Some(ordered::code_of(job.state, reason));
         // Not left to the sweep, which comes after the verdict is kept: what was unpacked may fill the disk, and then nothing
         // can be kept. A crash in between unpacks it anew. A slot is noted only while it is this job's own.
-        if matches!(job.state, State::Verified | State::Staged | State::Installing) && !job.slot.is_empty() {
+        if matches!(job.state, InstallState::Verified | InstallState::Staged | InstallState::Installing)
+            && !job.slot.is_empty()
+        {
             if let Err(e) = file::remove_tree(&self.slot(job.name.app(), &job.slot)) {
                 crate::warning!("{e}");
             }
         }
-        Outcome::Event(Event::Refused)
+        Outcome::Event(InstallEvent::Refused)
     }
 
     /// Writes the verdict where the outcome ends the job.
@@ -313,7 +319,7 @@ impl Gateway<'_> {
         let Outcome::Event(event) = outcome else { return };
         let Some(verdict) = self.verdict(job, *event) else { return };
         match event {
-            Event::Settled => crate::info!("{verdict}"),
+            InstallEvent::Settled => crate::info!("{verdict}"),
             _ => crate::error!("{verdict}"),
         }
         job.verdict = verdict;
@@ -326,7 +332,7 @@ impl Gateway<'_> {
     }
 
     /// The line that ends a job's part of `fetch_status`; `None` where it goes on.
-    fn verdict(&self, job: &Job, event: Event) -> Option<String> {
+    fn verdict(&self, job: &Job, event: InstallEvent) -> Option<String> {
         if let Some(version) = &job.removes {
             return remove::verdict(job, version, event);
         }
@@ -335,9 +341,13 @@ impl Gateway<'_> {
             Err(_) => (job.name.to_string(), String::new()),
         };
         match event {
-            Event::Settled => Some(format!("[gwe] installed {app}{version} in {}", status::seconds(job.spent_ms))),
-            Event::Refused | Event::Removed => Some(format!("[gwe] failed {app}{version}: {}", job.reason)),
-            Event::Restored => {
+            InstallEvent::Settled => {
+                Some(format!("[gwe] installed {app}{version} in {}", status::seconds(job.spent_ms)))
+            }
+            InstallEvent::Refused | InstallEvent::Removed => {
+                Some(format!("[gwe] failed {app}{version}: {}", job.reason))
+            }
+            InstallEvent::Restored => {
                 let back = match self.version_in_charge(&app) {
                     Some(version) => format!("v{version}"),
                     None => "the image's".to_string(),

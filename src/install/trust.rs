@@ -8,13 +8,13 @@ use super::gateway::Gateway;
 use super::journal::Job;
 use super::registry::{App, Refused, FAILED_BEFORE};
 use super::security::What;
-use super::state::State;
+use super::state::InstallState;
 use super::{agent, digest, key_set};
 use crate::app::delta::{self, DeltaError};
 use crate::app::signature::{KeyId, SignatureError};
 use crate::app::{Signed, TarballName, TrustedKeys};
 use crate::format::hex;
-use crate::orders::Link;
+use crate::orders::ContentLink;
 use crate::sys::epoch::BUILD_EPOCH;
 use crate::sys::file;
 
@@ -111,7 +111,7 @@ fn check_hash(gateway: &Gateway<'_>, job: &Job, path: &Path) -> Result<(), Distr
 }
 
 /// The strongest hash that there is beside SHA-256.
-fn check_link(link: &Link, path: &Path) -> Result<(), Distrust> {
+fn check_link(link: &ContentLink, path: &Path) -> Result<(), Distrust> {
     let (kind, wanted, is) = match (&link.sha1, &link.md5) {
         (Some(wanted), _) => ("SHA-1", wanted, digest::sha1_of_file(path)),
         (None, Some(wanted)) => ("MD5", wanted, digest::md5_of_file(path)),
@@ -238,7 +238,7 @@ fn floor(gateway: &Gateway<'_>, name: &TarballName) -> Option<u64> {
 
 /// The text of the signature: beside a tarball on disk, or in the content area.
 fn signature(gateway: &Gateway<'_>, job: &Job, id: &str) -> Result<Option<String>, Distrust> {
-    let kept = job.waiting.as_ref().filter(|_| job.state == State::Verified);
+    let kept = job.waiting.as_ref().filter(|_| job.state == InstallState::Verified);
     if let Some(text) = kept.and_then(|waiting| waiting.signature.clone()) {
         return Ok(Some(text));
     }

@@ -10,7 +10,7 @@ use super::drive::Outcome;
 use super::gateway::Gateway;
 use super::journal::{self, Job, Journal};
 use super::kept::{HeldTime, Waiting};
-use super::state::State;
+use super::state::InstallState;
 use super::trust::{self, Distrust};
 use super::{digest, hold, ordered};
 use crate::app::TarballName;
@@ -76,7 +76,7 @@ impl Job {
     /// Whether it is here and waits.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.state == State::Verified && self.waits_for().is_some()
+        self.state == InstallState::Verified && self.waits_for().is_some()
     }
 
     /// What it waits for.
@@ -141,7 +141,7 @@ impl Journal {
             job.reason = ["while it waited, ", name, what].concat();
             job.code = Some(ordered::ORDER);
             job.verdict = ["[gwe] failed ", &spoken(&job.name), ": ", &job.reason].concat();
-            job.state = State::Failed;
+            job.state = InstallState::Failed;
             crate::info!("{}", job.verdict);
         }
     }
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn what_a_newer_order_says_counts_and_is_told_anew() {
         let mut job = Job::new(Entry { apply: Some(Apply::Window), ..Entry::named("a.v1.tar.gz".into()) });
-        job.state = State::Verified;
+        job.state = InstallState::Verified;
         assert!(!job.is_waiting());
         job.waiting_mut().reason = Some("window".into());
         job.waiting_mut().told = Some(1);
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn what_a_later_agent_waits_for_is_no_wait_of_this_one() {
         let mut job = Job::new(Entry::named("a.v1.tar.gz".into()));
-        job.state = State::Verified;
+        job.state = InstallState::Verified;
         job.waiting_mut().reason = Some("full moon".into());
         assert!(!job.is_waiting());
     }

@@ -163,7 +163,7 @@ pub struct Part {
     /// Its name, size and hash.
     pub entry: Entry,
     /// Where it is.
-    pub link: Link,
+    pub link: ContentLink,
     /// The deltas that lie beside it, by whatever names.
     pub beside: Vec<Beside>,
     /// Whether it is no tarball: the app of that name is to be taken away.
@@ -180,12 +180,12 @@ pub struct Beside {
     /// Its SHA-256, in hex.
     pub sha256: Option<String>,
     /// Where it is.
-    pub link: Link,
+    pub link: ContentLink,
 }
 
 /// Where a part is, and by which hashes it is known beside SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
+pub struct ContentLink {
     /// The file itself.
     pub href: String,
     /// Its signature, where there is one beside it.
@@ -241,7 +241,7 @@ pub struct Piece<'a> {
     /// Its SHA-256 as ordered.
     pub sha256: Option<&'a str>,
     /// Where it is, where the order says so.
-    pub link: Option<&'a Link>,
+    pub link: Option<&'a ContentLink>,
 }
 
 /// What a piece of content stood for at one moment.

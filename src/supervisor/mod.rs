@@ -17,7 +17,7 @@ pub mod transport;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::format::xmlrpc::{method_call, method_response, Answer, Param, RpcError, Value};
+use crate::format::xmlrpc::{method_call, method_response, MethodResponse, Param, RpcError, Value};
 use crate::sys::clock;
 
 pub use environment::Environment;
@@ -222,8 +222,8 @@ impl<'a> Supervisor<'a> {
     fn call(&self, method: &'static str, params: &[Param<'_>]) -> Result<Value, SupervisorError> {
         let body = transport::post(&self.socket, method, &method_call(method, params), CALL_TIMEOUT)?;
         match method_response(&body) {
-            Ok(Answer::Value(value)) => Ok(value),
-            Ok(Answer::Fault { code, text }) => Err(SupervisorError::fault(method, code, &text)),
+            Ok(MethodResponse::Value(value)) => Ok(value),
+            Ok(MethodResponse::Fault { code, text }) => Err(SupervisorError::fault(method, code, &text)),
             Err(source) => Err(SupervisorError::Answer { method, source }),
         }
     }

@@ -2,7 +2,7 @@
 //! 89, 1101).
 
 use super::hosting_listen::Hosted;
-use gwe::format::xmlrpc::{Answer, Param};
+use gwe::format::xmlrpc::{MethodResponse, Param};
 use gwe_tests::harness::{call, child_pids, number_of, wait_until};
 use std::fs;
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn ten_thousand_starts_and_stops_leave_nothing_behind() {
     let pid = hosted.daemon.pid();
     let all = |method: &str| {
         let answer = call(&hosted.root.path("sock"), method, &[Param::Text("p"), Param::Bool(true)], PATIENCE);
-        let Ok(Answer::Value(value)) = answer else { panic!("{method}: {answer:?}") };
+        let Ok(MethodResponse::Value(value)) = answer else { panic!("{method}: {answer:?}") };
         assert_eq!(value.as_array().map(<[_]>::len), Some(PROGRAMS), "{method} reaches each of them");
     };
     let mut before = (0, 0);

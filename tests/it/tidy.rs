@@ -2,7 +2,7 @@
 
 use gwe_tests::harness::run;
 use gwe_tests::skip;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -192,6 +192,39 @@ fn every_room_is_on_the_map_in_its_order() {
     let folders = fs::read_dir(project().join("src")).unwrap().flatten().filter(|entry| entry.path().is_dir());
     let folders: BTreeSet<String> = folders.map(|entry| entry.file_name().into_string().unwrap()).collect();
     assert_eq!(folders, ROOMS.map(String::from).into(), "a folder of src is a room, and the other way round");
+}
+
+/// The name that a line of code gives a type of a module: an associated type stands inside an `impl`.
+fn type_named(line: &str) -> Option<&str> {
+    let line = match line.strip_prefix("pub(") {
+        Some(rest) => rest.split_once(") ")?.1,
+        None => line.strip_prefix("pub ").unwrap_or(line),
+    };
+    let rest = ["struct ", "enum ", "trait ", "type "].iter().find_map(|keyword| line.strip_prefix(keyword))?;
+    rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+}
+
+/// 45 of 532 recurred once, `Fault` and `Event` four times: whoever read a `use` line had to look up which.
+#[test]
+fn each_type_has_a_name_of_its_own() {
+    assert_eq!(type_named("pub(super) struct Folder<'a> {"), Some("Folder"));
+    assert_eq!(type_named("type Pair = (u8, u8);"), Some("Pair"));
+    assert_eq!(type_named("    type Item = u8;"), None);
+    // One of the three files is compiled, by the features.
+    let alternatives = ["src/http/tls/none.rs", "src/http/tls/rustls.rs"];
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, text) in sources() {
+        let is_apart = alternatives.contains(&path.as_str());
+        for (number, line) in code(&path, &text).into_iter().filter(|_| !is_apart) {
+            if let Some(name) = type_named(line) {
+                found.entry(name.to_string()).or_default().push(format!("{path}:{number}"));
+            }
+        }
+    }
+    assert!(found.len() > 400, "only {} types found", found.len());
+    let recurring = found.iter().filter(|(_, places)| places.len() > 1);
+    let wrong: Vec<String> = recurring.map(|(name, places)| format!("{name}: {}", places.join(", "))).collect();
+    assert_none(&wrong, "each type has a name of its own");
 }
 
 /// A program's own output was there for half a day: what a run leaves in the folder it was started in is nobody's file.

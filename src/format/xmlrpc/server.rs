@@ -116,7 +116,7 @@ fn write(out: &mut String, value: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::xmlrpc::{method_call, method_response, Answer, Param};
+    use crate::format::xmlrpc::{method_call, method_response, MethodResponse, Param};
 
     #[test]
     fn calls_are_read_as_clients_write_them() {
@@ -152,11 +152,13 @@ mod tests {
             Value::Int(1 << 40),
             Value::Struct(vec![("a".into(), Value::Bool(true)), ("b".into(), Value::Array(vec![]))]),
         ]);
-        let Ok(Answer::Value(Value::Array(items))) = method_response(write_answer(&value).as_bytes()) else { panic!() };
+        let Ok(MethodResponse::Value(Value::Array(items))) = method_response(write_answer(&value).as_bytes()) else {
+            panic!()
+        };
         assert_eq!(items[0], Value::Text("\u{fffd}[1m & <x>\r\n".into()));
         assert_eq!(items[1], Value::Int(i64::from(i32::MAX)));
         assert_eq!(items[2].get("a"), Some(&Value::Bool(true)));
         let fault = method_response(write_fault(10, "BAD_NAME: x").as_bytes()).unwrap();
-        assert_eq!(fault, Answer::Fault { code: 10, text: "BAD_NAME: x".into() });
+        assert_eq!(fault, MethodResponse::Fault { code: 10, text: "BAD_NAME: x".into() });
     }
 }

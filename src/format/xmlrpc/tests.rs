@@ -3,7 +3,7 @@
 use super::*;
 use std::process::{Command, Stdio};
 
-fn response(value: &str) -> Result<Answer, RpcError> {
+fn response(value: &str) -> Result<MethodResponse, RpcError> {
     let text = format!(
         "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n{value}\n</param>\n</params>\n</methodResponse>\n"
     );
@@ -48,7 +48,7 @@ fn every_type_is_read() {
             Value::Struct(vec![member("a b", Value::Int(1)), member("", Value::Struct(vec![member("x", text(""))]))]),
         ),
     ] {
-        assert_eq!(response(xml), Ok(Answer::Value(want)), "{xml}");
+        assert_eq!(response(xml), Ok(MethodResponse::Value(want)), "{xml}");
     }
 }
 
@@ -56,7 +56,10 @@ fn every_type_is_read() {
 fn faults_are_read() {
     let xml = "<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>92</int></value></member>\
         <member><name>faultString</name><value><string>CANT_REREAD: x</string></value></member></struct></value></fault></methodResponse>";
-    assert_eq!(method_response(xml.as_bytes()), Ok(Answer::Fault { code: 92, text: "CANT_REREAD: x".to_string() }));
+    assert_eq!(
+        method_response(xml.as_bytes()),
+        Ok(MethodResponse::Fault { code: 92, text: "CANT_REREAD: x".to_string() })
+    );
     let no_code = xml.replace("faultCode", "code");
     assert_eq!(method_response(no_code.as_bytes()), Err(RpcError::NoAnswer));
 }
@@ -260,8 +263,8 @@ fn reads_what_python_marshals() {
         let (xml, want) = line.split_once(' ').unwrap();
         let mut got = String::new();
         match method_response(&from_hex(xml)) {
-            Ok(Answer::Value(value)) => canonical(&value, &mut got),
-            Ok(Answer::Fault { code, text }) => got = format!("f{code}:{}", to_hex(&text)),
+            Ok(MethodResponse::Value(value)) => canonical(&value, &mut got),
+            Ok(MethodResponse::Fault { code, text }) => got = format!("f{code}:{}", to_hex(&text)),
             Err(e) => panic!("{e}: {}", String::from_utf8_lossy(&from_hex(xml))),
         }
         assert_eq!(got, want, "{}", String::from_utf8_lossy(&from_hex(xml)));

@@ -11,7 +11,7 @@ use super::system::{
     answer, ask, change_folder, close, close_from, dup_to, exit, open, set_umask, write, SysResult, Path, PathBuffer,
     O_WRONLY,
 };
-use super::wire::{texts, Fixed, Sink};
+use super::wire::{texts, Fixed, FieldSink};
 
 /// What a failed exec ends with.
 const NOT_SPAWNED: u32 = 127;

@@ -5,7 +5,7 @@
 use super::memory::{memory_file, Mapping};
 use super::own::Core;
 use super::system::{close, facts_of_open, move_to, write, SysResult, Path, EINVAL};
-use super::wire::{record, records, Sink};
+use super::wire::{record, records, FieldSink};
 use super::{capture, listener, pool, probes};
 
 /// Between the shared memory and the listening sockets.
@@ -49,7 +49,7 @@ impl Item<'_> {
 /// The file, as something that records go to.
 struct File(i32);
 
-impl Sink for File {
+impl FieldSink for File {
     fn put(&mut self, bytes: &[u8]) -> bool {
         // In memory, so never in part, unless there is none left.
         write(self.0, bytes) == Ok(bytes.len())

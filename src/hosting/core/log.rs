@@ -6,7 +6,7 @@ use super::own::for_lines;
 use super::store::SharedMemory;
 use super::system::{wait_to_write, wall, write};
 use super::text::{calendar, Text};
-use super::wire::{records, Fixed, Sink};
+use super::wire::{records, Fixed, FieldSink};
 
 pub const CRIT: u32 = 50;
 pub const ERRO: u32 = 40;

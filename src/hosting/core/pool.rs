@@ -17,7 +17,7 @@ use super::store::{Place, SharedMemory};
 use super::system::{now_ms, wall, write};
 use super::table::{Event, State};
 use super::text::Text;
-use super::wire::{Fixed, Sink};
+use super::wire::{Fixed, FieldSink};
 
 /// Pools and listeners at the same time; a listener group more is hosted, and hears nothing.
 const MAX_POOLS: usize = 8;

@@ -8,7 +8,7 @@ use super::kept::{Item, PROBE};
 use super::life::happens;
 use super::log::{line, WARN};
 use super::own::Core;
-use super::probe::{Duty, ProbeEvent, Pace, Questions};
+use super::probe::{Duty, ProbeEvent, Cadence, Questions};
 use super::spawn_error::Number;
 use super::state::{ProcessRecord, NEVER};
 use super::store::Place;
@@ -63,8 +63,8 @@ fn of(id: u32) -> Option<&'static mut Asked> {
     all().iter_mut().find(|asked| asked.id == id)
 }
 
-fn pace(program: &Program<'_>) -> Pace {
-    Pace {
+fn pace(program: &Program<'_>) -> Cadence {
+    Cadence {
         interval_ms: u64::from(program.probe_interval) * 1000,
         timeout_ms: u64::from(program.probe_timeout) * 1000,
         retries: program.probe_retries,

@@ -7,7 +7,7 @@ use super::life::{happens, send};
 use super::log;
 use super::memory::{memory_file, set_size, Mapping};
 use super::own::{for_copies, for_packets, Core, FD_CONFIGURATION, FD_FRONTS};
-use super::protocol::{Refusal, Reply, Request};
+use super::protocol::{Refusal, Reply, CoreRequest};
 use super::store::Place;
 use super::system::{ask, close, facts_of_open, high, pread, write, SysResult, Path, EAGAIN, EINTR, EINVAL, EPIPE};
 use super::table::{Action, Event, State};
@@ -27,7 +27,7 @@ pub fn take(core: &mut Core, place: usize) -> bool {
             false
         }
         Ok((count, fd)) => {
-            let request = buffer.get(..count).and_then(Request::decode);
+            let request = buffer.get(..count).and_then(CoreRequest::decode);
             let reply = match request {
                 Some(request) => answer(core, place, request, fd),
                 None => refuse(Refusal::Malformed),
@@ -73,27 +73,27 @@ fn done(result: SysResult<()>) -> Reply {
     result.map_or_else(failed, |()| Reply::Done)
 }
 
-fn answer(core: &mut Core, place: usize, request: Request<'_>, fd: i32) -> Reply {
+fn answer(core: &mut Core, place: usize, request: CoreRequest<'_>, fd: i32) -> Reply {
     let is_always_allowed =
-        matches!(request, Request::RemoteEvent { .. } | Request::Log { .. } | Request::Watch | Request::ReopenLogs);
+        matches!(request, CoreRequest::RemoteEvent { .. } | CoreRequest::Log { .. } | CoreRequest::Watch | CoreRequest::ReopenLogs);
     if core.store.header().mood <= 0 && !is_always_allowed {
         return refuse(Refusal::ShuttingDown);
     }
     match request {
-        Request::Start { id } => with(core, id, |core, at| started(happens(core, at, Event::Start))),
-        Request::Stop { id } => with(core, id, |core, at| stopped(happens(core, at, Event::Stop))),
-        Request::Signal { id, signal } => with(core, id, |core, at| signalled(core, at, signal)),
-        Request::Stdin { id, bytes } => with(core, id, |core, at| written(core, at, bytes)),
-        Request::ClearLogs { id } => with(core, id, |core, at| done(output::clear_logs(core, at))),
-        Request::ClearMainLog => done(log::target(&core.store, |log| log.clear())),
-        Request::AddGroup { name } => added(core, name),
-        Request::RemoveGroup { id } => removed(core, id),
-        Request::Configuration => done(adopt_configuration(fd)),
-        Request::Shutdown => {
+        CoreRequest::Start { id } => with(core, id, |core, at| started(happens(core, at, Event::Start))),
+        CoreRequest::Stop { id } => with(core, id, |core, at| stopped(happens(core, at, Event::Stop))),
+        CoreRequest::Signal { id, signal } => with(core, id, |core, at| signalled(core, at, signal)),
+        CoreRequest::Stdin { id, bytes } => with(core, id, |core, at| written(core, at, bytes)),
+        CoreRequest::ClearLogs { id } => with(core, id, |core, at| done(output::clear_logs(core, at))),
+        CoreRequest::ClearMainLog => done(log::target(&core.store, |log| log.clear())),
+        CoreRequest::AddGroup { name } => added(core, name),
+        CoreRequest::RemoveGroup { id } => removed(core, id),
+        CoreRequest::Configuration => done(adopt_configuration(fd)),
+        CoreRequest::Shutdown => {
             stop::shut_down(core);
             Reply::Done
         }
-        Request::Restart => match copied(fd) {
+        CoreRequest::Restart => match copied(fd) {
             Ok(copy) => {
                 close(core.next_configuration.replace(copy).unwrap_or(-1));
                 stop::restart(core);
@@ -101,22 +101,22 @@ fn answer(core: &mut Core, place: usize, request: Request<'_>, fd: i32) -> Reply
             }
             Err(_) => refuse(Refusal::Malformed),
         },
-        Request::RemoteEvent { kind, data } => {
+        CoreRequest::RemoteEvent { kind, data } => {
             pool::remote(core, kind, data);
             Reply::Done
         }
-        Request::Log { level, text } => {
+        CoreRequest::Log { level, text } => {
             log::line(&core.store, level, &[text]);
             Reply::Done
         }
-        Request::Watch => {
+        CoreRequest::Watch => {
             let changes = core.store.header().changes;
             if let Some(front) = core.fronts.get_mut(place) {
                 (front.watches, front.told) = (true, changes);
             }
             Reply::Done
         }
-        Request::Renew { core: path } => match renew::checked(path) {
+        CoreRequest::Renew { core: path } => match renew::checked(path) {
             Ok(path) => {
                 // This core says nothing more, unless it has to stay.
                 say(place, Reply::Done);
@@ -125,7 +125,7 @@ fn answer(core: &mut Core, place: usize, request: Request<'_>, fd: i32) -> Reply
             }
             Err(why) => failed(why),
         },
-        Request::ReopenLogs => {
+        CoreRequest::ReopenLogs => {
             signals::reopen_logs(core, b"log reopen was asked for");
             Reply::Done
         }

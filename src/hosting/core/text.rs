@@ -1,6 +1,6 @@
 //! Texts that are put together: a fixed buffer, numbers, and time as people write it.
 
-use super::wire::Sink;
+use super::wire::FieldSink;
 
 /// Room for a line; what does not fit is cut.
 pub struct Text<const N: usize> {
@@ -76,7 +76,7 @@ impl<const N: usize> Text<N> {
     }
 }
 
-impl<const N: usize> Sink for Text<N> {
+impl<const N: usize> FieldSink for Text<N> {
     fn put(&mut self, bytes: &[u8]) -> bool {
         self.push(bytes);
         self.len < N

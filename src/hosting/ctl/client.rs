@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::format::base64;
 use crate::format::http;
 use crate::format::python::repr;
-use crate::format::xmlrpc::{method_call, method_response, Answer, Param, Value, MAX_BYTES};
+use crate::format::xmlrpc::{method_call, method_response, MethodResponse, Param, Value, MAX_BYTES};
 use crate::sys::unix_socket;
 
 /// A connection stands within this time.
@@ -137,8 +137,8 @@ impl CtlServer {
             return Err(Trouble::Http(status));
         }
         match method_response(body) {
-            Ok(Answer::Value(value)) => Ok(value),
-            Ok(Answer::Fault { code, text }) => Err(Trouble::Fault { code, text }),
+            Ok(MethodResponse::Value(value)) => Ok(value),
+            Ok(MethodResponse::Fault { code, text }) => Err(Trouble::Fault { code, text }),
             Err(e) => Err(Trouble::Other("xml.parsers.expat.ExpatError", e.to_string())),
         }
     }

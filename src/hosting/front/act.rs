@@ -10,7 +10,7 @@ use super::now::{gone, Found, Now};
 use super::{command, Gone, ResidentCore};
 use crate::format::xmlrpc::Value;
 use crate::hosting::config::values;
-use crate::hosting::protocol::{Reply, Request, MAX_STDIN};
+use crate::hosting::protocol::{CoreRequest, Reply, MAX_STDIN};
 use crate::hosting::state::ProcessRecord;
 use crate::hosting::table::{State, Wanted};
 
@@ -49,7 +49,7 @@ pub(super) fn now(core: &mut dyn ResidentCore) -> Result<Now, MethodFault> {
 /// A request that is done, or the fault that the core had; `name` is what it is about.
 pub(super) fn ask(
     core: &mut dyn ResidentCore,
-    request: &Request<'_>,
+    request: &CoreRequest<'_>,
     with: Option<&[u8]>,
     name: &str,
 ) -> Result<Reply, MethodFault> {
@@ -73,7 +73,7 @@ fn begin(core: &mut dyn ResidentCore, found: &Found<'_>, called: &str, deed: &De
             if is_up(&found.record) {
                 return Err(MethodFault::about(ALREADY_STARTED, called));
             }
-            ask(core, &Request::Start { id }, None, called)?;
+            ask(core, &CoreRequest::Start { id }, None, called)?;
             let after = now(core)?.by_id(id).unwrap_or_default();
             let failed_at_once = after.failures != found.record.failures && after.runs == found.record.runs;
             if failed_at_once {
@@ -83,25 +83,25 @@ fn begin(core: &mut dyn ResidentCore, found: &Found<'_>, called: &str, deed: &De
         }
         Deed::Stop if found.is_waiting() => {
             // The core has nothing to stop, and no longer starts it.
-            let _ = core.ask(&Request::Stop { id }, None).map_err(|Gone| gone())?;
+            let _ = core.ask(&CoreRequest::Stop { id }, None).map_err(|Gone| gone())?;
             Ok(false)
         }
         Deed::Stop => {
             if !is_up(&found.record) {
                 return Err(MethodFault::about(NOT_RUNNING, called));
             }
-            ask(core, &Request::Stop { id }, None, called)?;
+            ask(core, &CoreRequest::Stop { id }, None, called)?;
             Ok(true)
         }
         Deed::Signal(signal) => {
             if !State::of(found.record.state).has_process() {
                 return Err(MethodFault::about(NOT_RUNNING, called));
             }
-            ask(core, &Request::Signal { id, signal: *signal }, None, called)?;
+            ask(core, &CoreRequest::Signal { id, signal: *signal }, None, called)?;
             Ok(false)
         }
         Deed::NoSignal(text) => Err(MethodFault::about(BAD_SIGNAL, text)),
-        Deed::ClearLogs => match core.ask(&Request::ClearLogs { id }, None) {
+        Deed::ClearLogs => match core.ask(&CoreRequest::ClearLogs { id }, None) {
             Ok(Reply::Refused { .. }) | Err(Gone) => Err(MethodFault::about(FAILED, called)),
             Ok(_) => Ok(false),
         },
@@ -154,7 +154,7 @@ fn wait(
 
 fn watch(core: &mut dyn ResidentCore, wait: bool) -> Result<(), MethodFault> {
     if wait {
-        ask(core, &Request::Watch, None, "watch")?;
+        ask(core, &CoreRequest::Watch, None, "watch")?;
     }
     Ok(())
 }
@@ -261,7 +261,7 @@ pub(super) fn send_stdin(core: &mut dyn ResidentCore, name: &str, chars: &Value)
     let mut tries = 0;
     while !rest.is_empty() {
         let bytes = rest.get(..MAX_STDIN).unwrap_or(rest);
-        let taken = match ask(core, &Request::Stdin { id: found.record.id, bytes }, None, name)? {
+        let taken = match ask(core, &CoreRequest::Stdin { id: found.record.id, bytes }, None, name)? {
             Reply::Written { bytes } => bytes as usize,
             _ => rest.len(),
         };

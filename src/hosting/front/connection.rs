@@ -12,7 +12,7 @@ use crate::format::http::request::{self, RequestFault, RequestHead};
 use crate::format::http::BodyFraming;
 use crate::format::xmlrpc::server::{read_call, write_answer, write_fault};
 use crate::format::{base64, sha1};
-use crate::hosting::protocol::Request;
+use crate::hosting::protocol::CoreRequest;
 use crate::sys::clock;
 
 /// A request has to arrive within this time, once it has begun.
@@ -215,7 +215,7 @@ fn call(core: &mut dyn ResidentCore, connection: &mut Connection<'_>, head: &Req
     let closes = !head.keeps_open;
     let Ok((method, params)) = read_call(&body) else {
         let line = "an XML-RPC request could not be understood";
-        let _ = core.ask(&Request::Log { level: 40, text: line.as_bytes() }, None);
+        let _ = core.ask(&CoreRequest::Log { level: 40, text: line.as_bytes() }, None);
         return refuse(connection, head, 400, closes);
     };
     let answer = match rpc::call(core, &method, &params) {

@@ -12,7 +12,7 @@ use super::now::{text, Now};
 use super::{reload, Gone, ResidentCore};
 use crate::hosting::definition::{Server, Settings, MAX_CONFIGURATION};
 use crate::hosting::encode::Bytes;
-use crate::hosting::protocol::{Reply, Request, FD_CONFIGURATION, FD_CONNECTION, FD_CORE, FD_STATE, MAX_PACKET};
+use crate::hosting::protocol::{CoreRequest, Reply, FD_CONFIGURATION, FD_CONNECTION, FD_CORE, FD_STATE, MAX_PACKET};
 use crate::hosting::state::{Header, MAX_STATE};
 use crate::hosting::wire::records;
 use crate::hosting::{config, start};
@@ -128,7 +128,7 @@ impl ResidentCore for FrontLink {
         read_whole(&self.configuration, MAX_CONFIGURATION).map_err(|_| Gone)
     }
 
-    fn ask(&mut self, request: &Request<'_>, with: Option<&[u8]>) -> Result<Reply, Gone> {
+    fn ask(&mut self, request: &CoreRequest<'_>, with: Option<&[u8]>) -> Result<Reply, Gone> {
         let mut packet = Bytes::default();
         if !request.encode(&mut packet) || packet.0.len() > MAX_PACKET {
             return Err(Gone);

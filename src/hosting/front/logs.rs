@@ -9,7 +9,7 @@ use super::fault::{MethodFault, BAD_ARGUMENTS, FAILED, INCORRECT_PARAMETERS, NO_
 use super::now::text;
 use super::ResidentCore;
 use crate::format::xmlrpc::Value;
-use crate::hosting::protocol::Request;
+use crate::hosting::protocol::CoreRequest;
 
 /// One answer holds so much of a log, in bytes.
 const MAX_READ: u64 = 4 << 20;
@@ -119,7 +119,7 @@ pub(super) fn clear_main(core: &mut dyn ResidentCore) -> Result<Value, MethodFau
     if !main_file(core)?.1 {
         return Err(MethodFault::plain(NO_FILE));
     }
-    ask(core, &Request::ClearMainLog, None, "").map_err(|fault| match fault.code {
+    ask(core, &CoreRequest::ClearMainLog, None, "").map_err(|fault| match fault.code {
         code if code == FAILED.0 => MethodFault::plain(FAILED),
         _ => fault,
     })?;

@@ -26,7 +26,7 @@ pub(crate) use now::{namespec, split_namespec};
 
 use crate::hosting::config;
 use crate::hosting::definition::Settings;
-use crate::hosting::protocol::{Reply, Request};
+use crate::hosting::protocol::{CoreRequest, Reply};
 use std::time::Duration;
 
 /// The other side is gone.
@@ -40,8 +40,8 @@ pub trait ResidentCore {
     /// The configuration that was last read.
     fn configuration(&mut self) -> Result<Vec<u8>, Gone>;
     /// One request and its answer; with it goes a configuration, where there is one.
-    fn ask(&mut self, request: &Request<'_>, with: Option<&[u8]>) -> Result<Reply, Gone>;
-    /// Waits for a change after `Request::Watch`, so long at the most. An error: the client or the core has gone.
+    fn ask(&mut self, request: &CoreRequest<'_>, with: Option<&[u8]>) -> Result<Reply, Gone>;
+    /// Waits for a change after `CoreRequest::Watch`, so long at the most. An error: the client or the core has gone.
     fn wait(&mut self, limit: Duration) -> Result<(), Gone>;
     /// The configuration as its files have it now, with the flags of the start.
     fn read_again(&mut self, settings: &Settings<'_>) -> Result<config::Configuration, String>;

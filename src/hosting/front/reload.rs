@@ -7,7 +7,7 @@ use super::{Gone, ResidentCore};
 use crate::format::xmlrpc::Value;
 use crate::hosting::definition::{Channel, Configuration, Group, Program, Settings};
 use crate::hosting::encode::{encode, Start};
-use crate::hosting::protocol::Request;
+use crate::hosting::protocol::CoreRequest;
 use crate::hosting::wire::Reader;
 use crate::hosting::{auto_logs, cgroup};
 
@@ -73,7 +73,7 @@ fn is_same_group(a: &Group<'_>, b: &Group<'_>) -> bool {
 pub(super) fn reload_config(core: &mut dyn ResidentCore) -> Result<Value, MethodFault> {
     let now = now(core)?;
     let bytes = read_again(core, &now)?;
-    ask(core, &Request::Configuration, Some(&bytes), "configuration")?;
+    ask(core, &CoreRequest::Configuration, Some(&bytes), "configuration")?;
     let configuration = Configuration::checked(&bytes).ok_or_else(gone)?;
     let (mut added, mut changed, mut removed) = (Vec::new(), Vec::new(), Vec::new());
     let groups = now.groups();
@@ -98,7 +98,7 @@ pub(super) fn add_group(core: &mut dyn ResidentCore, name: &str) -> Result<Value
     let group = raw.and_then(|raw| Group::decode(&mut Reader::new(raw)));
     let group = group.ok_or_else(|| MethodFault::about(BAD_NAME, name))?;
     auto_logs::create(&group).map_err(|e| MethodFault::about(FAILED, &e.to_string()))?;
-    ask(core, &Request::AddGroup { name: name.as_bytes() }, None, name)?;
+    ask(core, &CoreRequest::AddGroup { name: name.as_bytes() }, None, name)?;
     Ok(Value::Bool(true))
 }
 
@@ -107,7 +107,7 @@ pub(super) fn remove_group(core: &mut dyn ResidentCore, name: &str) -> Result<Va
     let groups = now.groups();
     let found = groups.iter().find(|(_, group)| group.name == name.as_bytes());
     let id = found.map(|(group, _)| group.record.id).ok_or_else(|| MethodFault::about(BAD_NAME, name))?;
-    ask(core, &Request::RemoveGroup { id }, None, name)?;
+    ask(core, &CoreRequest::RemoveGroup { id }, None, name)?;
     Ok(Value::Bool(true))
 }
 
@@ -119,7 +119,7 @@ pub(super) fn restart(core: &mut dyn ResidentCore) -> Result<Value, MethodFault>
         Err(fault) => {
             let line =
                 ["nothing is restarted, the configuration cannot be read: ", &fault.text.replace('\n', " ")].concat();
-            let _ = core.ask(&Request::Log { level: 50, text: line.as_bytes() }, None);
+            let _ = core.ask(&CoreRequest::Log { level: 50, text: line.as_bytes() }, None);
             return Err(fault);
         }
     };
@@ -128,6 +128,6 @@ pub(super) fn restart(core: &mut dyn ResidentCore) -> Result<Value, MethodFault>
             auto_logs::create(&group).map_err(|e| MethodFault::about(FAILED, &e.to_string()))?;
         }
     }
-    ask(core, &Request::Restart, Some(&bytes), "restart")?;
+    ask(core, &CoreRequest::Restart, Some(&bytes), "restart")?;
     Ok(Value::Bool(true))
 }

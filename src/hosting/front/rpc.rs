@@ -8,7 +8,7 @@ use super::now::text;
 use super::{look, reload, ResidentCore};
 use crate::format::xmlrpc::server::fault;
 use crate::format::xmlrpc::Value;
-use crate::hosting::protocol::Request;
+use crate::hosting::protocol::CoreRequest;
 
 /// What this says it is, for clients that look.
 pub(super) const VERSION: &str = "4.3.0";
@@ -106,7 +106,7 @@ fn supervisor(core: &mut dyn ResidentCore, name: &str, params: &[Value]) -> Resu
         "addProcessGroup" => reload::add_group(core, string(0)?),
         "removeProcessGroup" => reload::remove_group(core, string(0)?),
         "shutdown" => {
-            ask(core, &Request::Shutdown, None, "shutdown")?;
+            ask(core, &CoreRequest::Shutdown, None, "shutdown")?;
             Ok(Value::Bool(true))
         }
         "restart" => reload::restart(core),
@@ -135,7 +135,7 @@ fn remote_event(core: &mut dyn ResidentCore, kind: &str, data: &str) -> Result<V
     if kind.len() + data.len() > MAX_EVENT {
         return Err(MethodFault::about(INCORRECT_PARAMETERS, "the event is too long"));
     }
-    ask(core, &Request::RemoteEvent { kind: kind.as_bytes(), data: data.as_bytes() }, None, "event")?;
+    ask(core, &CoreRequest::RemoteEvent { kind: kind.as_bytes(), data: data.as_bytes() }, None, "event")?;
     Ok(Value::Bool(true))
 }
 

@@ -11,7 +11,7 @@ use super::{Gone, ResidentCore};
 use crate::format::xmlrpc::{method_call, Param};
 use crate::hosting::definition::{Configuration, Group, Program, Settings, MAGIC};
 use crate::hosting::encode::Bytes;
-use crate::hosting::protocol::{Refusal, Reply, Request};
+use crate::hosting::protocol::{CoreRequest, Refusal, Reply};
 use crate::hosting::table::State;
 use crate::hosting::{config, image};
 
@@ -74,14 +74,14 @@ impl ResidentCore for Played {
         Ok(configuration())
     }
 
-    fn ask(&mut self, request: &Request<'_>, _: Option<&[u8]>) -> Result<Reply, Gone> {
+    fn ask(&mut self, request: &CoreRequest<'_>, _: Option<&[u8]>) -> Result<Reply, Gone> {
         self.asked.push(format!("{request:?}").split([' ', '{']).next().unwrap_or_default().to_string());
         match (self.temper, request) {
             (Temper::Gone, _) => return Err(Gone),
-            (Temper::Refuses(why), Request::Start { .. } | Request::Stop { .. } | Request::Shutdown) => {
+            (Temper::Refuses(why), CoreRequest::Start { .. } | CoreRequest::Stop { .. } | CoreRequest::Shutdown) => {
                 return Ok(Reply::Refused { why, errno: 11 })
             }
-            (_, Request::Start { id }) => self.state_of(*id, State::Starting),
+            (_, CoreRequest::Start { id }) => self.state_of(*id, State::Starting),
             _ => {}
         }
         Ok(Reply::Done)

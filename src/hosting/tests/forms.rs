@@ -1,15 +1,15 @@
 //! Bytes: what is written is read again, and what is torn, strange or hostile is no more than refused.
 
 use crate::hosting::definition::{Channel, Configuration, Group, Program, Server, Settings, MAGIC};
-use crate::hosting::protocol::{Refusal, Reply, Request};
+use crate::hosting::protocol::{CoreRequest, Refusal, Reply};
 use crate::hosting::state::{GroupRecord, Header, ProcessRecord, View};
-use crate::hosting::wire::{texts, Reader, Sink};
+use crate::hosting::wire::{texts, FieldSink, Reader};
 use crate::hosting::{events, spawn_error};
 
 #[derive(Default)]
 struct Out(Vec<u8>);
 
-impl Sink for Out {
+impl FieldSink for Out {
     fn put(&mut self, bytes: &[u8]) -> bool {
         self.0.extend_from_slice(bytes);
         true
@@ -99,31 +99,31 @@ fn what_an_older_writer_did_not_know_is_empty_and_what_a_newer_one_adds_is_skipp
 #[test]
 fn requests_and_replies_survive_the_way() {
     let requests = [
-        Request::Start { id: 1 },
-        Request::Stop { id: u32::MAX },
-        Request::Signal { id: 3, signal: 15 },
-        Request::Stdin { id: 4, bytes: b"\xff\0x" },
-        Request::ClearLogs { id: 5 },
-        Request::ClearMainLog,
-        Request::AddGroup { name: b"app" },
-        Request::RemoveGroup { id: 6 },
-        Request::Configuration,
-        Request::Shutdown,
-        Request::Restart,
-        Request::RemoteEvent { kind: b"k", data: b"" },
-        Request::Log { level: 40, text: b"text" },
-        Request::Watch,
-        Request::Renew { core: b"/x" },
-        Request::ReopenLogs,
+        CoreRequest::Start { id: 1 },
+        CoreRequest::Stop { id: u32::MAX },
+        CoreRequest::Signal { id: 3, signal: 15 },
+        CoreRequest::Stdin { id: 4, bytes: b"\xff\0x" },
+        CoreRequest::ClearLogs { id: 5 },
+        CoreRequest::ClearMainLog,
+        CoreRequest::AddGroup { name: b"app" },
+        CoreRequest::RemoveGroup { id: 6 },
+        CoreRequest::Configuration,
+        CoreRequest::Shutdown,
+        CoreRequest::Restart,
+        CoreRequest::RemoteEvent { kind: b"k", data: b"" },
+        CoreRequest::Log { level: 40, text: b"text" },
+        CoreRequest::Watch,
+        CoreRequest::Renew { core: b"/x" },
+        CoreRequest::ReopenLogs,
     ];
     for request in requests {
         let packet = encoded(|out| request.encode(out));
-        assert_eq!(Request::decode(&packet), Some(request));
+        assert_eq!(CoreRequest::decode(&packet), Some(request));
         for end in 0..packet.len() {
-            assert_eq!(Request::decode(&packet[..end]), None, "{request:?} torn at {end}");
+            assert_eq!(CoreRequest::decode(&packet[..end]), None, "{request:?} torn at {end}");
         }
     }
-    assert_eq!(Request::decode(&99_u32.to_le_bytes()), None);
+    assert_eq!(CoreRequest::decode(&99_u32.to_le_bytes()), None);
     let replies = [
         Reply::Done,
         Reply::Refused { why: Refusal::StillRunning, errno: 0 },

@@ -1,8 +1,8 @@
 //! Questions to a program by a clock that the test turns.
 
-use crate::hosting::probe::{Duty, Pace, Phase, ProbeEvent, Questions, KILL_AGAIN_MS};
+use crate::hosting::probe::{Cadence, Duty, Phase, ProbeEvent, Questions, KILL_AGAIN_MS};
 
-const PACE: Pace = Pace { interval_ms: 10_000, timeout_ms: 2_000, retries: 3 };
+const PACE: Cadence = Cadence { interval_ms: 10_000, timeout_ms: 2_000, retries: 3 };
 const PHASES: [Phase; 3] = [Phase::Resting, Phase::Asking, Phase::Late];
 
 #[test]
@@ -50,7 +50,7 @@ fn so_many_misses_in_a_row_are_a_fault_and_no_other_number() {
     assert_eq!(ask(ProbeEvent::NotAsked, 41_000), (Duty::Nothing, 1, true));
     assert_eq!(ask(bad, 51_000), (Duty::Missed, 2, true));
     assert_eq!(ask(bad, 61_000), (Duty::Restart, 3, true));
-    let once = Pace { retries: 1, ..PACE };
+    let once = Cadence { retries: 1, ..PACE };
     let mut watch = Questions { phase: Phase::Asking, ..Questions::default() };
     assert_eq!(watch.step(bad, 0, &once), Duty::Restart);
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 const NO_LOGS: Tails<'static> = &|_| String::new();
 
-fn job(name: &str, state: State) -> Job {
+fn job(name: &str, state: InstallState) -> Job {
     Job { state, ..Job::new(Entry::named(name.into())) }
 }
 
@@ -13,11 +13,11 @@ fn job(name: &str, state: State) -> Job {
 fn survives_a_round_trip_and_comes_back_as_after_a_crash() {
     let dir = std::env::temp_dir().join(format!("gwe-journal-{}", std::process::id()));
     let file = path(&dir);
-    let mut journal = Journal { jobs: vec![job("a.v1.tar.gz", State::Installing)], ..Journal::empty() };
+    let mut journal = Journal { jobs: vec![job("a.v1.tar.gz", InstallState::Installing)], ..Journal::empty() };
     journal.jobs[0].output = "line\n\u{1}\"".into();
     journal.save(&file).unwrap();
     let back = Journal::load(&file);
-    assert_eq!(back.jobs[0].state, State::Verified);
+    assert_eq!(back.jobs[0].state, InstallState::Verified);
     assert_eq!(back.jobs[0].output, journal.jobs[0].output);
     for damage in [&b""[..], &[0; 100], b"{\"jobs\"", b"\xff"] {
         fs::write(&file, damage).unwrap();
@@ -32,12 +32,12 @@ fn survives_a_round_trip_and_comes_back_as_after_a_crash() {
 fn a_newer_request_for_an_app_replaces_one_that_still_waits() {
     let mut journal = Journal::empty();
     let old = [
-        job("a.v1.tar.gz", State::Downloading),
-        job("b.v1.tar.gz", State::Settling),
-        job("c.v1.tar.gz", State::Failed),
+        job("a.v1.tar.gz", InstallState::Downloading),
+        job("b.v1.tar.gz", InstallState::Settling),
+        job("c.v1.tar.gz", InstallState::Failed),
     ];
     journal.jobs.extend(old);
-    assert!(journal.add(vec![job("a.v2.tar.gz", State::Requested), job("b.v2.tar.gz", State::Requested)]));
+    assert!(journal.add(vec![job("a.v2.tar.gz", InstallState::Requested), job("b.v2.tar.gz", InstallState::Requested)]));
     let names: Vec<_> = journal.jobs.iter().map(|j| &*j.name).collect();
     assert_eq!(names, ["b.v1.tar.gz", "c.v1.tar.gz", "a.v2.tar.gz", "b.v2.tar.gz"]);
     assert_eq!((journal.next_job(false, &[]), journal.next_job(true, &[])), (Some(0), Some(0)));
@@ -46,13 +46,13 @@ fn a_newer_request_for_an_app_replaces_one_that_still_waits() {
 #[test]
 fn the_same_request_again_does_not_start_its_download_over() {
     let mut journal = Journal::empty();
-    let on_its_way = Job { received: 7, ..job("a.v1.tar.gz", State::Downloading) };
-    journal.jobs = vec![on_its_way.clone(), job("b.v1.tar.gz", State::Requested)];
-    assert!(journal.add(vec![job("a.v1.tar.gz", State::Requested)]));
-    assert_eq!(journal.jobs, [job("b.v1.tar.gz", State::Requested), on_its_way]);
-    let other = Job { size: Some(9), ..job("a.v1.tar.gz", State::Requested) };
+    let on_its_way = Job { received: 7, ..job("a.v1.tar.gz", InstallState::Downloading) };
+    journal.jobs = vec![on_its_way.clone(), job("b.v1.tar.gz", InstallState::Requested)];
+    assert!(journal.add(vec![job("a.v1.tar.gz", InstallState::Requested)]));
+    assert_eq!(journal.jobs, [job("b.v1.tar.gz", InstallState::Requested), on_its_way]);
+    let other = Job { size: Some(9), ..job("a.v1.tar.gz", InstallState::Requested) };
     assert!(journal.add(vec![other.clone()]));
-    assert_eq!(journal.jobs, [job("b.v1.tar.gz", State::Requested), other], "it asks for other bytes");
+    assert_eq!(journal.jobs, [job("b.v1.tar.gz", InstallState::Requested), other], "it asks for other bytes");
 }
 
 #[test]
@@ -60,12 +60,12 @@ fn a_report_waits_for_no_other_job_and_drops_what_it_told() {
     // docs/spec/failures.md, A14.
     let mut journal = Journal::empty();
     assert!(!journal.is_reportable());
-    journal.jobs = vec![job("a.v1.tar.gz", State::Done), job("b.v1.tar.gz", State::Downloading)];
+    journal.jobs = vec![job("a.v1.tar.gz", InstallState::Done), job("b.v1.tar.gz", InstallState::Downloading)];
     assert!(journal.is_reportable());
     journal.reported();
     assert!(!journal.is_reportable());
-    assert_eq!(journal.jobs, [job("b.v1.tar.gz", State::Downloading)]);
-    journal.jobs[0].state = State::Failed;
+    assert_eq!(journal.jobs, [job("b.v1.tar.gz", InstallState::Downloading)]);
+    journal.jobs[0].state = InstallState::Failed;
     assert!(journal.is_reportable());
     journal.reported();
     assert!(journal.is_empty());
@@ -73,7 +73,7 @@ fn a_report_waits_for_no_other_job_and_drops_what_it_told() {
 
 #[test]
 fn a_report_that_is_refused_gets_smaller_and_goes() {
-    let mut journal = Journal { jobs: vec![job("a.v1.tar.gz", State::Failed)], ..Journal::empty() };
+    let mut journal = Journal { jobs: vec![job("a.v1.tar.gz", InstallState::Failed)], ..Journal::empty() };
     journal.jobs[0].output = "binary".into();
     journal.shorten_report();
     assert!(journal.is_reportable() && journal.jobs[0].output.is_empty() && journal.jobs[0].remarks.len() == 1);
@@ -84,9 +84,9 @@ fn a_report_that_is_refused_gets_smaller_and_goes() {
 #[test]
 fn a_report_is_about_what_has_ended_alone() {
     // docs/spec/failures.md, A14: what goes on is neither told, nor counted for the headings, nor made smaller.
-    let told = |name: &str, state: State| Job { output: name.into(), verdict: name.into(), ..job(name, state) };
+    let told = |name: &str, state: InstallState| Job { output: name.into(), verdict: name.into(), ..job(name, state) };
     let mut journal = Journal::empty();
-    journal.jobs = vec![told("a.v1.tar.gz", State::Failed), told("b.v1.tar.gz", State::Settling)];
+    journal.jobs = vec![told("a.v1.tar.gz", InstallState::Failed), told("b.v1.tar.gz", InstallState::Settling)];
     journal.jobs[1].verdict.clear();
     assert_eq!(journal.for_report().jobs, [journal.jobs[0].clone()]);
     assert!(!crate::install::status::text(&journal.for_report()).contains("=="), "one app has no heading");
@@ -99,7 +99,7 @@ fn a_report_is_about_what_has_ended_alone() {
 
 #[test]
 fn what_is_held_for_an_order_to_come_keeps_no_install_by_hand_back() {
-    let held = Job { order: Some("7".into()), ..job("a.v1.tar.gz", State::Verified) };
+    let held = Job { order: Some("7".into()), ..job("a.v1.tar.gz", InstallState::Verified) };
     let by_hand = Job::from_file(Path::new("/tmp/a.v2.tar.gz"), false);
     let mut journal = Journal { jobs: vec![held, by_hand], ..Journal::empty() };
     assert_eq!(journal.next_job(false, &[]), Some(1));
@@ -112,9 +112,9 @@ fn what_is_held_for_an_order_to_come_keeps_no_install_by_hand_back() {
 fn what_waits_is_bounded() {
     let mut journal = Journal::empty();
     for n in 0..MAX_JOBS {
-        assert!(journal.add(vec![job(&format!("a{n}.v1.tar.gz"), State::Requested)]));
+        assert!(journal.add(vec![job(&format!("a{n}.v1.tar.gz"), InstallState::Requested)]));
     }
-    assert!(!journal.add(vec![job("z.v1.tar.gz", State::Requested)]));
+    assert!(!journal.add(vec![job("z.v1.tar.gz", InstallState::Requested)]));
     assert_eq!(journal.jobs.len(), MAX_JOBS);
     assert!(journal.remarks[0].contains("too many"));
 }
@@ -174,7 +174,7 @@ fn the_largest_journal_is_read_back() {
     let file = path(&dir);
     let mut journal = Journal::empty();
     for n in 0..MAX_JOBS {
-        let mut job = job(&format!("a{n}.v1.tar.gz"), State::Failed);
+        let mut job = job(&format!("a{n}.v1.tar.gz"), InstallState::Failed);
         job.output = "\u{1}".repeat(crate::install::status::room(n + 1));
         job.verdict = "\u{1}".repeat(2000);
         journal.jobs.push(job);

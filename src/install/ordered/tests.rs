@@ -3,13 +3,13 @@
 use super::*;
 use crate::install::request::Entry;
 use crate::orders::logs::Wish;
-use crate::orders::{Link, Progress};
+use crate::orders::{ContentLink, Progress};
 
 fn part(name: &str) -> Part {
     let entry = Entry { size: Some(7), ..Entry::named(name.into()) };
     Part {
         entry,
-        link: Link { href: ["/", name].concat(), signature: None, sha1: None, md5: None },
+        link: ContentLink { href: ["/", name].concat(), signature: None, sha1: None, md5: None },
         beside: Vec::new(),
         remove: false,
     }
@@ -32,8 +32,8 @@ fn the_same_number_is_the_same_order_until_its_end_is_known() {
     assert!(journal.take_order("x", order("7", &["a.v1.tar.gz", "b.v1.tar.gz"], Until::Installed), NO_LOGS));
     assert!(!journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed), NO_LOGS));
     assert_eq!((journal.jobs.len(), stage(&journal)), (2, Stage::Open));
-    journal.jobs[0].state = State::Done;
-    journal.jobs[1].state = State::Done;
+    journal.jobs[0].state = InstallState::Done;
+    journal.jobs[1].state = InstallState::Done;
     assert!(matches!(stage(&journal), Stage::Ended(End { success: true, code: 0, .. })));
     assert!(
         !journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed), NO_LOGS),
@@ -53,7 +53,7 @@ fn a_window_that_opens_lets_what_is_downloaded_be_installed() {
     let mut journal = Journal::empty();
     journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::DownloadedForNow), NO_LOGS);
     assert_eq!(journal.next_job(true, &[]), Some(0));
-    journal.jobs[0].state = State::Verified;
+    journal.jobs[0].state = InstallState::Verified;
     assert_eq!((journal.next_job(true, &[]), stage(&journal)), (None, Stage::Downloaded(false)));
     assert!(journal.tell("7", Progress::Downloaded as u32) && !journal.tell("7", Progress::Downloaded as u32));
     assert_eq!(stage(&journal), Stage::Downloaded(true));
@@ -65,12 +65,12 @@ fn a_window_that_opens_lets_what_is_downloaded_be_installed() {
 fn what_was_only_to_be_downloaded_serves_the_order_that_installs_it() {
     let mut journal = Journal::empty();
     journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Downloaded), NO_LOGS);
-    journal.jobs[0].state = State::Verified;
+    journal.jobs[0].state = InstallState::Verified;
     journal.end_is_known("7");
     assert_eq!((journal.jobs.len(), journal.next_job(true, &[]), journal.orders.is_none()), (1, None, true));
     journal.take_order("x", order("8", &["a.v1.tar.gz"], Until::Installed), NO_LOGS);
     let job = &journal.jobs[0];
-    assert_eq!((journal.jobs.len(), job.state, job.order.as_deref()), (1, State::Verified, Some("8")));
+    assert_eq!((journal.jobs.len(), job.state, job.order.as_deref()), (1, InstallState::Verified, Some("8")));
     assert_eq!(journal.next_job(true, &[]), Some(0));
 }
 
@@ -79,15 +79,15 @@ fn a_cancel_counts_until_a_script_has_begun() {
     // hawkbit#952, zephyr#89530.
     let mut journal = Journal::empty();
     for (state, attempts, is_dropped) in [
-        (State::Requested, 0, true),
-        (State::Downloading, 0, true),
-        (State::Verified, 0, true),
-        (State::Verified, 1, false),
-        (State::Staged, 0, false),
-        (State::Installing, 1, false),
-        (State::Settling, 1, false),
-        (State::RollingBack, 1, false),
-        (State::Done, 1, false),
+        (InstallState::Requested, 0, true),
+        (InstallState::Downloading, 0, true),
+        (InstallState::Verified, 0, true),
+        (InstallState::Verified, 1, false),
+        (InstallState::Staged, 0, false),
+        (InstallState::Installing, 1, false),
+        (InstallState::Settling, 1, false),
+        (InstallState::RollingBack, 1, false),
+        (InstallState::Done, 1, false),
     ] {
         journal = Journal::empty();
         journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed), NO_LOGS);
@@ -120,13 +120,13 @@ fn orders_that_cannot_be_done_end_at_once() {
 #[test]
 fn the_number_of_a_failure_says_where_it_was() {
     for (state, reason, code) in [
-        (State::Requested, "no name", ORDER),
-        (State::Downloading, "this very content failed before (ended by signal 9); to try it", ORDER),
-        (State::Downloading, "its SHA-256 is another", DOWNLOAD),
-        (State::Downloading, "it is not signed", SIGNATURE),
-        (State::Downloading, "the disk is full: 1 more", SPACE),
-        (State::Verified, "no install.sh", INSTALL),
-        (State::Installing, "exit status 3", INSTALL),
+        (InstallState::Requested, "no name", ORDER),
+        (InstallState::Downloading, "this very content failed before (ended by signal 9); to try it", ORDER),
+        (InstallState::Downloading, "its SHA-256 is another", DOWNLOAD),
+        (InstallState::Downloading, "it is not signed", SIGNATURE),
+        (InstallState::Downloading, "the disk is full: 1 more", SPACE),
+        (InstallState::Verified, "no install.sh", INSTALL),
+        (InstallState::Installing, "exit status 3", INSTALL),
     ] {
         assert_eq!(code_of(state, reason), code, "{reason}");
     }
@@ -137,11 +137,11 @@ fn a_text_s_report_and_a_number_s_end_do_not_mix() {
     let mut journal = Journal::empty();
     journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed), NO_LOGS);
     journal.take_request(r#"{"install":[{"name":"b.v1.tar.gz"}]}"#, NO_LOGS);
-    journal.jobs[1].state = State::Done;
+    journal.jobs[1].state = InstallState::Done;
     assert!(journal.is_reportable() && journal.for_report().jobs.len() == 1);
     journal.reported();
     assert_eq!(journal.jobs.len(), 1);
-    journal.jobs[0].state = State::Failed;
+    journal.jobs[0].state = InstallState::Failed;
     assert!(!journal.is_reportable());
 }
 
@@ -150,18 +150,22 @@ fn what_a_source_ordered_that_is_not_configured_any_more_is_dropped() {
     let mut journal = Journal::empty();
     journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed), NO_LOGS);
     assert!(!journal.drop_orphans("x"));
-    journal.jobs[0].state = State::Installing;
+    journal.jobs[0].state = InstallState::Installing;
     assert!(!journal.drop_orphans("y"), "what is under way is finished");
-    journal.jobs[0].state = State::Done;
+    journal.jobs[0].state = InstallState::Done;
     assert!(journal.drop_orphans("y") && journal.is_empty());
 }
 
 #[test]
 fn what_a_source_ordered_that_never_answers_is_given_up_but_for_what_is_under_way() {
     // The state of the first of two jobs, and how many are left.
-    for (state, left) in
-        [(State::Requested, 0), (State::Downloading, 0), (State::Done, 0), (State::Installing, 1), (State::Settling, 1)]
-    {
+    for (state, left) in [
+        (InstallState::Requested, 0),
+        (InstallState::Downloading, 0),
+        (InstallState::Done, 0),
+        (InstallState::Installing, 1),
+        (InstallState::Settling, 1),
+    ] {
         let mut journal = Journal::empty();
         journal.take_order("x", order("7", &["a.v1.tar.gz", "b.v1.tar.gz"], Until::Installed), NO_LOGS);
         journal.jobs[0].state = state;
@@ -169,7 +173,7 @@ fn what_a_source_ordered_that_never_answers_is_given_up_but_for_what_is_under_wa
         assert!(journal.give_up("y", true));
         assert_eq!((journal.jobs.len(), journal.numbered().len()), (left, left), "{state:?}");
         if let Some(job) = journal.jobs.first_mut() {
-            job.state = State::Done;
+            job.state = InstallState::Done;
             assert!(journal.give_up("y", true));
         }
         assert!(journal.is_empty(), "{state:?}");

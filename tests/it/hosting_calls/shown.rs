@@ -1,17 +1,17 @@
 //! An answer as a line of text, without what is different each time: process numbers, times, made-up names, the scratch folder.
 
-use gwe::format::xmlrpc::{Answer, Value};
+use gwe::format::xmlrpc::{MethodResponse, Value};
 
-pub fn answer(answer: &Answer) -> String {
+pub fn answer(answer: &MethodResponse) -> String {
     match answer {
-        Answer::Value(Value::Array(items)) if items.iter().all(|item| item.get("status").is_some()) => {
+        MethodResponse::Value(Value::Array(items)) if items.iter().all(|item| item.get("status").is_some()) => {
             // Of several that stop at once, who is first is chance.
             let mut items: Vec<String> = items.iter().map(shown).collect();
             items.sort();
             format!("[{}]", items.join(", "))
         }
-        Answer::Value(value) => shown(value),
-        Answer::Fault { code, text } => format!("fault {code} {:?}", without_variables(text)),
+        MethodResponse::Value(value) => shown(value),
+        MethodResponse::Fault { code, text } => format!("fault {code} {:?}", without_variables(text)),
     }
 }
 
@@ -32,8 +32,8 @@ fn shown(value: &Value) -> String {
 }
 
 /// The configurations of all processes, a line for each of their values.
-pub fn configurations(answer: &Answer) -> String {
-    let Answer::Value(Value::Array(all)) = answer else { return self::answer(answer) };
+pub fn configurations(answer: &MethodResponse) -> String {
+    let MethodResponse::Value(Value::Array(all)) = answer else { return self::answer(answer) };
     let mut lines = Vec::new();
     for one in all {
         let Value::Struct(members) = one else { continue };

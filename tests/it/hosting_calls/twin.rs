@@ -1,7 +1,7 @@
 //! One daemon of the two, the calls that it gets, and what is seen of it.
 
 use super::shown;
-use gwe::format::xmlrpc::{Answer, Param, Value};
+use gwe::format::xmlrpc::{MethodResponse, Param, Value};
 use gwe_tests::harness::{agent_binary, call, wait_until, Background, Scratch, TWIN_HEAD};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -101,7 +101,7 @@ impl Twin {
         loop {
             let answer = ask(&self.root, "supervisor.getProcessInfo", &[Param::Text(name)]);
             let is_there = match &answer {
-                Ok(Answer::Value(value)) => value.get("statename").and_then(Value::as_text) == Some(state),
+                Ok(MethodResponse::Value(value)) => value.get("statename").and_then(Value::as_text) == Some(state),
                 _ => false,
             };
             if is_there || Instant::now() > until {
@@ -116,7 +116,7 @@ impl Twin {
         loop {
             let params = [Param::Text(name), Param::Int(0), Param::Int(0)];
             let answer = ask(&self.root, "supervisor.readProcessStdoutLog", &params);
-            let is_there = matches!(&answer, Ok(Answer::Value(Value::Text(said))) if said.contains(text));
+            let is_there = matches!(&answer, Ok(MethodResponse::Value(Value::Text(said))) if said.contains(text));
             if is_there || Instant::now() > until {
                 return self.shown(answer);
             }
@@ -136,7 +136,7 @@ impl Twin {
         self.shown(ask(&self.root, &method, &params.collect::<Vec<_>>()))
     }
 
-    fn shown(&self, answer: Result<Answer, String>) -> String {
+    fn shown(&self, answer: Result<MethodResponse, String>) -> String {
         let text = answer.map_or_else(|why| why, |answer| shown::answer(&answer));
         text.replace(&*self.root.root().to_string_lossy(), "{root}")
     }
@@ -175,7 +175,7 @@ impl Twin {
                 // One that restarts by itself, and one that has not heard it.
                 let _ = ask(&self.root, "supervisor.stopProcessGroup", &[Param::Text(&group), Param::Bool(false)]);
                 let _ = ask(&self.root, "supervisor.signalProcessGroup", &[Param::Text(&group), Param::Text("KILL")]);
-                matches!(removed, Ok(Answer::Value(_)) | Ok(Answer::Fault { code: 10, .. }))
+                matches!(removed, Ok(MethodResponse::Value(_)) | Ok(MethodResponse::Fault { code: 10, .. }))
             });
         }
         let is_own =
@@ -247,14 +247,16 @@ impl Twin {
         seen
     }
 
-    fn shown_ref(&self, answer: &Result<Answer, String>) -> String {
+    fn shown_ref(&self, answer: &Result<MethodResponse, String>) -> String {
         let text = answer.as_ref().map_or_else(Clone::clone, shown::answer);
         text.replace(&*self.root.root().to_string_lossy(), "{root}")
     }
 
     /// The names and the logs of all; how they are is chance here.
     fn processes(&self) -> String {
-        let Ok(Answer::Value(all)) = ask(&self.root, "supervisor.getAllProcessInfo", &[]) else { return String::new() };
+        let Ok(MethodResponse::Value(all)) = ask(&self.root, "supervisor.getAllProcessInfo", &[]) else {
+            return String::new();
+        };
         let field = |one: &Value, name: &str| one.get(name).and_then(Value::as_text).unwrap_or_default().to_string();
         let line = |one: &Value| {
             let fields = ["group", "name", "logfile", "stderr_logfile"].map(|name| shown::plain(&field(one, name)));
@@ -266,8 +268,8 @@ impl Twin {
 }
 
 /// The groups in one of the three lists of reloadConfig.
-fn named(answer: &Result<Answer, String>, list: usize) -> Vec<String> {
-    let Ok(Answer::Value(value)) = answer else { return Vec::new() };
+fn named(answer: &Result<MethodResponse, String>, list: usize) -> Vec<String> {
+    let Ok(MethodResponse::Value(value)) = answer else { return Vec::new() };
     let lists = value.as_array().and_then(|outer| outer.first()).and_then(Value::as_array);
     let names = lists.and_then(|lists| lists.get(list)).and_then(Value::as_array).unwrap_or_default();
     names.iter().filter_map(|name| name.as_text().map(str::to_string)).collect()
@@ -281,6 +283,6 @@ fn launch(program: &Path, root: &Scratch, name: &str) -> Background {
     Background::start(&mut command, root, name)
 }
 
-fn ask(root: &Scratch, method: &str, params: &[Param<'_>]) -> Result<Answer, String> {
+fn ask(root: &Scratch, method: &str, params: &[Param<'_>]) -> Result<MethodResponse, String> {
     call(&root.path("s.sock"), method, params, PATIENCE)
 }

@@ -1,13 +1,13 @@
 //! A call of supervisord's API, whichever method.
 
-use gwe::format::xmlrpc::{method_call, method_response, Answer, Param};
+use gwe::format::xmlrpc::{method_call, method_response, MethodResponse, Param};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 /// One call; what is no answer is said in words.
-pub fn call(socket: &Path, method: &str, params: &[Param<'_>], limit: Duration) -> Result<Answer, String> {
+pub fn call(socket: &Path, method: &str, params: &[Param<'_>], limit: Duration) -> Result<MethodResponse, String> {
     let body = method_call(method, params);
     let say = |why: std::io::Error| format!("no answer: {why}");
     let mut stream = UnixStream::connect(socket).map_err(say)?;
