@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::delta::{DeltaError, DeltaNameError};
 use super::gzip::GzipError;
+use super::key_set::KeySetFault;
 use super::limits::{MAX_CONF, MAX_DEPTH, MAX_PATH};
 use super::meter::MAX_METADATA;
 use super::name::NameError;
@@ -33,6 +34,7 @@ pub enum Reason {
     Gzip(GzipError),
     DeltaName(DeltaNameError),
     Delta(DeltaError),
+    KeySet(KeySetFault),
     /// What the tar parser said.
     Tar(String),
     CutShort,
@@ -120,6 +122,7 @@ impl fmt::Display for Reason {
             Reason::DeltaName(e) => e.fmt(f),
             Reason::Delta(e) => e.fmt(f),
             Reason::Conf(e) => e.fmt(f),
+            Reason::KeySet(e) => e.fmt(f),
             Reason::Unreadable(why) => write!(f, "cannot be read: {why}"),
             Reason::Tar(why) => write!(f, "not a tar archive, or damaged: {why}"),
             Reason::TooLarge(limit) => write!(f, "the tarball unpacks to more than {limit} bytes"),

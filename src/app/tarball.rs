@@ -351,6 +351,12 @@ impl<'a> Pass<'a> {
         self.nodes.get(&self.key(path)).copied()
     }
 
+    /// Whether it has brought nothing at a path, nor a link on the way there.
+    pub(super) fn is_absent(&self, path: &Path) -> bool {
+        let is_link = |node| matches!(node, Some(Node::SymbolicLink { .. }));
+        self.node(path).is_none() && !path.ancestors().any(|folder| is_link(self.node(folder)))
+    }
+
     /// Notes what comes to `path`; what the archive brought there before goes.
     fn bring(&mut self, path: &Path, node: Node) -> Result<(), TarballRefusal> {
         if self.node(path).is_some() {

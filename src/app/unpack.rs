@@ -8,8 +8,10 @@ use std::path::Path;
 use super::delta::{Decoder, DeltaError, DeltaName, Root, Sha256};
 use super::fault::{Fault, Reason};
 use super::gzip::{self, GzipError};
-use super::name::TarballName;
+use super::key_set::KeySet;
+use super::name::{TarballName, KEY_SET};
 use super::parts::Installer;
+use super::program_conf;
 use super::tarball::{Pass, TarballStop, UnpackLimits};
 use super::target::{Folder, Nowhere, Target};
 use crate::sys::file::{Context, FileError};
@@ -23,6 +25,19 @@ pub struct Contents {
     pub supervisor_conf: Option<String>,
     /// The sizes of all its files together, in bytes.
     pub bytes: u64,
+    /// The file that its probe runs, where that is one of the app's own and the tarball does not bring it.
+    pub missing_probe: Option<String>,
+}
+
+impl Contents {
+    /// Says what a developer should look at, though it may be right.
+    pub fn warn(&self) {
+        if let Some(file) = &self.missing_probe {
+            crate::warning!(
+                "supervisor.conf: probe: {file} is not in the tarball: no version settles unless install.sh makes it"
+            );
+        }
+    }
 }
 
 /// Why a tarball was not unpacked.
@@ -109,15 +124,22 @@ fn delta_error(error: io::Error, delta: &Path) -> UnpackError {
     }
 }
 
-/// All that is wrong with a tarball on disk, its name included; nothing where it is good. Writes nothing.
+/// All that is wrong with a tarball on disk, its name included; nothing where it is good. A set of keys is checked as one. Writes nothing.
 #[must_use]
 pub fn check(tarball: &Path) -> Vec<Fault> {
     let name = match TarballName::of_path(tarball) {
         Ok(name) => name,
         Err(e) => return vec![Fault::whole(Reason::Name(e))],
     };
+    if name.app() == KEY_SET {
+        let fault = KeySet::read_package(tarball, &name).err();
+        return fault.map(|fault| Fault::whole(Reason::KeySet(fault))).into_iter().collect();
+    }
     match check_as(tarball, &name, UnpackLimits::default()) {
-        Ok(_) => Vec::new(),
+        Ok(contents) => {
+            contents.warn();
+            Vec::new()
+        }
         Err(UnpackError::Bad(faults)) => faults,
         Err(UnpackError::Failed(e)) => vec![Fault::whole(Reason::Unreadable(e.source.to_string()))],
     }
@@ -162,5 +184,7 @@ fn pass(
     if !pass.faults.is_empty() {
         return Err(UnpackError::Bad(pass.faults));
     }
-    Ok(Contents { installer, supervisor_conf, bytes: pass.bytes })
+    let probe = supervisor_conf.as_deref().and_then(program_conf::own_probe);
+    let missing_probe = probe.filter(|file| pass.is_absent(Path::new(file)));
+    Ok(Contents { installer, supervisor_conf, bytes: pass.bytes, missing_probe })
 }

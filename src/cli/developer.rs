@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::operator::{complain, print};
 use super::output;
-use crate::app::{self, Overrides};
+use crate::app::{self, KeySet, Overrides, TarballName};
 
 const NOT_HERE: &str =
     "the developer's tools are not in this gwe, which was built for a gateway; they are in the one that `make` or \
@@ -54,7 +54,22 @@ pub fn check_tarball(file: &Path) -> u8 {
     if file.extension().is_some_and(|extension| extension == "delta") {
         return verdict(&app::delta::check(file));
     }
-    verdict(&app::check(file))
+    verdict(&app::check(file)).max(of_set(file))
+}
+
+/// Says of a good set of keys that it is one: nobody takes it for an app.
+fn of_set(file: &Path) -> u8 {
+    let Ok(name) = TarballName::of_path(file) else { return 0 };
+    if name.app() != app::name::KEY_SET {
+        return 0;
+    }
+    match KeySet::read_package(file, &name) {
+        Ok((set, _)) => {
+            let revoked = set.keys.iter().filter(|key| key.term.revoked).count();
+            print(&format!("a set of keys, v{}: {} keys, {revoked} of them revoked\n", set.version, set.keys.len()))
+        }
+        Err(_) => 0,
+    }
 }
 
 /// Builds an app's tarball into the current folder, and prints its full path; or each fault, to stderr, since stdout is for the

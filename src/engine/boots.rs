@@ -68,5 +68,5 @@ fn path(paths: &Paths) -> PathBuf {
 }
 
 fn load(paths: &Paths) -> Option<Boots> {
-    state_file::peek(&path(paths), MAX_FILE)
+    state_file::load(&path(paths), MAX_FILE, state_file::parse, "the boots are counted anew")
 }

@@ -10,7 +10,8 @@ use crate::sys::file;
 
 /// Reads a state file of at most `limit` bytes. `None` where it is missing, and where it cannot be read, is empty, zeroed or torn:
 /// then the log says so, and `without` says what that means, as the end of a sentence.
-pub(super) fn load<T>(path: &Path, limit: u64, parse: fn(&[u8]) -> Option<T>, without: &str) -> Option<T> {
+#[must_use]
+pub fn load<T>(path: &Path, limit: u64, parse: fn(&[u8]) -> Option<T>, without: &str) -> Option<T> {
     match file::read(path, limit) {
         Ok(bytes) => {
             let bytes = bytes?;
@@ -33,6 +34,7 @@ pub fn peek<T: Deserialize>(path: &Path, limit: u64) -> Option<T> {
 }
 
 /// Reads a state's bytes; `None` for anything else.
-pub(super) fn parse<T: Deserialize>(bytes: &[u8]) -> Option<T> {
+#[must_use]
+pub fn parse<T: Deserialize>(bytes: &[u8]) -> Option<T> {
     json::from_str(std::str::from_utf8(bytes).ok()?).ok()
 }

@@ -2,7 +2,7 @@
 //! a terminal and by a script with piped answers.
 
 use gwe_tests::harness::{
-    gunzip, in_terminal, murano_binary, run, run_fed, wait_until, Gateway, MuranoChild, Ran, Scratch, Tarball,
+    gunzip, in_terminal, murano_binary, run, run_fed, wait_until, Gateway, Kind, MuranoChild, Ran, Scratch, Tarball,
 };
 use serde_json::Value;
 use std::env;
@@ -284,5 +284,56 @@ fn a_delta_is_made_checked_and_applied_by_hand() {
         fs::remove_file(desk.path("app.v2.tar.gz")).unwrap();
         assert_eq!(gwe(&["--apply-delta", DELTA, old]), format!("{}\n", desk.path("app.v2.tar.gz").display()), "{old}");
         assert!(gunzip(&fs::read(desk.path("app.v2.tar.gz")).unwrap()) == gunzip(&wanted), "{old}");
+    }
+}
+
+/// A set of keys is no app (docs/security.md, "Keys that age"): it is checked as what it is, by the code that the gateway has.
+#[test]
+fn a_set_of_keys_is_checked_as_one() {
+    let (desk, gateway) = (Scratch::new(), Gateway::new());
+    let revoked = r#"{"version": 3, "keys": [{"name": "lost", "id": "00000000000000AA", "revoked": true}]}"#;
+    for (name, text, said, code) in [
+        ("gwe-keys.v3.tar.gz", revoked, "[PASS]\na set of keys, v3: 1 keys, 1 of them revoked\n", 0),
+        (
+            "gwe-keys.v4.tar.gz",
+            revoked,
+            "[FAIL] it is no set of keys: keys.json says version 3, and its name another\n",
+            1,
+        ),
+        ("gwe-keys.v3.tar.gz", "{\"version\": 3", "[FAIL] it is no set of keys: keys.json is not JSON", 1),
+        ("my-keys.v3.tar.gz", revoked, "[FAIL] ", 1),
+    ] {
+        let file = Tarball::new().file("keys.json", 0o644, text).save(desk.path(name));
+        let ran = gateway.gwe(&["--check-tarball", file.to_str().unwrap()]).exited(code);
+        assert!(ran.stdout.starts_with(said), "{name}: {}", ran.report());
+    }
+}
+
+/// A probe that nobody brings rolls every install back; `install.sh` may make it, so that it is said and no fault (rauc-hawkbit-updater#161).
+#[test]
+fn a_probe_that_is_not_in_the_tarball_is_warned_of() {
+    let (desk, gateway) = (Scratch::new(), Gateway::new());
+    let conf = |probe: &str| format!("[supervisord]\ncommand = ./run.sh\nprobe = {probe}\n");
+    for (probe, missing) in [
+        ("./probe.sh --all", None),
+        ("./bin//./ask", None),
+        ("'%(here)s/probe.sh'", None),
+        ("./tools/ask", None),
+        ("./%(program_name)s", None),
+        ("/usr/bin/wget -q http://127.0.0.1/", None),
+        ("test -e pid", None),
+        ("./Probe.sh", Some("Probe.sh")),
+        ("'%(here)s/bin/ask this'", Some("bin/ask this")),
+        ("%(here)s/bin/asks", Some("bin/asks")),
+    ] {
+        let app = Tarball::app("true").file("probe.sh", 0o755, "#!/bin/sh\n").file("bin/ask", 0o755, "#!/bin/sh\n");
+        let app = app.entry("tools", 0o777, Kind::Symlink("bin".into())).file("supervisor.conf", 0o644, conf(probe));
+        let ran = gateway.gwe(&["--check-tarball", app.save(desk.path("app.v1.tar.gz")).to_str().unwrap()]).ok();
+        let warning = missing.map(|file| format!("supervisor.conf: probe: {file} is not in the tarball"));
+        assert_eq!(ran.stdout, "[PASS]\n", "{probe}");
+        match warning {
+            Some(warning) => assert!(ran.stderr.contains(&warning), "{probe}: {}", ran.stderr),
+            None => assert_eq!(ran.stderr, "", "{probe}"),
+        }
     }
 }

@@ -9,13 +9,14 @@ use std::fs;
 const DAMAGES: [&str; 6] = ["empty", "zeroed", "torn", "garbage", "huge", "missing"];
 
 /// The state files, below `/var/lib/gwe`.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "Gateway.cfg",
     "Engine.config",
     "install/journal.json",
     "install/registry.json",
     "agent/state.json",
     "last_known_time",
+    "boots.json",
 ];
 
 fn damage(content: &[u8], how: &str) -> Option<Vec<u8>> {
@@ -42,6 +43,9 @@ fn with_everything() -> Site {
     site.murano.clear_faults();
     let factory = r#"{"current":null,"previous":null,"trial":false,"crashes":0,"misses":0,"dropped":null,"note":null,"image":null}"#;
     site.gateway.root().write("var/lib/gwe/agent/state.json", factory);
+    // Only the engine itself writes it.
+    let boots = r#"{"boot":"00000000-0000-0000-0000-000000000000","ended":true,"why":"unknown","since":1900000000,"orderly":3,"lost":1,"watchdog":0,"factory_reset":0,"unknown":1}"#;
+    site.gateway.root().write("var/lib/gwe/boots.json", boots);
     for file in FILES {
         assert!(site.gateway.root().has(&format!("var/lib/gwe/{file}")), "{file} is not there");
     }

@@ -9,7 +9,7 @@ use std::fs;
 const MARK: &str = "echo $GWE_APP_NAME $GWE_APP_VERSION >> $GWE_ROOT/marks";
 
 /// A gateway with a supervisord, whose orders come from a hawkBit; `None`, and said so, without supervisord.
-fn hosted() -> Option<(Site, Hawkbit)> {
+pub fn hosted() -> Option<(Site, Hawkbit)> {
     let mut site = Site::hosted()?;
     let hawkbit = Hawkbit::start();
     let cfg = format!(
@@ -21,14 +21,14 @@ fn hosted() -> Option<(Site, Hawkbit)> {
     Some((site, hawkbit))
 }
 
-fn order(hawkbit: &Hawkbit, id: &str, name: &str, tarball: &Tarball) {
+pub fn order(hawkbit: &Hawkbit, id: &str, name: &str, tarball: &Tarball) {
     let artifact = hawkbit.artifact(name, &tarball.bytes());
     hawkbit.order(id, &[artifact]);
 }
 
 /// What ended the order, which is told once.
 #[track_caller]
-fn end(hawkbit: &Hawkbit, id: &str) -> String {
+pub fn end(hawkbit: &Hawkbit, id: &str) -> String {
     let ends: Vec<String> = hawkbit.told(id).into_iter().filter(|told| told.starts_with("closed")).collect();
     assert_eq!(ends.len(), 1, "{:?}", hawkbit.told(id));
     ends[0].clone()

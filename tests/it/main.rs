@@ -92,4 +92,5 @@ mod transport_library;
 mod transport_proxy;
 mod transport_tls;
 mod waiting;
+mod waiting_beside;
 mod week;

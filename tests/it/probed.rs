@@ -124,6 +124,45 @@ fn killed_while_the_probe_runs() {
     assert!(site.ctl_status("app").contains("RUNNING"));
 }
 
+/// rauc-hawkbit-updater#161: a machine that goes down while the probe runs, and all with it. The next boot asks again; a version that is cut off so twice
+/// is given up, and is asked by nobody any more.
+#[test]
+fn a_reboot_in_the_middle_of_a_probe_is_a_try_that_counts() {
+    for gets_well in [true, false] {
+        let Some(mut site) = site() else { return };
+        assert!(site.install("app.v1.tar.gz", &worker_app("one")).contains("[gwe] installed app v1"));
+        let root = site.gateway.root().root().display().to_string();
+        let probe = format!("[ -e {root}/good ] && exit 0; echo x >>{root}/asked; exec sleep 300");
+        let conf = "[supervisord]\ncommand = ./run.sh\nprobe = ./probe.sh\nprobe_timeout = 300\n";
+        site.deploy("app.v2.tar.gz", &probed(&probe, "").file("supervisor.conf", 0o644, conf));
+        let asked = |site: &Site| fs::read_to_string(site.gateway.root().path("asked")).unwrap_or_default().len() / 2;
+        for reboot in 1..=2 {
+            let mut check_in = site.gateway.start("gwe", &["--once"]);
+            wait_until("the probe", PATIENCE, || asked(&site) == reboot);
+            // Both at once, as nearly as can be.
+            check_in.kill();
+            site.supervisord = None;
+            assert!(site.host());
+            if gets_well {
+                break;
+            }
+        }
+        if gets_well {
+            site.gateway.root().write("good", "");
+        }
+        recover(&site);
+        let (verdict, version) = match gets_well {
+            true => ("[gwe] installed app v2 in N s", "2"),
+            false => ("[gwe] rolled back app v2 to v1: the gateway went down 2 times while it settled", "1"),
+        };
+        let told = site.reports().concat();
+        assert_eq!((told.matches(" app v2 ").count(), told.matches(verdict).count()), (1, 1), "{told}");
+        assert_eq!(site.reported("app")["version"], version);
+        assert!(site.ctl_status("app").contains("RUNNING"), "{}", site.ctl_status("app"));
+        assert_eq!(asked(&site), if gets_well { 1 } else { 2 });
+    }
+}
+
 /// Python's supervisord ignores what it does not know; who asked is told, once in the log, and in the status as long as it is so.
 #[test]
 fn what_the_hosting_does_not_do_is_said() {
@@ -164,4 +203,17 @@ fn an_app_that_falls_later_is_told_once() {
     assert_eq!(site.reported("app")["status"], "FATAL");
     site.check_in().ok();
     assert_eq!(told(&site), 1);
+    // What was told lies in /run: after a reboot, one that is down is told anew, once, and one that is well is not.
+    let mut site = site;
+    for is_broken in [true, false] {
+        if !is_broken {
+            fs::remove_file(site.gateway.root().path("broken")).unwrap();
+        }
+        site.supervisord = None;
+        fs::remove_file(site.gateway.root().path("run/gwe/falls.json")).unwrap();
+        assert!(site.host());
+        site.await_ctl("app", if is_broken { "FATAL" } else { "RUNNING" });
+        (0..2).for_each(|_| drop(site.check_in().ok()));
+        assert_eq!(told(&site), 2, "{:?}", site.reports());
+    }
 }

@@ -341,6 +341,7 @@ fn reboot(site: &Site) {
     site.gateway.root().write(BOOTS, kept.replace(now.trim(), "00000000-0000-0000-0000-000000000000"));
 }
 
+/// home-assistant/operating-system#1174, umbrel-os#265, kura#1418: it booted, and nobody knows why.
 #[test]
 fn device_info_tells_why_the_machine_booted_and_how_often_it_was_so() {
     let mut site = Site::new();
@@ -380,6 +381,7 @@ fn device_info_tells_why_the_machine_booted_and_how_often_it_was_so() {
     assert_eq!(life(&site, true), told("factory reset", [0, 0, 0, 1, 0]));
 }
 
+/// home-assistant/operating-system#1174, umbrel-os#265, kura#1418: the flash wears out before anybody hears of it.
 #[test]
 fn device_info_tells_how_worn_the_flash_under_the_state_folder_is() {
     let site = Site::new();

@@ -20,7 +20,7 @@ fn app(word: &str) -> Tarball {
     Tarball::app(&format!("echo {word}; echo {word} >> $GWE_ROOT/ran"))
 }
 
-fn order(site: &Site, name: &str, apply: &str) {
+pub fn order(site: &Site, name: &str, apply: &str) {
     let text = json!({"install": [{"name": name, "apply": apply}]}).to_string();
     site.murano.write(SN, "engine_fetch", &text);
 }
@@ -44,13 +44,13 @@ fn waiting_for(apply: &str) -> Site {
     site
 }
 
-fn pending(site: &Site) -> Value {
+pub fn pending(site: &Site) -> Value {
     let status: Value = serde_json::from_str(&site.gateway.gwe(&["--status", "--json"]).ok().stdout).expect("JSON");
     status["pending"].clone()
 }
 
 /// Its journal says that it came in another boot.
-fn boot(site: &Site) {
+pub fn boot(site: &Site) {
     let root = site.gateway.root();
     let journal = root.read(JOURNAL);
     let now = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
@@ -306,7 +306,7 @@ fn a_key_that_counts_no_more_when_its_moment_comes_counts_no_more() {
 const HOLD: &str = "var/lib/gwe/hold/app";
 
 /// Holds what the app would.
-fn held(site: &Site) -> fs::File {
+pub fn held(site: &Site) -> fs::File {
     let file = fs::File::open(site.gateway.root().path(HOLD)).expect("the agent has made it");
     // SAFETY: the file is open for the whole call.
     assert_eq!(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }, 0);

@@ -19,7 +19,7 @@ use super::buildfile::{Buildfile, BuildfileFault, Overrides};
 use super::fault::Fault;
 use super::name::TarballName;
 use super::tarball::UnpackLimits;
-use super::unpack::{check_as, UnpackError};
+use super::unpack::{check_as, Contents, UnpackError};
 use crate::sys::file::{self, Context, FileError};
 
 /// The environment variable that sets the time of all files (reproducible-builds.org); else they date from 1970.
@@ -126,17 +126,20 @@ pub fn build(buildfile: &Path, overrides: &Overrides<'_>, into: &Path) -> Result
     let finished = commands
         .run("post_build_cmds", &plan.post_build_cmds, Some(&tarball))
         .and_then(|()| passes(&tarball, &plan.tarball));
-    if let Err(e) = finished {
-        let _ = fs::remove_file(&tarball);
-        return Err(e);
+    match finished {
+        Ok(contents) => contents.warn(),
+        Err(e) => {
+            let _ = fs::remove_file(&tarball);
+            return Err(e);
+        }
     }
     crate::debug!("tarball {}: [PASS]", tarball.display());
     Ok(tarball)
 }
 
-fn passes(tarball: &Path, name: &TarballName) -> Result<(), BuildError> {
+fn passes(tarball: &Path, name: &TarballName) -> Result<Contents, BuildError> {
     match check_as(tarball, name, UnpackLimits::default()) {
-        Ok(_) => Ok(()),
+        Ok(contents) => Ok(contents),
         Err(UnpackError::Bad(faults)) => Err(BuildError::Bad(faults)),
         Err(UnpackError::Failed(e)) => Err(BuildError::File(e)),
     }

@@ -22,7 +22,7 @@ pub use gateway::{AnyGateway, HostView, LogFolder, ThisGateway, Variable};
 
 use crate::format::ini::{Ini, Section};
 use crate::format::own_options::PROBE;
-use crate::format::percent;
+use crate::format::{percent, shell_words};
 
 /// The section that makes a `supervisor.conf` one.
 const SECTION: &str = "supervisord";
@@ -68,6 +68,19 @@ pub fn fragment(
 pub fn check(conf: &str) -> Vec<ConfFault> {
     let defaults = FragmentDefaults { log_file: Path::new("/var/log/app.log"), directory: Path::new("/app") };
     fragment("app", conf, &defaults, &AnyGateway).err().unwrap_or_default()
+}
+
+/// The file that an app's probe runs, where that is one of its own: its path below the app's folder. `None` too where that cannot be told
+/// here.
+#[must_use]
+pub fn own_probe(conf: &str) -> Option<String> {
+    let mut section = read(conf).ok()?;
+    let folder = Path::new("/app");
+    complete(&mut section, "app", &FragmentDefaults { log_file: folder, directory: folder });
+    let word = shell_words::split(section.get(PROBE)?).ok()?.into_iter().next()?;
+    let own = word.strip_prefix("/app/").filter(|own| !own.contains('%'))?;
+    let parts: Vec<&str> = own.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    (!parts.is_empty() && !parts.contains(&"..")).then(|| parts.join("/"))
 }
 
 /// What is wrong by now with a fragment that was good once: a folder or user that has gone makes supervisord refuse every

@@ -2,6 +2,7 @@
 
 mod config_writes;
 mod control;
+mod key_set;
 mod look;
 mod otau;
 mod otau_check;
@@ -16,6 +17,7 @@ mod self_update_check;
 use super::workload::Workload;
 use config_writes::ConfigWrites;
 use control::Control;
+use key_set::KeySet;
 use otau::Otau;
 use queue::QueueWork;
 use queue_clients::QueueClients;
@@ -37,9 +39,11 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(Otau::CutAgain),
         Box::new(Otau::TakesDown),
         Box::new(Otau::Waiting),
+        Box::new(Otau::Held),
         Box::new(Otau::Ddi),
         Box::new(Otau::DdiRollBack),
         Box::new(Removal),
+        Box::new(KeySet),
         Box::new(SelfUpdate::Update),
         Box::new(SelfUpdate::RollBack),
         Box::new(SelfUpdate::TakesDown),

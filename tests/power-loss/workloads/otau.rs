@@ -12,9 +12,11 @@ use crate::trouble::{Doing, Outcome};
 use crate::witness::{Fact, Witness};
 use crate::workload::{lay_by_preparing, Checker, Site, Workload};
 use gwe::app::delta::build::build;
+use gwe::sys::lock::{self, Lock};
 use gwe_tests::harness::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// More check-ins than an install needs, also one that is taken down twice.
 pub const MAX_CHECK_INS: u32 = 6;
@@ -37,6 +39,8 @@ pub enum Otau {
     TakesDown,
     /// It is fetched, waits for the next boot, and is installed then (docs/spec/failures.md, F1).
     Waiting,
+    /// It is fetched, its app holds it off, and it is installed when that lets go (docs/spec/failures.md, F1).
+    Held,
     /// hawkBit orders it, and it is installed.
     Ddi,
     /// hawkBit orders it, it does not stay up, and version 1 comes back.
@@ -47,7 +51,9 @@ impl Otau {
     /// Version 2.
     pub fn new_version(self) -> SampleApp {
         match self {
-            Otau::Update | Otau::Delta | Otau::CutAgain | Otau::Waiting | Otau::Ddi => SampleApp::version(2),
+            Otau::Update | Otau::Delta | Otau::CutAgain | Otau::Waiting | Otau::Held | Otau::Ddi => {
+                SampleApp::version(2)
+            }
             Otau::RollBack | Otau::DdiRollBack => SampleApp::version(2).that_exits(),
             Otau::TakesDown => SampleApp::version(2).that_takes_the_machine_down(),
         }
@@ -56,7 +62,7 @@ impl Otau {
     /// The version that is there in the end.
     pub fn ends_with(self) -> usize {
         match self {
-            Otau::Update | Otau::Delta | Otau::CutAgain | Otau::Waiting | Otau::Ddi => 2,
+            Otau::Update | Otau::Delta | Otau::CutAgain | Otau::Waiting | Otau::Held | Otau::Ddi => 2,
             Otau::RollBack | Otau::TakesDown | Otau::DdiRollBack => 1,
         }
     }
@@ -73,7 +79,7 @@ impl Otau {
 impl Otau {
     /// Whether a report tells how it went; another tells that it waits.
     pub fn is_end(self, report: &str) -> bool {
-        self != Otau::Waiting || !report.starts_with("[gwe] waiting ")
+        !matches!(self, Otau::Waiting | Otau::Held) || !report.starts_with("[gwe] waiting ")
     }
 }
 
@@ -86,6 +92,7 @@ impl Workload for Otau {
             Otau::CutAgain => "otau-cut-again",
             Otau::TakesDown => "otau-takes-down",
             Otau::Waiting => "otau-waiting",
+            Otau::Held => "otau-held",
             Otau::Ddi => "otau-ddi",
             Otau::DdiRollBack => "otau-ddi-roll-back",
         }
@@ -144,6 +151,7 @@ impl Workload for Otau {
         let mut boot = Boot::up(root, &server.source(), Some(hosting.socket()))?;
         let _neighbour = Neighbour::start(root);
         hosting.boot().map_err(|error| error.to_string())?;
+        let mut lock = if *self == Otau::Held { Some(hold(root)?) } else { None };
         let mut said = String::new();
         for _ in 0..MAX_CHECK_INS {
             let ran = check_in(&agent, &boot, &hosting)?;
@@ -153,10 +161,13 @@ impl Workload for Otau {
             }
             let reports = server.told().reports;
             if !reports.is_empty() && !reports.iter().any(|report| self.is_end(report)) {
-                // Once more in the same boot, in which nothing may come of it; then the next.
+                // Once more, in which nothing may come of it; then its moment.
                 agent.sure(&["--once"])?;
                 if server.told().reports != reports {
-                    return Err("it does not wait for the next boot".to_string());
+                    return Err("it does not wait".to_string());
+                }
+                if lock.take().is_some() {
+                    continue;
                 }
                 drop(boot);
                 boot = Boot::up(root, &server.source(), Some(hosting.socket()))?;
@@ -214,6 +225,18 @@ fn reported(recording: &Recording) -> usize {
 /// Where the server's data from before the work is.
 pub fn server_data(notes: &Path) -> PathBuf {
     notes.join("server")
+}
+
+/// The file that the app holds an update off by.
+pub fn hold_file(root: &Path) -> PathBuf {
+    root.join("var/lib/gwe/hold").join(SampleApp::NAME)
+}
+
+/// Holds it, as the app would.
+pub fn hold(root: &Path) -> Outcome<Lock> {
+    let path = hold_file(root);
+    let taken = lock::take(&path, Duration::ZERO).map_err(|error| error.to_string())?;
+    taken.ok_or_else(|| format!("{} is held", path.display()))
 }
 
 /// The fragment on the disk.

@@ -8,13 +8,14 @@
 //! else is; no installer ran for a version that was installed already.
 
 use super::look::{is_pending, nothing_left, read, Step};
-use super::otau::{fragment, kept_fragment, server_data, Otau, GIVEN_UP, MAX_CHECK_INS};
+use super::otau::{fragment, hold, hold_file, kept_fragment, server_data, Otau, GIVEN_UP, MAX_CHECK_INS};
 use crate::gateway::{check_in, Agent, Boot, Hosting, SampleApp, Server, Told};
 use crate::trouble::{Doing, Outcome};
 use crate::workload::{Checker, CrashState, Finding};
-use gwe::install::registry;
+use gwe::install::{journal, registry};
 use gwe_tests::harness::Scratch;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -54,6 +55,8 @@ struct Found {
     was_rolled_back: bool,
     /// How often installers had begun.
     installs: usize,
+    /// Whether the app may hold version 2 off still.
+    may_be_held: bool,
 }
 
 impl Found {
@@ -113,7 +116,10 @@ impl OtauChecker {
             return Err(Finding::Lost("v1 has settled long ago, and would not be started by a boot".to_string()));
         }
         let was_rolled_back = app.note.as_deref().is_some_and(|note| note.contains("rolled back from v2"));
-        let found = Found { version, hosted, is_held, was_rolled_back, installs: SampleApp::installs(root) };
+        is_good_hold(root)?;
+        let installs = SampleApp::installs(root);
+        let may_be_held = hosted == 1 && !is_begun(root)?;
+        let found = Found { version, hosted, is_held, was_rolled_back, installs, may_be_held };
         self.promises(root, told, &found, end)?;
         Ok(found)
     }
@@ -188,6 +194,25 @@ impl OtauChecker {
         Ok(Err(Finding::DoesNotStart(format!("the update is not completed:\n{said}"))))
     }
 
+    /// The app holds again what it held before the power was cut: nothing stops it.
+    fn hold_again(&self, root: &Path, server: &Server, boot: &Boot, hosting: &Hosting) -> Outcome<Step<()>> {
+        let lock = hold(root)?;
+        let ran = check_in(&Agent::on(root)?, boot, hosting)?;
+        drop(lock);
+        let told = server.told();
+        let found = match self.look(root, &told, 2) {
+            Ok(found) => found,
+            Err(finding) => return Ok(Err(finding)),
+        };
+        if ran.code != Some(0) || !told.engine_fetch.is_empty() {
+            return Ok(Err(Finding::DoesNotStart(format!("a check-in in which it is held:\n{}", ran.said))));
+        }
+        if !found.may_be_held {
+            return Ok(Err(Finding::Third(format!("it was held off, and is begun: {found:?}"))));
+        }
+        Ok(is_pending(root, &self.app(2).tarball_name()))
+    }
+
     /// What must be so in the end.
     fn end(&self, root: &Path, server: &Server, before: &Found) -> Step<()> {
         let end = self.end_told(&server.told().reports)?;
@@ -221,6 +246,11 @@ impl OtauChecker {
                     return Ok(Err(finding));
                 }
             }
+            if self.otau == Otau::Held && found.may_be_held {
+                if let Err(finding) = self.hold_again(state.root, &server, &boot, hosting)? {
+                    return Ok(Err(finding));
+                }
+            }
             if let Err(finding) = self.update(state.root, &server, &boot, hosting)? {
                 return Ok(Err(finding));
             }
@@ -248,6 +278,26 @@ impl Checker for OtauChecker {
         let result = self.boot_and_update(state, &told, &hosting, &found)?;
         self.hosting = Some(hosting);
         Ok(result.err().unwrap_or(Finding::Sound))
+    }
+}
+
+/// Whether the installer of version 2 was begun: from then on, nothing holds it off.
+fn is_begun(root: &Path) -> Step<bool> {
+    let path = journal::path(&root.join("var/lib/gwe"));
+    if !path.exists() {
+        return Ok(false);
+    }
+    let journal = journal::parse(&read(&path)?).ok_or(Finding::Third("the journal is damaged".to_string()))?;
+    Ok(journal.jobs.iter().any(|job| job.attempts > 0))
+}
+
+/// The file that the app holds an update off by is there, and nobody else's.
+fn is_good_hold(root: &Path) -> Step<()> {
+    let file =
+        fs::metadata(hold_file(root)).map_err(|error| Finding::Lost(format!("the file of the hold: {error}")))?;
+    match file.mode() & 0o777 {
+        0o600 => Ok(()),
+        mode => Err(Finding::Third(format!("the file of the hold has mode {mode:o}"))),
     }
 }
 

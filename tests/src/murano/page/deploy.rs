@@ -9,7 +9,7 @@ use crate::murano::http::date;
 use crate::murano::http::response::Response;
 use crate::murano::platform::Platform;
 use crate::murano::store::{Kind, Point};
-use gwe::app::{self, TarballName};
+use gwe::app::{self, KeySet, TarballName};
 use gwe::orders::logs;
 use serde_json::{json, Value};
 
@@ -35,6 +35,9 @@ pub fn take(platform: &Platform, name: &str, body: &mut Body) -> Answer {
     let row = platform.content.upload_checked(&platform.store, name, "", body, |path| {
         if tarball != name {
             return Ok(());
+        }
+        if parsed.app() == app::name::KEY_SET {
+            return KeySet::read_package(path, &parsed).map(drop).map_err(|fault| vec![fault.to_string()]);
         }
         match app::unpack::check_as(path, &parsed, app::UnpackLimits::default()) {
             Ok(_) => Ok(()),
