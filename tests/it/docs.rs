@@ -4,10 +4,11 @@
 use gwe_tests::harness::{
     has_minisign, murano_binary, run, wait_until, worker_app, Ran, Scratch, Site, Tarball, PATIENCE, SN,
 };
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const APPS: &str = include_str!("../../docs/apps.md");
 const OPERATORS: &str = include_str!("../../docs/operators.md");
 const HAWKBIT: &str = include_str!("../../docs/hawkbit.md");
 const README: &str = include_str!("../../README.md");
+/// Read only.
+const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 
 /// The lines of the fenced blocks that are marked ```sh, as one script.
 fn script(document: &str) -> String {
@@ -152,20 +155,60 @@ fn first_cells(document: &str) -> Vec<&str> {
     rows.flat_map(|cell| cell.trim_end_matches('`').split("`, `")).collect()
 }
 
-/// The agent's source, without the files that its tests read; string literals joined where they are continued on the next line.
-fn source() -> String {
-    let mut text = String::new();
+/// The agent's source, file by file, without those that its tests read.
+fn source_files() -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../src")];
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()) {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                text += &fs::read_to_string(path).unwrap();
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path, text));
             }
         }
     }
-    text
+    files
+}
+
+fn source() -> String {
+    source_files().into_iter().map(|(_, text)| text).collect()
+}
+
+/// Where a function is that is called `Type::name`, or `file::name`, on a point's way.
+fn place_of(files: &[(PathBuf, String)], owner: &str, name: &str) -> Option<PathBuf> {
+    let is_there =
+        |text: &str| [["fn ", name, "("], ["fn ", name, "<"]].iter().any(|start| text.contains(&start.concat()));
+    let is_its = |path: &Path, text: &str| {
+        let is_type = owner.starts_with(char::is_uppercase);
+        let starts = [["impl ", owner, " "], ["impl ", owner, "<"]].map(|start| start.concat());
+        if is_type {
+            starts.iter().any(|start| text.contains(start))
+        } else {
+            path.file_stem().is_some_and(|stem| stem == owner)
+        }
+    };
+    let rooms = ["/src/queue/", "/src/device/", "/src/format/http/"];
+    let is_of_the_way =
+        |path: &Path| rooms.iter().any(|room| path.to_string_lossy().contains(room)) && !path.ends_with("tests.rs");
+    let found = files.iter().find(|(path, text)| is_of_the_way(path) && is_there(text) && is_its(path, text));
+    found.map(|(path, _)| path.clone())
+}
+
+#[test]
+fn each_function_on_a_points_way_is_there_and_they_are_as_many_as_is_said() {
+    let (_, way) = ARCHITECTURE.split_once("Function by function").unwrap();
+    let (said, way) = way.split_once("\n\n1. ").unwrap();
+    let (way, _) = way.split_once("\n\n").unwrap();
+    let files = source_files();
+    let steps: Vec<(&str, &str)> = way.split('`').filter_map(|word| word.split_once("::")).collect();
+    let place = |(owner, name): &(&str, &str)| {
+        place_of(&files, owner, name).unwrap_or_else(|| panic!("{owner}::{name} is nowhere on a point's way"))
+    };
+    let places: BTreeSet<PathBuf> = steps.iter().map(place).collect();
+    let count = format!(" {} in {} files", steps.len(), places.len());
+    assert!(said.contains(&count), "{said}: it is{count}");
 }
 
 #[test]
