@@ -201,6 +201,14 @@ pub static TABLE: &[(&str, &[FlagRow])] = &[
                 Does::Set(Which::Engine, &["max_rate"]),
             ),
             row(
+                option("", &["--set-monthly-bytes"], "BYTES", "how many bytes a month has, such as 50M; downloads wait for one in which they fit"),
+                Does::Set(Which::Engine, &["monthly_bytes"]),
+            ),
+            row(
+                option("", &["--set-no-downloads-on"], "LINKS", "the network interfaces over which nothing is downloaded, such as 'wwan* ppp0'"),
+                Does::Set(Which::Engine, &["no_downloads_on"]),
+            ),
+            row(
                 option("-a", &["--set-user-agent"], "TEXT", "the User-Agent; '' is GatewayEngine-v<VERSION>"),
                 Does::Set(Which::Engine, &["user_agent"]),
             ),

@@ -7,6 +7,7 @@ use crate::config::{Config, VERSION};
 use crate::engine::last::{self, Last};
 use crate::engine::{facts, source};
 use crate::format::utc;
+use crate::http::month::Budget;
 use crate::install::agent::Agents;
 use crate::install::gateway::Gateway;
 use crate::install::journal::{self, Journal};
@@ -41,6 +42,14 @@ struct GatewayStatus {
     pending: Vec<Pending>,
     apps: Vec<StatusApp>,
     hosting: Option<String>,
+    month: Option<Month>,
+}
+
+#[derive(Serialize)]
+struct Month {
+    name: Option<String>,
+    used: u64,
+    limit: u64,
 }
 
 #[derive(Serialize)]
@@ -115,7 +124,14 @@ fn gather(config: &Config) -> GatewayStatus {
         pending: pending.collect(),
         apps: facts::apps(&gateway).into_iter().map(app).collect(),
         hosting: own_options::in_vain(&gateway),
+        month: Budget::of(config).map(|budget| month(&budget)),
     }
+}
+
+fn month(budget: &Budget) -> Month {
+    let account = budget.account();
+    let name = (account.month != 0).then(|| format!("{:04}-{:02}", account.month / 100, account.month % 100));
+    Month { name, used: account.used, limit: budget.limit }
 }
 
 fn app(facts: AppFacts) -> StatusApp {
@@ -170,6 +186,10 @@ fn text(status: &GatewayStatus) -> String {
     }
     if !status.security_events.is_empty() {
         line("security events", &format!("{} kept, see --json", status.security_events.len()));
+    }
+    if let Some(month) = &status.month {
+        let name = month.name.as_deref().unwrap_or("no clock is known");
+        line("this month", &format!("{} of {} bytes ({name})", month.used, month.limit));
     }
     if let Some(hosting) = &status.hosting {
         line("hosting", hosting);

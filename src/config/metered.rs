@@ -1,11 +1,50 @@
-//! What a link that costs by the byte is used for: how fast downloads are.
+//! What a link that costs by the byte is used for: how fast downloads are, over which links there are none, and
+//! how much a month takes.
 
 use super::Config;
 
 /// The slowest rate that may be set, in bytes a second: below it a connection that brings what it may looks like one that is dead.
 pub const MIN_RATE: u64 = 1000;
+/// The smallest month, in bytes: below it a gateway's own reports are most of it.
+pub const MIN_MONTH: u64 = 1_000_000;
 /// The largest number of bytes that may be set.
 const MAX_BYTES: u64 = 1_000_000_000_000_000;
+
+/// So many names of links may be set.
+const MAX_NAMES: usize = 16;
+/// The longest name that Linux gives a link, in bytes.
+const MAX_NAME: usize = 15;
+
+/// Names of links, of which each may end in `*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links(Vec<String>);
+
+impl Links {
+    /// By their text: names with blanks or commas between them.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Links> {
+        let names: Vec<String> =
+            text.split([' ', ',']).filter(|name| !name.is_empty()).map(str::to_string).take(MAX_NAMES + 1).collect();
+        let is_name = |name: &String| {
+            let stem = name.strip_suffix('*').unwrap_or(name);
+            name.len() <= MAX_NAME
+                && stem.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'*' | b'/' | b':' | b'"' | b'\''))
+        };
+        (names.len() <= MAX_NAMES && names.iter().all(is_name)).then_some(Links(names))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a link is meant.
+    #[must_use]
+    pub fn have(&self, link: &str) -> bool {
+        self.0.iter().any(|name| name.strip_suffix('*').map_or(link == name, |stem| link.starts_with(stem)))
+    }
+}
 
 /// A number of bytes, which may end in k, M or G: thousands, as carriers count.
 #[must_use]
@@ -34,7 +73,46 @@ pub(super) fn check_rate(value: &str) -> Result<(), &'static str> {
     }
 }
 
+/// The check of `no_downloads_on`.
+///
+/// # Errors
+/// What it must be.
+pub(super) fn check_links(value: &str) -> Result<(), &'static str> {
+    Links::parse(value).map(drop).ok_or("names of network interfaces such as wwan* ppp0, at most 16, or '' for none")
+}
+
+/// The check of `monthly_bytes`.
+///
+/// # Errors
+/// What it must be.
+pub(super) fn check_month(value: &str) -> Result<(), &'static str> {
+    match parse_bytes(value) {
+        _ if value.is_empty() => Ok(()),
+        Some(bytes) if bytes >= MIN_MONTH => Ok(()),
+        _ => Err("bytes, at least 1M, such as 50M or 2G, or '' for no limit"),
+    }
+}
+
 impl Config {
+    /// How many bytes a month has; `None`: as many as come.
+    #[must_use]
+    pub fn monthly_bytes(&self) -> Option<u64> {
+        parse_bytes(self.engine.get("monthly_bytes"))
+    }
+
+    /// The same, as it is set.
+    #[must_use]
+    pub fn monthly_bytes_text(&self) -> &str {
+        self.engine.get("monthly_bytes")
+    }
+
+    /// The links over which nothing is downloaded, and their text.
+    #[must_use]
+    pub fn no_downloads_on(&self) -> (Links, &str) {
+        let text = self.engine.get("no_downloads_on");
+        (Links::parse(text).unwrap_or_default(), text)
+    }
+
     /// How many bytes a second a download may bring; `None`: as many as come.
     #[must_use]
     pub fn max_rate(&self) -> Option<u64> {
@@ -68,6 +146,27 @@ mod tests {
             ("1\u{b5}", None),
         ] {
             assert_eq!(parse_bytes(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn links_are_meant_by_name_and_by_the_beginning_of_it() {
+        let links = Links::parse(" wwan*, ppp0 usb0:x").or(Links::parse(" wwan*,ppp0 "));
+        let links = links.unwrap();
+        for (link, is_meant) in [
+            ("wwan0", true),
+            ("wwan", true),
+            ("wwan10", true),
+            ("wwa", false),
+            ("ppp0", true),
+            ("ppp00", false),
+            ("", false),
+        ] {
+            assert_eq!(links.have(link), is_meant, "{link}");
+        }
+        assert!(Links::parse("*").unwrap().have("eth0") && Links::parse("").unwrap().is_empty());
+        for bad in ["w*n", "**", "eth0/1", "a-name-of-16-byte", "eth0:1", &"x ".repeat(17)] {
+            assert!(check_links(bad).is_err(), "{bad}");
         }
     }
 

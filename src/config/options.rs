@@ -78,6 +78,8 @@ pub static ENGINE: &[Opt] = &[
     opt("install", "window", "02:00-04:00", window),
     opt("install", "max_hold", "86400", interval),
     opt(NETWORK, "max_rate", "", metered::check_rate),
+    opt(NETWORK, "monthly_bytes", "", metered::check_month),
+    opt(NETWORK, "no_downloads_on", "", metered::check_links),
 ];
 
 /// Parses an interval in seconds. `60.0` is 60: there are writers with one kind of number.

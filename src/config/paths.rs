@@ -110,6 +110,12 @@ impl Paths {
         self.run().join("usage")
     }
 
+    /// The account of the month's bytes, where they are limited.
+    #[must_use]
+    pub fn month_account(&self) -> PathBuf {
+        self.state().join("month.json")
+    }
+
     /// gmq's store.
     #[must_use]
     pub fn queue(&self) -> PathBuf {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::address::{self, Address};
 use crate::config::ddi::{Ddi as Settings, TokenKind};
-use crate::http::{self, Answer, HttpRequest, Method, Sink, TimeLimits, Transport, TransportError};
+use crate::http::{self, Answer, HttpRequest, Method, Route, Sink, TimeLimits, Transport, TransportError};
 use crate::orders::{Failed, Kind};
 use crate::sys::clock;
 
@@ -98,6 +98,19 @@ impl Controller {
         Err(Failed::passing("the download is redirected again and again"))
     }
 
+    /// The way that a download from there would go.
+    pub fn route(&self, link: &str) -> Option<Route> {
+        let address = address::artifact(&self.origin, link)?;
+        if address.origin == self.origin.origin {
+            return self.transport.route();
+        }
+        self.elsewhere(&address).ok()?.foresee()
+    }
+
+    fn elsewhere(&self, address: &Address) -> Result<Transport, TransportError> {
+        Transport::new(http::Settings { server: address.origin.clone(), ..self.settings.clone() })
+    }
+
     fn download_at(
         &self,
         address: &Address,
@@ -108,8 +121,7 @@ impl Controller {
             let headers = [("Authorization", self.authorization.as_str())];
             return http::download(&self.transport, &address.path, &headers, from, sink);
         }
-        let settings = http::Settings { server: address.origin.clone(), ..self.settings.clone() };
-        http::download(&Transport::new(settings)?, &address.path, &[], from, sink)
+        http::download(&self.elsewhere(address)?, &address.path, &[], from, sink)
     }
 }
 

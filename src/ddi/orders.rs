@@ -8,7 +8,7 @@ use super::wire::{self, Cancel, Deployment, Poll};
 use super::{address, clean, logs};
 use crate::config::Config;
 use crate::format::hex;
-use crate::http::{self, Answer, Method, Settings, Sink, TransportError};
+use crate::http::{self, Answer, Method, Route, Settings, Sink, TransportError};
 use crate::orders::{Backend, Content, Failed, Kind, Ledger, Piece, Progress, Stage, Standing, Until};
 use crate::sys::clock;
 use crate::sys::file;
@@ -179,6 +179,15 @@ impl HawkBit {
         }
     }
 
+    /// What need not arrive.
+    fn tell_by_the_way(&self, order: &str, body: &str) {
+        match self.feed_back(order, body) {
+            Ok(answer) if (200..300).contains(&answer.head.status) => {}
+            Ok(answer) => crate::debug!("{}", client::refusal("feedback", &answer)),
+            Err(e) => crate::debug!("{e}"),
+        }
+    }
+
     fn feed_back(&self, id: &str, body: &str) -> Result<Answer, Failed> {
         let path = self.client.path(&["/deploymentBase/", plain(id)?, "/feedback"].concat());
         self.client.send(Method::Post, &path, body)
@@ -209,11 +218,15 @@ impl Backend for HawkBit {
             // Told with the ends, since it may be one.
             Progress::Downloaded => return,
         };
-        match self.feed_back(order, &wire::feedback(execution, "none", now_ms(), None)) {
-            Ok(answer) if (200..300).contains(&answer.head.status) => {}
-            Ok(answer) => crate::debug!("{}", client::refusal("feedback", &answer)),
-            Err(e) => crate::debug!("{e}"),
-        }
+        self.tell_by_the_way(order, &wire::feedback(execution, "none", now_ms(), None));
+    }
+
+    fn remark(&self, order: &str, line: &str) {
+        self.tell_by_the_way(order, &wire::remark("download", "none", now_ms(), line));
+    }
+
+    fn route(&self, piece: &Piece<'_>) -> Option<Route> {
+        self.client.route(&piece.link?.href)
     }
 
     fn tell_ends(&self, ledger: &mut dyn Ledger) -> Result<(), Failed> {

@@ -7,7 +7,7 @@ use super::evidence::{self, Values};
 use super::reply::{self, ContentInfo};
 use crate::config::Cik;
 use crate::format::{form, utc};
-use crate::http::{self, Answer, HttpRequest, Method, Settings, Sink, TimeLimits, Transport, TransportError};
+use crate::http::{self, Answer, HttpRequest, Method, Route, Settings, Sink, TimeLimits, Transport, TransportError};
 
 /// The longest long poll (docs/spec/device-api.md).
 pub const MAX_WAIT: Duration = Duration::from_secs(300);
@@ -187,6 +187,11 @@ impl Client {
         http::number(&text).ok_or_else(|| {
             DeviceError::Reply("timestamp", format!("'{}' is no number of seconds", http::excerpt(text.as_bytes())))
         })
+    }
+
+    /// The way that the last request went.
+    pub fn route(&self) -> Option<Route> {
+        self.transport.route()
     }
 
     /// Downloads a piece of content from byte `from` on, into `sink`. Where the content is no longer than `from`, it is

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use super::cloud::Cloud;
 use super::{call, Client, ContentInfo, DeviceError};
 use crate::config::{options, Config, ConfigError, Identity, Which};
-use crate::http::Sink;
+use crate::http::{Route, Sink};
 use crate::orders::{Backend, Content, Failed, Kind, Ledger, Piece, Progress};
 
 /// What the cloud asks for.
@@ -161,6 +161,10 @@ impl Backend for DeviceApi<'_> {
         let ContentInfo { size, time, .. } =
             self.client.content_info(&self.identity.vendor, &self.identity.model, piece.name)?;
         Ok(Content { size, time })
+    }
+
+    fn route(&self, _piece: &Piece<'_>) -> Option<Route> {
+        self.client.route()
     }
 
     fn download(&self, piece: &Piece<'_>, from: u64, sink: &mut dyn Sink) -> Result<(), Failed> {

@@ -13,6 +13,7 @@ use crate::config::{Config, Identity, Paths};
 use crate::install;
 use crate::install::agent::Agents;
 use crate::install::gateway::Gateway;
+use crate::install::journal::Job;
 use crate::install::security;
 use crate::orders::Backend;
 use crate::supervisor::Supervisor;
@@ -114,7 +115,8 @@ fn exchange<'g>(backend: &'g dyn Backend, charge: Charge, mut gateway: Gateway<'
         return Ok(());
     }
     renew::bring_core_along(gateway.config.paths(), gateway.supervisor);
-    match gateway.journal.jobs.iter().find(|job| job.state.needs_network()) {
+    let is_late = |job: &&Job| job.state.needs_network() && !job.is_waiting() && !job.is_paced();
+    match gateway.journal.jobs.iter().find(is_late) {
         Some(job) => Err(CheckInError::Unfinished(job.name.to_string())),
         None => Ok(()),
     }

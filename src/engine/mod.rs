@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{Config, Paths};
+use crate::http::month::Budget;
 pub use crate::install::agent::own_executable;
 use crate::install::agent::{self, Agents, CheckIn, Version};
 use crate::install::{journal, waiting};
@@ -40,7 +41,8 @@ use pause::CarriedOver;
 pub const NOT_CONFIGURED: u8 = 255;
 /// A version on trial that hangs is ended sooner than one that is known to work.
 const TRIAL_LIMIT: Duration = Duration::from_secs(30 * 60);
-/// Between a check-in that installed a new agent and that agent's first: no reason to wait.
+/// Between a check-in that installed a new agent and that agent's first, or one that a download let come between and the next: no
+/// reason to wait.
 const TRIAL_DELAY: Duration = Duration::from_secs(1);
 
 /// Runs check-ins for ever; returns an exit status once it is told to stop, or where the gateway is not configured.
@@ -97,6 +99,7 @@ pub fn run(mut config: Config) -> u8 {
         }
     }
     boots::ended(paths);
+    Budget::of(&engine.config).iter().for_each(Budget::keep);
     // Only a time that the server has seen is worth keeping.
     if engine.kept.completed && engine.config.keep_clock() {
         if let Err(e) = last_known_time::keep(&last_time, last_known_time::Occasion::Shutdown) {
@@ -180,7 +183,7 @@ impl Engine<'_> {
     fn next_delay(&self, agents: &Agents, ended: ChildEnded) -> Duration {
         let config = &self.config;
         self.in_time(match ended {
-            ChildEnded::Completed if agents.trial => TRIAL_DELAY,
+            ChildEnded::Completed if agents.trial || waiting::is_paced(config) => TRIAL_DELAY,
             ChildEnded::Completed => config.check_in_interval(),
             _ if source::is_unknown(config) => config.activation_retry_interval(),
             _ => schedule::after_failure(self.kept.failures, config.check_in_interval(), random::bits()),

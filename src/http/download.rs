@@ -6,6 +6,7 @@ use super::answer::Answer;
 use super::error::TransportError;
 use super::received::HttpHead;
 use super::reply::{self, Range};
+use super::route::Route;
 use super::transport::{HttpRequest, Method, Receiver, Transport};
 use super::watchdog::TimeLimits;
 
@@ -14,6 +15,14 @@ const MAX_REFUSAL: u64 = 64 * 1024;
 
 /// Takes a download in.
 pub trait Sink {
+    /// Called for each connection, before anything is asked for: over which link it would go.
+    ///
+    /// # Errors
+    /// Ends the download.
+    fn connected(&mut self, _route: Route) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Called once, before any byte: from which offset of the content the bytes come (0 where the server does not resume),
     /// and the content's size where the server tells.
     ///
@@ -131,6 +140,10 @@ impl Download<'_> {
 }
 
 impl Receiver for Download<'_> {
+    fn connected(&mut self, route: Route) -> io::Result<()> {
+        self.sink.connected(route)
+    }
+
     fn head(&mut self, head: &HttpHead, length: Option<u64>) -> Result<u64, TransportError> {
         if !matches!(head.status, 200 | 206) {
             self.refusal = Some(Vec::new());

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::month::Budget;
 use crate::config::{Config, Paths, VERSION};
 
 /// A client's settings. [`Settings::new`] fills in what an app needs; the fields may then be changed.
@@ -30,6 +31,8 @@ pub struct Settings {
     pub max_body: u64,
     /// So many bytes a second a download brings at the most; `None`: as many as come.
     pub max_rate: Option<u64>,
+    /// The account of the month, where its bytes are limited: brought up to date with each request.
+    pub budget: Option<Budget>,
 }
 
 impl Settings {
@@ -46,6 +49,7 @@ impl Settings {
             total_limit: Duration::from_secs(60),
             max_body: 1024 * 1024,
             max_rate: None,
+            budget: None,
         }
     }
 
@@ -57,6 +61,7 @@ impl Settings {
             user_agent: config.user_agent(),
             usage_log: config.paths().usage_log(),
             max_rate: config.max_rate(),
+            budget: Budget::of(config),
             ..Settings::new(config.server(), consumer)
         }
     }

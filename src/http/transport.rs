@@ -4,6 +4,7 @@
 //! here (docs/spec/device-api.md, "What minreq 3.0.0 does"): no redirects, bounded heads and bodies, bodies counted against
 //! their length, a cut told from an end, no control characters in what is sent.
 
+use std::cell::Cell;
 use std::io::{self, Read};
 use std::net::IpAddr;
 
@@ -12,6 +13,7 @@ use super::connect;
 use super::error::TransportError;
 use super::framing::MAX_HEAD;
 use super::link::Link;
+use super::month::Budget;
 use super::outcome;
 use super::pace;
 use super::proxy::{self, BadProxy, Proxy};
@@ -19,13 +21,14 @@ use super::received::{HttpHead, Received, TransportFault};
 use super::relay::Relay;
 use super::resolve;
 use super::roots::{self, Roots};
+use super::route::Route;
 use super::tls::{self, Session};
 use super::url::BaseUrl;
 use super::usage;
 use super::watchdog::TimeLimits;
 use super::wire::Wire;
 use super::Settings;
-use crate::sys::socket;
+use crate::sys::{net, socket};
 
 /// Bytes read from minreq at a time; above its own buffer, so that they are not copied twice.
 const PART: usize = 32 * 1024;
@@ -55,10 +58,21 @@ pub(crate) enum Method {
 
 /// Takes an answer in as it comes.
 pub(crate) trait Receiver {
+    /// Sees over which link the request would go, before anything is sent.
+    fn connected(&mut self, _route: Route) -> io::Result<()> {
+        Ok(())
+    }
     /// Sees the head, and says how long the body may be in bytes.
     fn head(&mut self, head: &HttpHead, length: Option<u64>) -> Result<u64, TransportError>;
     /// Takes the next bytes of the body.
     fn body(&mut self, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// What of a request is accounted for.
+struct Tally {
+    local: Option<IpAddr>,
+    /// Bytes received.
+    told: u64,
 }
 
 /// Talks to one server.
@@ -67,6 +81,8 @@ pub(crate) struct Transport {
     settings: Settings,
     /// Where TLS is spoken.
     roots: Option<Roots>,
+    /// The way that the last connection went.
+    route: Cell<Option<Route>>,
 }
 
 /// minreq's own deadline, which leaks threads.
@@ -89,7 +105,7 @@ impl Transport {
             std::env::remove_var(MINREQ_TIMEOUT);
         }
         let roots = if base.https { Some(roots::choose(settings.cacert.as_deref())?) } else { None };
-        Ok(Transport { base, settings, roots })
+        Ok(Transport { base, settings, roots, route: Cell::new(None) })
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -111,18 +127,35 @@ impl Transport {
     ) -> Result<HttpHead, TransportError> {
         check(request)?;
         let (remote, before) = self.connect()?;
-        let local = remote.local_addr().map(|address| address.ip()).ok();
+        let route = Route::of(&remote);
+        self.route.set(route);
+        route.map_or(Ok(()), |route| receiver.connected(route)).map_err(TransportError::Sink)?;
+        let mut tally = Tally { local: route.map(|route| route.local), told: 0 };
         if let Some(ahead) = request.limits.rate.and_then(pace::ahead) {
             socket::limit_ahead(&remote, ahead);
         }
         let link = self.link(remote)?;
         let relay = Relay::start(link, request.limits).map_err(|e| TransportError::Local(e.to_string()))?;
-        let result = self.speak(&relay, request, receiver);
+        let result = self.speak(&relay, request, receiver, &mut tally);
         let mut account = relay.finish();
         account.rx += before.0;
         account.tx += before.1;
-        self.account_for(local, &account);
+        self.account_for(&tally, &account);
         outcome::judge(&self.base, result, &account)
+    }
+
+    /// The way that the last connection went.
+    pub(crate) fn route(&self) -> Option<Route> {
+        self.route.get()
+    }
+
+    /// The way that a connection would go, by this machine's routes: nothing is sent, but to a name server.
+    #[cfg_attr(not(feature = "ddi"), allow(dead_code))]
+    pub(crate) fn foresee(&self) -> Option<Route> {
+        let proxy = self.proxy().ok()?;
+        let (host, port) = proxy.as_ref().map_or((&self.base.host, self.base.port), |p| (&p.host, p.port));
+        let peer = resolve::resolve(host, port).ok()?.first()?.ip().to_canonical();
+        Some(Route { local: net::source_for(peer)?, peer })
     }
 
     fn link(&self, stream: std::net::TcpStream) -> Result<Link, TransportError> {
@@ -182,6 +215,7 @@ impl Transport {
         relay: &Relay,
         request: &HttpRequest<'_>,
         receiver: &mut dyn Receiver,
+        tally: &mut Tally,
     ) -> Result<Received, TransportFault> {
         let method = match request.method {
             Method::Get => minreq::Method::Get,
@@ -203,7 +237,7 @@ impl Transport {
             message = message.with_body(body);
         }
         let response = message.send_lazy().map_err(|e| TransportFault::Minreq(e.to_string()))?;
-        self.read(relay, response, receiver)
+        self.read(relay, response, receiver, tally)
     }
 
     fn read(
@@ -211,6 +245,7 @@ impl Transport {
         relay: &Relay,
         mut response: minreq::ResponseLazy,
         receiver: &mut dyn Receiver,
+        tally: &mut Tally,
     ) -> Result<Received, TransportFault> {
         // minreq makes up a status 503 where there is none.
         if response.reason_phrase == "Server did not provide a status line" {
@@ -241,6 +276,7 @@ impl Transport {
             }
             receiver.body(part.get(..n).unwrap_or(&[])).map_err(TransportError::Sink)?;
             relay.consumed(bytes);
+            self.account_for_part(tally, bytes);
         }
         match length {
             Some(length) if has_body && bytes < length => Err(TransportFault::Short(bytes, length)),
@@ -261,9 +297,21 @@ impl Transport {
         }
     }
 
-    fn account_for(&self, local: Option<IpAddr>, account: &RelayAccount) {
+    fn account_for(&self, tally: &Tally, account: &RelayAccount) {
+        let Settings { usage_log, consumer, budget, .. } = &self.settings;
         if account.rx + account.tx > 0 {
-            usage::record(&self.settings.usage_log, &self.settings.consumer, local, account.rx, account.tx);
+            usage::record(usage_log, consumer, tally.local, tally.told, account.rx, account.tx);
+            budget.iter().for_each(Budget::note);
+        }
+    }
+
+    /// A power cut, or a kill, must not cost the account of all that a long download has brought.
+    fn account_for_part(&self, tally: &mut Tally, bytes: u64) {
+        let Settings { usage_log, consumer, budget: Some(budget), .. } = &self.settings else { return };
+        if bytes - tally.told >= budget.part() {
+            usage::record_part(usage_log, consumer, tally.local, bytes - tally.told);
+            tally.told = bytes;
+            budget.note();
         }
     }
 }

@@ -44,19 +44,25 @@ pub struct UsageRow {
     pub num: u64,
 }
 
-/// Adds a request to the account. `local` is the connection's own address.
-pub(crate) fn record(log: &Path, consumer: &str, local: Option<IpAddr>, rx: u64, tx: u64) {
+/// Adds a request to the account, of which `told` bytes received are in it already. `local` is the connection's own address.
+pub(crate) fn record(log: &Path, consumer: &str, local: Option<IpAddr>, told: u64, rx: u64, tx: u64) {
+    let row =
+        UsageRow { tot_rx: rx.saturating_sub(told), max_rx: rx, tot_tx: tx, max_tx: tx, num: 1, ..of(consumer, local) };
+    add(log, &row);
+}
+
+/// Adds the bytes received by a request that goes on.
+pub(crate) fn record_part(log: &Path, consumer: &str, local: Option<IpAddr>, rx: u64) {
+    add(log, &UsageRow { tot_rx: rx, ..of(consumer, local) });
+}
+
+fn of(consumer: &str, local: Option<IpAddr>) -> UsageRow {
     let iface = local.and_then(net::interface_of).unwrap_or_else(|| "unknown".to_string());
-    let row = UsageRow {
-        iface: word(&iface),
-        consumer: word(consumer),
-        tot_rx: rx,
-        max_rx: rx,
-        tot_tx: tx,
-        max_tx: tx,
-        num: 1,
-    };
-    if let Err(e) = append(log, &row) {
+    UsageRow { iface: word(&iface), consumer: word(consumer), ..UsageRow::default() }
+}
+
+fn add(log: &Path, row: &UsageRow) {
+    if let Err(e) = append(log, row) {
         crate::debug!("this request is not accounted for: {e}");
     }
 }
@@ -188,16 +194,26 @@ mod tests {
     fn requests_add_up_by_interface_and_consumer() {
         let log = scratch("sums");
         assert_eq!(read(&log).unwrap(), []);
-        record(&log, "gwe", LO, 10, 1);
-        record(&log, "gwe", LO, 5, 2);
-        record(&log, "gdc", None, 7, 7);
-        record(&log, "two words\n", LO, 1, 1);
+        record(&log, "gwe", LO, 0, 10, 1);
+        record(&log, "gwe", LO, 0, 5, 2);
+        record(&log, "gdc", None, 0, 7, 7);
+        record(&log, "two words\n", LO, 0, 1, 1);
         let want = [
             row("lo", "gwe", [15, 10, 3, 2, 2]),
             row("unknown", "gdc", [7, 7, 7, 7, 1]),
             row("lo", "twowords", [1, 1, 1, 1, 1]),
         ];
         assert_eq!(read(&log).unwrap(), want);
+    }
+
+    #[test]
+    fn a_request_that_was_told_in_parts_is_one_and_is_counted_once() {
+        let log = scratch("parts");
+        record_part(&log, "gwe", LO, 40);
+        record_part(&log, "gwe", LO, 40);
+        assert_eq!(read(&log).unwrap(), [row("lo", "gwe", [80, 0, 0, 0, 0])]);
+        record(&log, "gwe", LO, 80, 100, 7);
+        assert_eq!(read(&log).unwrap(), [row("lo", "gwe", [100, 100, 7, 7, 1])]);
     }
 
     #[test]
@@ -254,13 +270,13 @@ mod tests {
         fs::create_dir_all(log.parent().unwrap()).unwrap();
         fs::write(&log, vec![b'x'; MAX_BYTES as usize + 1]).unwrap();
         assert!(read(&log).is_err());
-        record(&log, "gwe", LO, 1, 1);
+        record(&log, "gwe", LO, 0, 1, 1);
         assert_eq!(read(&log).unwrap(), [row("lo", "gwe", [1, 1, 1, 1, 1])]);
     }
 
     #[test]
     fn a_place_that_cannot_be_written_hurts_nobody() {
-        record(Path::new("/proc/none/usage"), "gwe", LO, 1, 1);
+        record(Path::new("/proc/none/usage"), "gwe", LO, 0, 1, 1);
         assert_eq!(read(Path::new("/proc/none/usage")).unwrap(), []);
     }
 }

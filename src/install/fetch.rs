@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::journal::{Content, Job};
+use super::kept::For;
 use super::key_set;
+use super::meter::Meter;
 use crate::app::key_set::{KeySetFault, MAX_PACKAGE};
-use crate::http::Sink;
+use crate::http::{Route, Sink};
 use crate::orders::{Backend, Failed, Kind, Piece};
 use crate::sys::file::{self, Context, FileError};
 use crate::sys::{clock, mounts, random};
@@ -42,6 +44,8 @@ pub enum Fetched {
     Whole,
     /// The network or the server is not there: go on at the next check-in.
     Later(String),
+    /// It has to wait for that.
+    Waits(For),
     /// Permanent.
     Refused(String),
 }
@@ -60,6 +64,10 @@ pub struct Area<'a> {
     pub backend: &'a dyn Backend,
     /// When a download pauses for the next check-in, as time since boot.
     pub deadline: Duration,
+    /// And when it does so only to let a check-in come between.
+    pub turn: Duration,
+    /// What a download looks after.
+    pub meter: Meter,
 }
 
 impl Area<'_> {
@@ -94,7 +102,7 @@ impl Area<'_> {
     pub fn fill(&self, job: &mut Job, part: &Path, content: Content) -> Fetched {
         let mut barren = 0;
         loop {
-            let gained = match open_part(part, content.size, self.deadline) {
+            let gained = match open_part(part, content.size, self) {
                 Ok((mut sink, have)) => {
                     // What was there before may be zeros from its beginning to its end: after a power cut, a length tells nothing.
                     job.resumed |= have > 0;
@@ -113,7 +121,10 @@ impl Area<'_> {
                         Ok(()) if sink.at == content.size => return finish(&sink),
                         Ok(()) => {}
                         Err(_) if sink.full => return discard(part, full(part, content.size - have)),
-                        Err(_) if sink.is_late() => return Fetched::Later(paused(&sink)),
+                        Err(_) if sink.meter.ended.is_some() => {
+                            return Fetched::Waits(sink.meter.ended.unwrap_or(For::Link))
+                        }
+                        Err(_) if sink.is_late() => return paused(&sink),
                         Err(e) if e.kind == Kind::Permanent => return discard(part, e.to_string()),
                         // Not at once again: what refuses may do so because the order does not stand any more.
                         Err(e) if e.kind == Kind::Refused => return refused(job, &e),
@@ -144,7 +155,7 @@ impl Area<'_> {
 }
 
 /// What a job wants.
-fn piece(job: &Job) -> Piece<'_> {
+pub(super) fn piece(job: &Job) -> Piece<'_> {
     match job.delta {
         None => Piece { name: &job.name, size: job.size, sha256: job.sha256.as_deref(), link: job.link.as_ref() },
         // What the order says of the tarball says nothing of its delta.
@@ -178,8 +189,11 @@ fn refused(job: &mut Job, error: &Failed) -> Fetched {
     Fetched::Later(error.to_string())
 }
 
-fn paused(sink: &PartFile) -> String {
-    format!("the download takes long; {} of {} bytes are here", sink.at, sink.size)
+fn paused(sink: &PartFile) -> Fetched {
+    if clock::since_boot() < sink.deadline {
+        return Fetched::Waits(For::Rate);
+    }
+    Fetched::Later(format!("the download takes long; {} of {} bytes are here", sink.at, sink.size))
 }
 
 /// Another check-in that brought nothing; too many of them are final.
@@ -241,7 +255,7 @@ fn finish(sink: &PartFile) -> Fetched {
 }
 
 /// Opens the part for appending, and tells how much of it is there. One that is too long is no part of this content.
-fn open_part(path: &Path, size: u64, deadline: Duration) -> Result<(PartFile, u64), FileError> {
+fn open_part(path: &Path, size: u64, area: &Area<'_>) -> Result<(PartFile, u64), FileError> {
     if let Some(folder) = path.parent() {
         file::create_folder(folder)?;
     }
@@ -251,7 +265,8 @@ fn open_part(path: &Path, size: u64, deadline: Duration) -> Result<(PartFile, u6
         file.set_len(0).context("cut", path)?;
         at = 0;
     }
-    Ok((PartFile { file, at, size, received: 0, full: false, deadline }, at))
+    let Area { deadline, turn, ref meter, .. } = *area;
+    Ok((PartFile { file, at, size, received: 0, full: false, deadline, turn, meter: meter.clone() }, at))
 }
 
 /// The file that a download fills.
@@ -262,15 +277,21 @@ struct PartFile {
     received: u64,
     full: bool,
     deadline: Duration,
+    turn: Duration,
+    meter: Meter,
 }
 
 impl PartFile {
     fn is_late(&self) -> bool {
-        clock::since_boot() >= self.deadline
+        clock::since_boot() >= self.deadline.min(self.turn)
     }
 }
 
 impl Sink for PartFile {
+    fn connected(&mut self, route: Route) -> io::Result<()> {
+        self.meter.connected(route)
+    }
+
     fn start(&mut self, offset: u64, total: Option<u64>) -> io::Result<()> {
         if total.is_some_and(|total| total != self.size) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the content changed during the download"));
@@ -300,6 +321,9 @@ impl Sink for PartFile {
         self.at += bytes.len() as u64;
         if self.is_late() && self.at < self.size {
             return Err(io::Error::from(io::ErrorKind::TimedOut));
+        }
+        if self.at < self.size {
+            self.meter.look(bytes.len())?;
         }
         Ok(())
     }
@@ -341,8 +365,37 @@ mod tests {
     fn part(name: &str, content: &[u8], size: u64) -> (PathBuf, PartFile) {
         let path = std::env::temp_dir().join(format!("gwe-part-{}-{name}", std::process::id()));
         fs::write(&path, content).unwrap();
-        let (part, _) = open_part(&path, size, Duration::MAX).unwrap();
+        let (part, _) = open(&path, size, Duration::MAX);
         (path, part)
+    }
+
+    fn open(path: &Path, size: u64, deadline: Duration) -> (PartFile, u64) {
+        let area = Area { backend: &Nobody, deadline, turn: Duration::MAX, meter: Meter::default() };
+        open_part(path, size, &area).unwrap()
+    }
+
+    struct Nobody;
+
+    impl Backend for Nobody {
+        fn check_in(&self, _: &mut dyn crate::orders::Ledger) -> Result<(), Failed> {
+            Ok(())
+        }
+        fn progress(&self, _: &str, _: crate::orders::Progress) {}
+        fn tell_ends(&self, _: &mut dyn crate::orders::Ledger) -> Result<(), Failed> {
+            Ok(())
+        }
+        fn route(&self, _: &Piece<'_>) -> Option<Route> {
+            None
+        }
+        fn content(&self, _: &Piece<'_>) -> Result<Content, Failed> {
+            Err(Failed::passing("nobody"))
+        }
+        fn download(&self, _: &Piece<'_>, _: u64, _: &mut dyn Sink) -> Result<(), Failed> {
+            Err(Failed::passing("nobody"))
+        }
+        fn signature(&self, _: &Piece<'_>, _: &str, _: &mut dyn Sink) -> Result<bool, Failed> {
+            Ok(false)
+        }
     }
 
     #[test]
@@ -365,7 +418,7 @@ mod tests {
     fn a_download_pauses_at_its_deadline_and_keeps_what_it_has() {
         let path = std::env::temp_dir().join(format!("gwe-part-{}-late", std::process::id()));
         fs::write(&path, "").unwrap();
-        let (mut sink, _) = open_part(&path, 6, Duration::ZERO).unwrap();
+        let (mut sink, _) = open(&path, 6, Duration::ZERO);
         sink.start(0, Some(6)).unwrap();
         assert_eq!(sink.write(b"abc").unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!((sink.at, fs::read(&path).unwrap()), (3, b"abc".to_vec()));

@@ -83,7 +83,7 @@ fn not_hosted(job: &mut Job, unhosted: Unhosted) -> Outcome {
                 job.passing = Some(true);
                 reason
             }
-            Fetched::Whole | Fetched::Later(_) => return Outcome::Later,
+            Fetched::Whole | Fetched::Later(_) | Fetched::Waits(_) => return Outcome::Later,
         },
         Unhosted::Lost(reason) => {
             let losses = job.losses.unwrap_or(0).saturating_add(1);

@@ -50,3 +50,39 @@ pub struct HeldTime {
     /// Seconds that are counted.
     pub spent: u64,
 }
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// The window of the day.
+    Window,
+    /// The next boot.
+    Reboot,
+    /// Somebody's word.
+    Consent,
+    /// The app, which holds it off.
+    Hold,
+    /// A link over which it may be downloaded.
+    Link,
+    /// A month in which its download fits.
+    Month,
+    /// The next check-in: the download is held to a rate, and lets others come between.
+    Rate,
+}
+
+impl For {
+    pub(super) const ALL: [For; 7] =
+        [For::Window, For::Reboot, For::Consent, For::Hold, For::Link, For::Month, For::Rate];
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            For::Window => "window",
+            For::Reboot => "reboot",
+            For::Consent => "consent",
+            For::Hold => "hold",
+            For::Link => "link",
+            For::Month => "month",
+            For::Rate => "rate",
+        }
+    }
+}

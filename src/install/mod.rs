@@ -19,6 +19,8 @@ pub mod journal;
 mod kept;
 pub mod key_set;
 pub mod local;
+mod meter;
+mod metered;
 pub mod ordered;
 pub mod own_options;
 mod probe;

@@ -149,7 +149,13 @@ impl Gateway<'_> {
 
     fn download(&mut self, job: &mut Job, name: &TarballName, whole: &Path) -> Outcome {
         let Some(backend) = self.cloud else { return Outcome::Later };
-        let area = Area { backend, deadline: self.deadline };
+        if let Some(reason) = self.reason_to_meter(job) {
+            return self.hold_download(job, reason);
+        }
+        if job.is_paced() {
+            job.waiting_mut().reason = None;
+        }
+        let area = Area { backend, deadline: self.deadline, turn: self.turn(), meter: self.meter(job) };
         let part = part_of(whole);
         let filled = match area.content(job) {
             Ok(content) => {
@@ -157,7 +163,14 @@ impl Gateway<'_> {
                     let reason = trust::refused_before(refused);
                     return self.refuse(job, &reason);
                 }
-                match self.begin_part(job, &part, content) {
+                let begun = self.begin_part(job, &part, content);
+                if let Some(reason) = self.never_fits(job) {
+                    return self.give_up(job, &reason);
+                }
+                if let Some(reason) = self.reason_to_meter(job) {
+                    return self.hold_download(job, reason);
+                }
+                match begun {
                     Ok(()) => area.fill(job, &part, content),
                     Err(reason) => Fetched::Refused(reason),
                 }
@@ -167,6 +180,7 @@ impl Gateway<'_> {
         match filled {
             Fetched::Whole => {}
             Fetched::Later(reason) => return later(job, &reason),
+            Fetched::Waits(reason) => return self.hold_download(job, reason),
             Fetched::Refused(reason) => return self.give_up(job, &reason),
         }
         if let Err(distrust) = trust::check(self, job, name, &part) {
@@ -220,7 +234,7 @@ impl Gateway<'_> {
     pub(super) fn missed(&mut self, job: &mut Job, reason: &str) -> Outcome {
         match fetch::miss(job, reason) {
             Fetched::Refused(reason) => self.give_up(job, &reason),
-            Fetched::Whole | Fetched::Later(_) => later(job, reason),
+            Fetched::Whole | Fetched::Later(_) | Fetched::Waits(_) => later(job, reason),
         }
     }
 

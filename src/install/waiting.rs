@@ -9,6 +9,7 @@ use super::asked::AskedName;
 use super::drive::Outcome;
 use super::gateway::Gateway;
 use super::journal::{self, Job, Journal};
+pub use super::kept::For;
 use super::kept::{HeldTime, Waiting};
 use super::state::InstallState;
 use super::trust::{self, Distrust};
@@ -16,8 +17,7 @@ use super::{digest, hold, ordered};
 use crate::app::TarballName;
 use crate::config::apply::Apply;
 use crate::config::Config;
-use crate::sys::epoch::BUILD_EPOCH;
-use crate::sys::{clock, file, host, zones};
+use crate::sys::{clock, host, known_time, zones};
 
 /// The window's check-ins are spread over a part of it, of this length at most.
 const LONGEST_SPREAD: Duration = Duration::from_secs(600);
@@ -25,37 +25,6 @@ const LONGEST_SPREAD: Duration = Duration::from_secs(600);
 const SHARE: u32 = 4;
 /// How soon it is looked again where the moment is here and the clock is not known, or the app holds it off.
 const AGAIN: Duration = Duration::from_secs(600);
-/// A clock of the hardware that is further from the system's than this was not what that was set by, in seconds.
-const CLOCKS_APART: u64 = 86_400;
-/// The hardware's clock, where it says its time.
-const HARDWARE_CLOCK: &str = "/sys/class/rtc/rtc0/since_epoch";
-
-/// What is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum For {
-    /// The window of the day.
-    Window,
-    /// The next boot.
-    Reboot,
-    /// Somebody's word.
-    Consent,
-    /// The app, which holds it off.
-    Hold,
-}
-
-impl For {
-    const ALL: [For; 4] = [For::Window, For::Reboot, For::Consent, For::Hold];
-
-    fn word(self) -> &'static str {
-        match self {
-            For::Window => "window",
-            For::Reboot => "reboot",
-            For::Consent => "consent",
-            For::Hold => "hold",
-        }
-    }
-}
-
 impl Waiting {
     /// As an order asks for it.
     pub(super) fn until(apply: Option<String>) -> Waiting {
@@ -73,10 +42,14 @@ impl Waiting {
 }
 
 impl Job {
-    /// Whether it is here and waits.
+    /// Whether it waits: it is here, or its download may not begin.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.state == InstallState::Verified && self.waits_for().is_some()
+        match self.waits_for() {
+            None | Some(For::Rate) => false,
+            Some(For::Link | For::Month) => self.state == InstallState::Downloading,
+            Some(For::Window | For::Reboot | For::Consent | For::Hold) => self.state == InstallState::Verified,
+        }
     }
 
     /// What it waits for.
@@ -127,6 +100,9 @@ impl Journal {
         for (index, job) in self.jobs.iter_mut().enumerate() {
             let may_wait = job.is_waiting() || (job.state.needs_network() && job.is_of_text());
             if may_wait && is_meant(&job.name) {
+                if job.is_metered() {
+                    job.waiting_mut().reason = None;
+                }
                 job.waiting_mut().by_hand = Some(true);
                 meant.push(index);
             }
@@ -160,6 +136,11 @@ impl Gateway<'_> {
         let mut changes = false;
         for index in 0..self.journal.jobs.len() {
             let Some(job) = self.journal.jobs.get(index).filter(|job| job.is_waiting()) else { continue };
+            if job.is_metered() {
+                // What way a download would take shows once the server was spoken to.
+                changes |= self.cloud.is_some() && self.wake_download(index);
+                continue;
+            }
             let (before, mut job) = (job.waits_for(), job.clone());
             if before == Some(For::Hold) || self.reason_to_wait(&job) != before {
                 self.must_wait(&mut job);
@@ -189,23 +170,31 @@ impl Gateway<'_> {
             let sha256 = digest::of_file(&self.tarball(job)).unwrap_or_default();
             job.waiting_mut().sha256 = Some(sha256);
         }
+        if reason == For::Hold {
+            job.waiting_mut().held.get_or_insert_with(HeldTime::open).keep(self.config.max_hold());
+        }
+        self.tell_wait(job, reason);
+        true
+    }
+
+    /// Notes what a job waits for, and tells it once.
+    pub(super) fn tell_wait(&mut self, job: &mut Job, reason: For) {
         let line = told(job, reason, self.config);
         let waiting = job.waiting_mut();
-        if reason == For::Hold {
-            waiting.held.get_or_insert_with(HeldTime::open).keep(self.config.max_hold());
-        }
         waiting.reason = Some(reason.word().to_string());
         let (bit, before) = (1 << reason as u32, waiting.told.unwrap_or(0));
         waiting.told = Some(before | bit);
         if before & bit == 0 {
             crate::info!("{line}");
+            if let (Some(backend), Some(order), true) = (self.cloud, &job.order, job.is_metered()) {
+                backend.remark(order, &line);
+            }
             match (&job.order, &job.file) {
                 (None, None) => self.journal.remark(&line),
                 // Who ordered by a number is told at the end; who stands here, at once.
                 _ => job.remark(line),
             }
         }
-        true
     }
 
     /// What a job that is here has to wait for.
@@ -280,6 +269,14 @@ fn told(job: &Job, reason: For, config: &Config) -> String {
     if job.removes.is_some() {
         return format!("[gwe] waiting to remove {}, for {}{at_once}", job.name, object(reason, config));
     }
+    if job.state.needs_network() {
+        let app = job.name.app();
+        let object = object(reason, config);
+        return format!(
+            "[gwe] waiting {}: its download waits for {object}; gwe --install-now {app} lets it begin",
+            spoken(&job.name)
+        );
+    }
     format!("[gwe] waiting {}: it is here, and waits for {}{at_once}", spoken(&job.name), object(reason, config))
 }
 
@@ -296,21 +293,18 @@ pub fn object(reason: For, config: &Config) -> String {
         For::Reboot => "the next boot".to_string(),
         For::Consent => "consent".to_string(),
         For::Hold => "the app, which holds it off".to_string(),
+        For::Link => format!("a link that is none of {} (no_downloads_on)", config.no_downloads_on().1),
+        For::Month => format!(
+            "the next month: it needs more than is left of this one (monthly_bytes = {})",
+            config.monthly_bytes_text()
+        ),
+        For::Rate => "the next check-in".to_string(),
     }
 }
 
-/// Whether the time of the day can be relied on: the kernel was told so by an NTP client, or a clock of the hardware says the same. A
-/// clock that was only set forward to the last known time may be off by any number of hours.
+/// Whether the time of the day can be relied on.
 fn is_clock_known(config: &Config) -> bool {
-    let now = clock::unix_seconds();
-    if now < BUILD_EPOCH {
-        return false;
-    }
-    let hardware = || {
-        let bytes = file::read(&config.paths().below_root(HARDWARE_CLOCK), 32).ok()??;
-        String::from_utf8(bytes).ok()?.trim().parse::<u64>().ok()
-    };
-    clock::is_synchronised() || hardware().is_some_and(|time| time.abs_diff(now) < CLOCKS_APART)
+    known_time::known(&config.paths().below_root(known_time::HARDWARE_CLOCK)).is_some()
 }
 
 fn is_open(config: &Config) -> bool {
@@ -344,12 +338,21 @@ pub fn next_look(config: &Config, random: u64) -> Option<Duration> {
 #[must_use]
 pub fn is_due_at_start(config: &Config) -> bool {
     let path = journal::path(&config.paths().state());
-    let rests = |job: &Job| job.is_waiting() && matches!(job.waits_for(), Some(For::Window | For::Consent));
+    let rests = |job: &Job| {
+        job.is_waiting() && matches!(job.waits_for(), Some(For::Window | For::Consent | For::Link | For::Month))
+    };
     if !path.exists() {
         return false;
     }
     let jobs = Journal::read(&path).jobs;
     jobs.is_empty() || !jobs.iter().all(rests)
+}
+
+/// Whether a download goes on with the next check-in, which should come soon.
+#[must_use]
+pub fn is_paced(config: &Config) -> bool {
+    let path = journal::path(&config.paths().state());
+    config.max_rate().is_some() && path.exists() && Journal::read(&path).jobs.iter().any(Job::is_paced)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::fmt;
 use miniserde::{Deserialize, Serialize};
 
 use crate::config::ConfigError;
-use crate::http::Sink;
+use crate::http::{Route, Sink};
 use crate::sys::file::FileError;
 use logs::Wish;
 use request::Entry;
@@ -34,6 +34,12 @@ pub trait Backend {
     /// # Errors
     /// They were not; the ledger keeps them.
     fn tell_ends(&self, ledger: &mut dyn Ledger) -> Result<(), Failed>;
+
+    /// Tells who gave an order a line on it. A courtesy: where it does not arrive, the end will.
+    fn remark(&self, _order: &str, _line: &str) {}
+
+    /// The way that a download of a piece would go, as far as that is known without asking for it.
+    fn route(&self, piece: &Piece<'_>) -> Option<Route>;
 
     /// What a piece of content is now.
     ///

@@ -13,6 +13,7 @@ pub mod file;
 pub mod hand_over;
 pub mod host;
 pub mod kernel_log;
+pub mod known_time;
 pub mod limits;
 pub mod lock;
 pub mod log;

@@ -4,7 +4,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::ptr;
 
 /// So many interfaces are looked at.
@@ -60,6 +60,16 @@ pub fn interface_of(address: IpAddr) -> Option<String> {
     let address = address.to_canonical();
     let holds = |interface: &Interface| interface.addresses.contains(&address);
     Some(interfaces().ok()?.into_iter().find(holds)?.name)
+}
+
+/// This machine's address from which another one would be reached now, by its routes; nothing is sent. `None`: not at all.
+#[must_use]
+pub fn source_for(peer: IpAddr) -> Option<IpAddr> {
+    let any = if peer.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    // A port is needed, and which one makes no difference.
+    socket.connect((peer, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip().to_canonical())
 }
 
 /// `02:FC:00:00:00:01`.
@@ -178,6 +188,7 @@ mod tests {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         assert_eq!(interface_of(local).as_deref(), Some("lo"));
         assert_eq!(interface_of(IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped())).as_deref(), Some("lo"));
+        assert_eq!(source_for(local), Some(local));
         assert_eq!(interface_of("192.0.2.254".parse().unwrap()), None);
         assert_eq!(mac_address("lo"), None);
         assert_eq!(mac_address("no such interface"), None);

@@ -241,7 +241,7 @@ fn the_files_that_operators_are_told_of_are_those_that_are_written() {
     }
     site.set("engine", "keep_clock", "yes");
     site.install("my_app.v1.tar.gz", &worker_app("one"));
-    site.gateway.gwe(&["--set-update-interval", "7"]).ok();
+    site.gateway.gwe(&["--set-update-interval", "7", "--set-monthly-bytes", "1M"]).ok();
     let mut queue = site.gateway.start("gmq", &["--port", "0"]);
     wait_until("the queue", PATIENCE, || site.gateway.root().has("run/gwe/gmq.port"));
     assert!(queue.stop().success());
