@@ -16,7 +16,7 @@ use crate::install::status::cut_middle;
 use crate::install::{journal, registry};
 use crate::report::logs::{self, Logs};
 use crate::supervisor::Supervisor;
-use crate::sys::file::{self, FileError};
+use crate::sys::file;
 use crate::sys::{clock, host, kernel_log};
 
 /// The longest bundle, in bytes.
@@ -126,7 +126,7 @@ impl Bundle<'_> {
         match file::read(path, MAX_STATE) {
             Ok(Some(bytes)) => self.raw(name, &bytes),
             Ok(None) => self.part(name, "(there is none)"),
-            Err(FileError { source, .. }) => self.missing(name, &source),
+            Err(e) => self.missing(name, &e.source),
         }
     }
 

@@ -114,7 +114,7 @@ fn take_lock(beside: &Path) -> Result<Lock, FileError> {
     let path = beside.with_file_name(LOCK);
     let busy = || FileError::new("lock", &path, io::Error::new(io::ErrorKind::TimedOut, "another program holds it"));
     // What cannot be locked cannot be written either: the file that was to be written is the one to name.
-    lock::take(&path, PATIENCE).map_err(|e| FileError::new("write", beside, e.source))?.ok_or_else(busy)
+    lock::take(&path, PATIENCE).map_err(|e| FileError::new("write", beside, e.into_source()))?.ok_or_else(busy)
 }
 
 /// What a layer says, or why it cannot be understood. A missing one says nothing.

@@ -152,9 +152,12 @@ macro_rules! record {
 
             pub fn encode(&self, out: &mut dyn super::wire::FieldSink) -> bool {
                 let mut count = super::wire::Count(0);
-                let counted = true $(&& super::wire::Field::put(&self.$field, &mut count))*;
-                let len = count.0 as u32;
-                counted && super::wire::Field::put(&len, out) $(&& super::wire::Field::put(&self.$field, out))*
+                self.put_fields(&mut count) && super::wire::Field::put(&(count.0 as u32), out) && self.put_fields(out)
+            }
+
+            /// Without the length. Said once, since it is code for each field of each record.
+            fn put_fields(&self, out: &mut dyn super::wire::FieldSink) -> bool {
+                true $(&& super::wire::Field::put(&self.$field, out))*
             }
         }
     };

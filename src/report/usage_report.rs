@@ -5,10 +5,9 @@
 //! `top_consumer` included, and tell a consumer by a key longer than two characters. So nothing else stands beside
 //! `top_consumer` and [`PERIOD`], a consumer's name is longer than two characters, and `top_consumer` is shorter than 100.
 
-use std::collections::BTreeMap;
-
 use super::MAX_REPORT;
 use crate::format::json::Json;
+use crate::format::sort::sort_by_key;
 use crate::http::usage::UsageRow;
 
 /// The key of the consumers: what they are counted over, as the account of requests is volatile.
@@ -20,9 +19,6 @@ const CONSUMER_LENGTHS: std::ops::Range<usize> = 3..100;
 const MAX_IFACE: usize = 32;
 /// What ends the report after an interface, the count of what was left out included, takes at most so many bytes.
 const MAX_END: usize = 40;
-
-/// Consumers by name.
-type Consumers<'a> = BTreeMap<&'a str, UsageRow>;
 
 /// The report, sorted by interface and consumer, at most [`MAX_REPORT`] bytes. Rows of the same two names are added up.
 /// `left_out` beside the interfaces counts those that did not fit.
@@ -47,28 +43,36 @@ pub fn usage_report(rows: &[UsageRow]) -> String {
     json.finish()
 }
 
-fn by_interface(rows: &[UsageRow]) -> BTreeMap<&str, Consumers<'_>> {
-    let mut interfaces: BTreeMap<&str, Consumers<'_>> = BTreeMap::new();
-    for row in rows {
-        if CONSUMER_LENGTHS.contains(&row.consumer.len()) && row.iface.len() <= MAX_IFACE {
-            interfaces.entry(&row.iface).or_default().entry(&row.consumer).or_default().add(row);
+/// The rows of each interface, one for each consumer, by their names.
+fn by_interface(rows: &[UsageRow]) -> Vec<(&str, Vec<UsageRow>)> {
+    let is_known = |row: &&UsageRow| CONSUMER_LENGTHS.contains(&row.consumer.len()) && row.iface.len() <= MAX_IFACE;
+    let mut sorted: Vec<&UsageRow> = rows.iter().filter(is_known).collect();
+    sort_by_key(&mut sorted, |row| (row.iface.clone(), row.consumer.clone()));
+    let mut interfaces: Vec<(&str, Vec<UsageRow>)> = Vec::new();
+    for row in sorted {
+        match interfaces.last_mut() {
+            Some((iface, consumers)) if *iface == row.iface => match consumers.last_mut() {
+                Some(same) if same.consumer == row.consumer => same.add(row),
+                _ => consumers.push(row.clone()),
+            },
+            _ => interfaces.push((&row.iface, vec![row.clone()])),
         }
     }
     interfaces
 }
 
-fn write_interface(json: &mut Json, iface: &str, consumers: &Consumers<'_>) {
+fn write_interface(json: &mut Json, iface: &str, consumers: &[UsageRow]) {
     // Of several with as much, the first by name.
-    let top = consumers.iter().rev().max_by_key(|(_, usage)| usage.total()).map_or("", |(name, _)| *name);
+    let top = consumers.iter().rev().max_by_key(|row| row.total()).map_or("", |row| &row.consumer);
     json.key(iface);
     json.begin_object();
     json.key("top_consumer");
     json.string(top);
     json.key(PERIOD);
     json.begin_object();
-    for (name, usage) in consumers {
-        json.key(name);
-        write_usage(json, usage);
+    for row in consumers {
+        json.key(&row.consumer);
+        write_usage(json, row);
     }
     json.end_object();
     json.end_object();

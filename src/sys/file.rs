@@ -6,13 +6,18 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::ops::Deref;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What failed, on which path.
+/// What failed, on which path. Behind a pointer, since a hundred functions hand it up, and each would move all of it.
 #[derive(Debug)]
-pub struct FileError {
+pub struct FileError(Box<FileFailure>);
+
+/// See [`FileError`].
+#[derive(Debug)]
+pub struct FileFailure {
     /// What was tried, as a verb: "write", "read", "create".
     pub action: &'static str,
     /// On what.
@@ -24,7 +29,13 @@ pub struct FileError {
 impl FileError {
     /// The error of `action` on `path`.
     pub fn new(action: &'static str, path: &Path, source: io::Error) -> FileError {
-        FileError { action, path: path.to_path_buf(), source }
+        FileError(Box::new(FileFailure { action, path: path.to_path_buf(), source }))
+    }
+
+    /// What the system said, alone.
+    #[must_use]
+    pub fn into_source(self) -> io::Error {
+        self.0.source
     }
 
     /// Whether the disk, its inodes or a quota is used up: the one failure that goes away by itself.
@@ -42,6 +53,14 @@ impl FileError {
             _ if self.is_full() => Some("free some space there"),
             _ => None,
         }
+    }
+}
+
+impl Deref for FileError {
+    type Target = FileFailure;
+
+    fn deref(&self) -> &FileFailure {
+        &self.0
     }
 }
 
@@ -107,7 +126,7 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), FileError> {
 pub(super) fn in_folder<T>(folder: &Path, mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     match act() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            create_folder(folder).map_err(|e| e.source)?;
+            create_folder(folder).map_err(FileError::into_source)?;
             act()
         }
         result => result,
@@ -148,12 +167,29 @@ pub fn copy(from: &Path, to: &Path, limit: u64) -> Result<(), FileError> {
     let mut open = OpenOptions::new();
     open.write(true).create(true).truncate(true).mode(0o600);
     let mut target = in_folder(parent(to), || open.open(to)).context("create", to)?;
-    let copied = io::copy(&mut source.take(limit + 1), &mut target).context("write", to)?;
+    let copied = pour(&mut source.take(limit + 1), &mut target).context("write", to)?;
     if copied > limit {
         return Err(refused("larger than its limit"));
     }
     target.sync_all().context("sync", to)?;
     sync_folder(parent(to))
+}
+
+/// The bytes that were copied. `io::copy` tries four ways of the kernel before this one, in 4 kB of flash.
+fn pour(source: &mut dyn Read, target: &mut File) -> io::Result<u64> {
+    let mut buffer = vec![0; 64 << 10];
+    let mut copied = 0;
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(count) => {
+                target.write_all(&buffer[..count])?;
+                copied += count as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 /// Moves a synced file to its final name durably.

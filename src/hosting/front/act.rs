@@ -184,10 +184,7 @@ pub(super) fn named(core: &mut dyn ResidentCore, name: &str, deed: Deed, waits: 
 /// The processes of the group of this name.
 pub(super) fn of_group(core: &mut dyn ResidentCore, name: &str, deed: Deed, waits: bool) -> Result<Value, MethodFault> {
     let now = now(core)?;
-    let (found, _) = now.find(&[name, ":*"].concat()).map_err(|fault| MethodFault {
-        text: fault.text.strip_suffix(":*").map_or(fault.text.clone(), str::to_string),
-        ..fault
-    })?;
+    let (found, _) = now.find(&[name, ":*"].concat()).map_err(|fault| fault.without(":*"))?;
     all(core, found, deed, waits)
 }
 
@@ -230,7 +227,7 @@ fn all(core: &mut dyn ResidentCore, found: Vec<Found<'_>>, deed: Deed, waits: bo
 fn outcome(group: &str, name: &str, result: Result<(), MethodFault>) -> Value {
     let (status, description) = match result {
         Ok(()) => (SUCCESS, "OK".to_string()),
-        Err(fault) => (fault.code, fault.text),
+        Err(fault) => (fault.code, fault.text.clone()),
     };
     Value::Struct(vec![
         ("name".to_string(), Value::Text(name.to_string())),

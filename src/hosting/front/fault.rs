@@ -1,11 +1,17 @@
 //! supervisord's faults.
 
+use std::ops::Deref;
+
 use crate::hosting::protocol::Refusal;
 use crate::hosting::spawn_error::{errno_name, Number};
 
-/// Why a method does not return.
+/// Why a method does not return. Behind a pointer: nearly every function here hands it up, and would move all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MethodFault {
+pub struct MethodFault(Box<MethodFaultText>);
+
+/// See [`MethodFault`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MethodFaultText {
     /// supervisord's number.
     pub code: i32,
     /// The number's name, and what follows it.
@@ -32,13 +38,33 @@ pub(crate) const ALREADY_ADDED: (i32, &str) = (90, "ALREADY_ADDED");
 pub(crate) const STILL_RUNNING: (i32, &str) = (91, "STILL_RUNNING");
 pub(crate) const CANT_REREAD: (i32, &str) = (92, "CANT_REREAD");
 
+impl Deref for MethodFault {
+    type Target = MethodFaultText;
+
+    fn deref(&self) -> &MethodFaultText {
+        &self.0
+    }
+}
+
 impl MethodFault {
+    fn new(code: i32, text: String) -> MethodFault {
+        MethodFault(Box::new(MethodFaultText { code, text }))
+    }
+
     pub(crate) fn plain((code, name): (i32, &str)) -> MethodFault {
-        MethodFault { code, text: name.to_string() }
+        MethodFault::new(code, name.to_string())
     }
 
     pub(crate) fn about((code, name): (i32, &str), what: &str) -> MethodFault {
-        MethodFault { code, text: [name, ": ", what].concat() }
+        MethodFault::new(code, [name, ": ", what].concat())
+    }
+
+    /// The same about a name without this at its end.
+    pub(crate) fn without(mut self, end: &str) -> MethodFault {
+        if self.text.ends_with(end) {
+            self.0.text.truncate(self.text.len() - end.len());
+        }
+        self
     }
 
     /// What the core refused, of this process or group.
