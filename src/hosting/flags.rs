@@ -46,8 +46,8 @@ const FLAGS: [HostingFlag; 21] = [
 /// What the command line says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
-    /// Long names and values, in their order.
-    given: Vec<(&'static str, String)>,
+    /// Long names and values, in their order, and the letter where that was given.
+    given: Vec<(&'static str, String, Option<char>)>,
 }
 
 /// Reads the arguments behind the program's name.
@@ -67,7 +67,7 @@ pub fn parse(arguments: &[String]) -> Result<Flags, String> {
                 (true, Some(value)) => value.to_string(),
                 (true, None) => rest.next().ok_or_else(|| format!("option --{} requires argument", flag.long))?.clone(),
             };
-            flags.given.push((flag.long, value));
+            flags.given.push((flag.long, value, None));
         } else if argument.starts_with('-') && argument != "-" && argument != "--" {
             short_flags(&argument[1..], &mut rest, &mut flags)?;
         } else {
@@ -93,12 +93,13 @@ fn short_flags<'a>(
         let flag = FLAGS.iter().find(|flag| flag.letter == Some(letter));
         let flag = flag.ok_or_else(|| format!("option -{letter} not recognized"))?;
         if !flag.takes {
-            flags.given.push((flag.long, String::new()));
+            flags.given.push((flag.long, String::new(), Some(letter)));
             continue;
         }
         let own = letters.as_str();
         let value = if own.is_empty() { rest.next().cloned() } else { Some(own.to_string()) };
-        flags.given.push((flag.long, value.ok_or_else(|| format!("option -{letter} requires argument"))?));
+        let value = value.ok_or_else(|| format!("option -{letter} requires argument"))?;
+        flags.given.push((flag.long, value, Some(letter)));
         return Ok(());
     }
     Ok(())
@@ -120,13 +121,13 @@ impl Flags {
     /// Whether it is there.
     #[must_use]
     pub fn has(&self, long: &str) -> bool {
-        self.given.iter().any(|(name, _)| *name == long)
+        self.given.iter().any(|(name, ..)| *name == long)
     }
 
     /// The last value of it.
     #[must_use]
     pub fn value(&self, long: &str) -> Option<&str> {
-        self.given.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_str())
+        self.given.iter().rev().find(|(name, ..)| *name == long).map(|(_, value, _)| value.as_str())
     }
 
     /// Over what the file says.
@@ -134,8 +135,9 @@ impl Flags {
     /// # Errors
     /// A value is none.
     pub fn put_over(&self, daemon: &mut Daemon) -> Result<(), String> {
-        for (name, value) in &self.given {
-            let wrong = |why: String| format!("invalid value for --{name} {}: {why}", repr(value));
+        for (name, value, letter) in &self.given {
+            let flag = letter.map_or_else(|| format!("--{name}"), |letter| format!("-{letter}"));
+            let wrong = |why: String| format!("invalid value for {flag} {}: {why}", repr(value));
             put_one(name, value, daemon).map_err(wrong)?;
         }
         Ok(())
@@ -174,7 +176,8 @@ mod tests {
     type Row = (&'static [&'static str], &'static [(&'static str, &'static str)]);
 
     fn given(arguments: &[&str]) -> Result<Given, String> {
-        parse(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>()).map(|flags| flags.given)
+        parse(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .map(|flags| flags.given.into_iter().map(|(name, value, _)| (name, value)).collect())
     }
 
     #[test]

@@ -116,6 +116,20 @@ fn killed_in_every_state_an_update_happens_once_and_is_reported_once() {
     });
 }
 
+/// Durable before it is acknowledged: from the clearing on, nobody but the gateway knows of the order.
+#[test]
+fn killed_while_the_order_is_cleared_it_is_not_lost() {
+    let Some(site) = Site::hosted() else { return };
+    site.deploy("app.v1.tar.gz", &worker_app("one"));
+    // The platform does what it is asked, and its answer does not arrive.
+    site.murano.faults(&["write:stall=0,600"]);
+    let is_cleared = || site.murano.read(SN, "engine_fetch").unwrap_or_default().is_empty();
+    assert!(killed_when(&site, "the order is cleared", |_| is_cleared()));
+    site.murano.clear_faults();
+    recover(&site);
+    assert_eq!(verdicts(&site, "[gwe] installed app v1 in N s"), 1, "{:#?}", site.reports());
+}
+
 #[test]
 fn killed_while_install_sh_runs_it_runs_again_and_none_of_the_first_survives() {
     let site = Site::new();

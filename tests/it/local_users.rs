@@ -19,7 +19,7 @@ fn as_user(user: u32, script: &str, arguments: &[&str]) -> Command {
     command
 }
 
-fn may_become_nobody() -> bool {
+pub fn may_become_nobody() -> bool {
     as_user(NOBODY, "exit 0", &[]).status().is_ok_and(|status| status.success())
 }
 

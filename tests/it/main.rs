@@ -42,6 +42,7 @@ mod hosting_calls;
 mod hosting_clients;
 mod hosting_clock;
 mod hosting_ctl;
+mod hosting_daemon;
 mod hosting_endurance;
 mod hosting_fault;
 mod hosting_field;

@@ -2,8 +2,10 @@
 //! hosting does not ask later on.
 
 use super::killed::recover;
+use super::local_users::may_become_nobody;
 use gwe_tests::harness::{scripted_app, wait_for, wait_until, worker_app, Site, Tarball};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,6 +92,31 @@ fn a_probe_that_succeeds_in_time_is_enough() {
     let status = site.install("app.v2.tar.gz", &probed("kill -9 $(cat pid)", "autorestart = true"));
     assert!(status.contains("[gwe] rolled back app v2 to v1: app "), "{status}");
     assert!(site.ctl_status("app").contains("RUNNING"));
+}
+
+/// An app of a user's own has nothing of root, nor has what asks it.
+#[test]
+fn a_probe_is_its_app_s_user_s_in_all() {
+    let Some(site) = site() else { return };
+    if !may_become_nobody() {
+        return;
+    }
+    let root = site.gateway.root();
+    fs::create_dir(root.path("open")).unwrap();
+    for (folder, mode) in [("", 0o755), ("open", 0o777)] {
+        fs::set_permissions(root.path(folder), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let asked = root.path("open/asked");
+    let probe = format!("cat /proc/self/status >{}.new && mv {0}.new {0}", asked.display());
+    let status = site.install("app.v1.tar.gz", &probed(&probe, "user = nobody"));
+    assert_eq!(status.lines().last(), Some("[gwe] installed app v1 in N s"), "{status}");
+    let who = |status: String| -> Vec<String> {
+        let is_meant = |line: &&str| ["Uid:", "Gid:", "Groups:", "CapEff:"].iter().any(|key| line.starts_with(key));
+        status.lines().filter(is_meant).map(str::to_string).collect()
+    };
+    let app = who(fs::read_to_string(format!("/proc/{}/status", site.pid("app"))).unwrap());
+    assert_eq!(who(fs::read_to_string(asked).unwrap()), app);
+    assert!(app.len() == 4 && !app.contains(&"Uid:\t0\t0\t0\t0".to_string()), "{app:?}");
 }
 
 /// What asked is gone with who asked; the next check-in asks again, and there is one verdict.
