@@ -84,6 +84,7 @@ mod signature_files;
 mod signatures;
 mod supervisor;
 mod support_bundle;
+mod synced;
 mod tidy;
 mod transport;
 mod transport_certificates;
