@@ -1,9 +1,12 @@
 //! What a resident engine is between check-ins: a program of two kilobytes under the same process number (docs/decisions.md, "Budgets"). It wakes
 //! up by time and by signal, and keeps what the engine knows.
 
-use gwe_tests::harness::{exe, is_asleep, number_of, refusing, wait_until, Background, Scratch, Site, PATIENCE};
+use gwe_tests::harness::{
+    exe, is_asleep, number_of, refusing, wait_until, worker_app, Background, Scratch, Site, PATIENCE,
+};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 fn fact(engine: &Background, file: &str) -> String {
@@ -36,6 +39,31 @@ fn between_check_ins_next_to_nothing_is_resident() {
     let own = site.gateway.root().root();
     assert!(open.iter().all(|path| !path.starts_with(own) && !path.starts_with("/memfd:gwe")), "{open:?}");
     assert!(engine.stop().success(), "{}", engine.log());
+}
+
+/// docs/decisions.md, "Budgets": with an app that runs, and nothing asked for, one request, and nothing of the flash is touched: no file, no time of
+/// a file, no folder.
+#[test]
+fn a_quiet_check_in_is_one_request_and_touches_no_file_of_the_flash() {
+    let Some(site) = Site::hosted() else { return };
+    site.install("app.v1.tar.gz", &worker_app("one"));
+    site.check_in().ok();
+    let root = site.gateway.root();
+    let facts = |path: String| {
+        let file = fs::symlink_metadata(root.path(&path)).expect("it is there");
+        (path, file.ino(), file.size(), file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec())
+    };
+    let flash = || -> Vec<_> {
+        let all = ["etc", "var/lib", "usr"].iter().flat_map(|folder| root.tree(folder));
+        all.map(|path| facts(path.trim_end_matches('/').to_string())).collect()
+    };
+    let before = flash();
+    assert!(before.len() > 10, "{before:?}");
+    site.murano.forget_requests();
+    site.check_in().ok();
+    assert_eq!(site.murano.requests()["totals"]["requests"], 1);
+    assert_eq!(site.murano.count(Endpoint::Hybrid), 1);
+    assert_eq!(flash(), before);
 }
 
 #[test]
