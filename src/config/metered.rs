@@ -17,12 +17,12 @@ const MAX_NAME: usize = 15;
 
 /// Names of links, of which each may end in `*`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Links(Vec<String>);
+pub struct LinkNames(Vec<String>);
 
-impl Links {
+impl LinkNames {
     /// By their text: names with blanks or commas between them.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Links> {
+    pub fn parse(text: &str) -> Option<LinkNames> {
         let names: Vec<String> =
             text.split([' ', ',']).filter(|name| !name.is_empty()).map(str::to_string).take(MAX_NAMES + 1).collect();
         let is_name = |name: &String| {
@@ -30,7 +30,7 @@ impl Links {
             name.len() <= MAX_NAME
                 && stem.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'*' | b'/' | b':' | b'"' | b'\''))
         };
-        (names.len() <= MAX_NAMES && names.iter().all(is_name)).then_some(Links(names))
+        (names.len() <= MAX_NAMES && names.iter().all(is_name)).then_some(LinkNames(names))
     }
 
     /// Whether there is none.
@@ -78,7 +78,9 @@ pub(super) fn check_rate(value: &str) -> Result<(), &'static str> {
 /// # Errors
 /// What it must be.
 pub(super) fn check_links(value: &str) -> Result<(), &'static str> {
-    Links::parse(value).map(drop).ok_or("names of network interfaces such as wwan* ppp0, at most 16, or '' for none")
+    LinkNames::parse(value)
+        .map(drop)
+        .ok_or("names of network interfaces such as wwan* ppp0, at most 16, or '' for none")
 }
 
 /// The check of `monthly_bytes`.
@@ -108,9 +110,9 @@ impl Config {
 
     /// The links over which nothing is downloaded, and their text.
     #[must_use]
-    pub fn no_downloads_on(&self) -> (Links, &str) {
+    pub fn no_downloads_on(&self) -> (LinkNames, &str) {
         let text = self.engine.get("no_downloads_on");
-        (Links::parse(text).unwrap_or_default(), text)
+        (LinkNames::parse(text).unwrap_or_default(), text)
     }
 
     /// How many bytes a second a download may bring; `None`: as many as come.
@@ -151,7 +153,7 @@ mod tests {
 
     #[test]
     fn links_are_meant_by_name_and_by_the_beginning_of_it() {
-        let links = Links::parse(" wwan*, ppp0 usb0:x").or(Links::parse(" wwan*,ppp0 "));
+        let links = LinkNames::parse(" wwan*, ppp0 usb0:x").or(LinkNames::parse(" wwan*,ppp0 "));
         let links = links.unwrap();
         for (link, is_meant) in [
             ("wwan0", true),
@@ -164,7 +166,7 @@ mod tests {
         ] {
             assert_eq!(links.have(link), is_meant, "{link}");
         }
-        assert!(Links::parse("*").unwrap().have("eth0") && Links::parse("").unwrap().is_empty());
+        assert!(LinkNames::parse("*").unwrap().have("eth0") && LinkNames::parse("").unwrap().is_empty());
         for bad in ["w*n", "**", "eth0/1", "a-name-of-16-byte", "eth0:1", &"x ".repeat(17)] {
             assert!(check_links(bad).is_err(), "{bad}");
         }

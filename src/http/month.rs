@@ -46,7 +46,7 @@ pub struct MonthAccount {
 
 /// What an account is brought up to date with.
 #[derive(Clone, Debug)]
-struct Moment {
+struct MonthMoment {
     month: Option<u32>,
     boot: String,
     at: u64,
@@ -60,8 +60,8 @@ impl MonthAccount {
     }
 
     /// As it is at a moment, and how many bytes of that are not kept.
-    fn at(&self, moment: &Moment) -> (MonthAccount, u64) {
-        let Moment { month, boot, at, total } = moment.clone();
+    fn at(&self, moment: &MonthMoment) -> (MonthAccount, u64) {
+        let MonthMoment { month, boot, at, total } = moment.clone();
         let is_same_boot = self.boot == boot;
         // A volatile account that is smaller than it was is a new one.
         let new = if is_same_boot && total >= self.seen { total - self.seen } else { total };
@@ -173,7 +173,7 @@ impl Budget {
         let total = rows.iter().map(usage::UsageRow::total).fold(0, u64::saturating_add);
         let month = known_time::known(&self.hardware_clock).and_then(month_of);
         let boot = host::boot_id().unwrap_or_default();
-        let (now, new) = kept.at(&Moment { month, boot, at: clock::since_boot().as_secs(), total });
+        let (now, new) = kept.at(&MonthMoment { month, boot, at: clock::since_boot().as_secs(), total });
         (kept, now, new)
     }
 
@@ -208,8 +208,8 @@ mod tests {
 
     const DAY: u64 = 86_400;
 
-    fn moment(month: Option<u32>, boot: &str, at: u64, total: u64) -> Moment {
-        Moment { month, boot: boot.to_string(), at, total }
+    fn moment(month: Option<u32>, boot: &str, at: u64, total: u64) -> MonthMoment {
+        MonthMoment { month, boot: boot.to_string(), at, total }
     }
 
     /// Each line: the clock's month, the boot, the time since it, the volatile account; the month and the bytes of the account, kept each time.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::journal::{Content, Job};
 use super::kept::For;
 use super::key_set;
-use super::meter::Meter;
+use super::meter::DownloadMeter;
 use crate::app::key_set::{KeySetFault, MAX_PACKAGE};
 use crate::http::{Route, Sink};
 use crate::orders::{Backend, Failed, Kind, Piece};
@@ -67,7 +67,7 @@ pub struct Area<'a> {
     /// And when it does so only to let a check-in come between.
     pub turn: Duration,
     /// What a download looks after.
-    pub meter: Meter,
+    pub meter: DownloadMeter,
 }
 
 impl Area<'_> {
@@ -278,7 +278,7 @@ struct PartFile {
     full: bool,
     deadline: Duration,
     turn: Duration,
-    meter: Meter,
+    meter: DownloadMeter,
 }
 
 impl PartFile {
@@ -370,7 +370,7 @@ mod tests {
     }
 
     fn open(path: &Path, size: u64, deadline: Duration) -> (PartFile, u64) {
-        let area = Area { backend: &Nobody, deadline, turn: Duration::MAX, meter: Meter::default() };
+        let area = Area { backend: &Nobody, deadline, turn: Duration::MAX, meter: DownloadMeter::default() };
         open_part(path, size, &area).unwrap()
     }
 

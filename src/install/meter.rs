@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::kept::For;
-use crate::config::metered::Links;
+use crate::config::metered::LinkNames;
 use crate::http::month::Budget;
 use crate::http::Route;
 use crate::sys::{clock, net};
@@ -16,9 +16,9 @@ use crate::sys::{clock, net};
 const LOOK: Duration = Duration::from_secs(10);
 /// What a download looks after while it goes.
 #[derive(Clone, Debug, Default)]
-pub struct Meter {
+pub struct DownloadMeter {
     /// Links that it may not use.
-    not_on: Links,
+    not_on: LinkNames,
     /// Where it comes from.
     peer: Option<IpAddr>,
     /// When it looks again.
@@ -31,10 +31,10 @@ pub struct Meter {
     pub ended: Option<For>,
 }
 
-impl Meter {
+impl DownloadMeter {
     /// For a download over these links alone, within what the month has.
-    pub(super) fn new(not_on: Links, budget: Option<Budget>) -> Meter {
-        Meter { not_on, budget, ..Meter::default() }
+    pub(super) fn new(not_on: LinkNames, budget: Option<Budget>) -> DownloadMeter {
+        DownloadMeter { not_on, budget, ..DownloadMeter::default() }
     }
 
     /// A connection may be used.
@@ -74,7 +74,7 @@ impl Meter {
 }
 
 /// Whether an address is that of a link that may not be used. One whose link is not known may not be used either.
-pub(super) fn is_forbidden(not_on: &Links, local: IpAddr) -> bool {
+pub(super) fn is_forbidden(not_on: &LinkNames, local: IpAddr) -> bool {
     let holds = |interface: &&net::Interface| interface.addresses.contains(&local);
     let known = || {
         let all = net::interfaces().unwrap_or_default();
@@ -99,20 +99,25 @@ mod tests {
             ("eth0", IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254)), true),
             ("", IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254)), false),
         ] {
-            assert_eq!(super::is_forbidden(&Links::parse(links).unwrap(), address), is_forbidden, "{links} {address}");
+            assert_eq!(
+                super::is_forbidden(&LinkNames::parse(links).unwrap(), address),
+                is_forbidden,
+                "{links} {address}"
+            );
         }
     }
 
     #[test]
     fn a_way_that_changes_ends_a_download_at_the_next_look() {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let mut meter = Meter { not_on: Links::parse("lo").unwrap(), next: Duration::MAX, ..Meter::default() };
+        let mut meter =
+            DownloadMeter { not_on: LinkNames::parse("lo").unwrap(), next: Duration::MAX, ..DownloadMeter::default() };
         meter.peer = Some(local);
         assert!(meter.look(1).is_ok(), "not yet");
         meter.next = Duration::ZERO;
         assert!(meter.look(1).is_err());
         assert_eq!(meter.ended, Some(For::Link));
-        let mut free = Meter::default();
+        let mut free = DownloadMeter::default();
         assert!(free.connected(Route { local, peer: local }).is_ok() && free.look(1).is_ok());
     }
 }

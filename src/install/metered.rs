@@ -11,7 +11,7 @@ use super::gateway::Gateway;
 use super::journal::Job;
 use super::kept::For;
 use super::key_set;
-use super::meter::{is_forbidden, Meter};
+use super::meter::{is_forbidden, DownloadMeter};
 use crate::http::month::Budget;
 use crate::sys::clock;
 
@@ -37,11 +37,11 @@ impl Job {
 
 impl Gateway<'_> {
     /// What a download looks after while it goes.
-    pub(super) fn meter(&self, job: &Job) -> Meter {
+    pub(super) fn meter(&self, job: &Job) -> DownloadMeter {
         if job.is_free() {
-            return Meter::default();
+            return DownloadMeter::default();
         }
-        Meter::new(self.config.no_downloads_on().0, Budget::of(self.config))
+        DownloadMeter::new(self.config.no_downloads_on().0, Budget::of(self.config))
     }
 
     /// When a download that is held to a rate lets another check-in come first: reports and orders go on.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::fetch::Area;
 use super::gateway::Gateway;
 use super::journal::Job;
-use super::meter::Meter;
+use super::meter::DownloadMeter;
 use super::registry::{App, Refused, FAILED_BEFORE};
 use super::security::What;
 use super::state::InstallState;
@@ -252,7 +252,7 @@ fn signature(gateway: &Gateway<'_>, job: &Job, id: &str) -> Result<Option<String
         (None, None) => return Err(Distrust::Later("the network is needed for its signature".to_string())),
         (None, Some(backend)) => {
             let (deadline, turn) = (gateway.deadline, Duration::MAX);
-            let area = Area { backend, deadline, turn, meter: Meter::default() };
+            let area = Area { backend, deadline, turn, meter: DownloadMeter::default() };
             area.signature(job, id, MAX_SIGNATURE).map_err(|e| Distrust::Later(e.to_string()))?
         }
     };
