@@ -31,9 +31,8 @@ impl Controller {
     /// # Errors
     /// They cannot work.
     pub fn new(ddi: &Settings, http: http::Settings) -> Result<Controller, Failed> {
-        let permanent = |why: String| Failed { why, kind: Kind::Permanent };
-        let origin =
-            Address::parse(&ddi.url).ok_or_else(|| permanent(format!("'{}' is no URL of a server", ddi.url)))?;
+        let no_url = || Failed::permanent(format!("'{}' is no URL of a server", ddi.url));
+        let origin = Address::parse(&ddi.url).ok_or_else(no_url)?;
         let settings = http::Settings { server: origin.origin.clone(), ..http };
         let transport = Transport::new(settings.clone()).map_err(failed)?;
         let base = [origin.path.trim_end_matches('/'), "/", &ddi.tenant, "/controller/v1/", &ddi.id].concat();
@@ -79,8 +78,7 @@ impl Controller {
     /// Downloads an artifact from byte `from` on.
     pub fn download(&self, link: &str, from: u64, sink: &mut dyn Sink) -> Result<(), Failed> {
         let Some(mut address) = address::artifact(&self.origin, link) else {
-            let why = "its link is no address, or leads out of TLS".to_string();
-            return Err(Failed { why, kind: Kind::Permanent });
+            return Err(Failed::permanent("its link is no address, or leads out of TLS"));
         };
         for _ in 0..=MAX_REDIRECTS {
             match self.download_at(&address, from, sink) {

@@ -36,17 +36,16 @@ pub fn understood(client: &Controller, mut order: Order, ledger: &dyn Ledger) ->
 }
 
 fn wishes(client: &Controller, part: &Part) -> Result<Vec<Wish>, Failed> {
-    let permanent = |why: String| Failed { why, kind: Kind::Permanent };
     if part.entry.size.map_or(true, |size| size > MAX_FILE) {
-        return Err(permanent(TOO_LARGE.to_string()));
+        return Err(Failed::permanent(TOO_LARGE));
     }
-    let Some(sha256) = &part.entry.sha256 else { return Err(permanent("it has no SHA-256".to_string())) };
+    let Some(sha256) = &part.entry.sha256 else { return Err(Failed::permanent("it has no SHA-256")) };
     let mut file = Bounded(Vec::new());
     client.download(&part.link.href, 0, &mut file)?;
     if !hex::encode(&crate::sys::sha256::Hash::of(&file.0)).eq_ignore_ascii_case(sha256) {
-        return Err(permanent("its SHA-256 is another".to_string()));
+        return Err(Failed::permanent("its SHA-256 is another"));
     }
-    logs::parse(&file.0).map_err(|fault| permanent(fault.to_string()))
+    logs::parse(&file.0).map_err(Failed::permanent)
 }
 
 /// A file in memory.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use miniserde::json::Value;
+
 use super::client::{self, Controller};
 use super::interval::Interval;
 use super::wire::{self, Cancel, Deployment, Poll};
@@ -9,12 +11,14 @@ use super::{address, clean, logs};
 use crate::config::Config;
 use crate::format::hex;
 use crate::http::{self, Answer, Method, Route, Settings, Sink, TransportError};
-use crate::orders::{Backend, Content, Failed, Kind, Ledger, Piece, Progress, Stage, Standing, Until};
+use crate::orders::{Backend, Content, Failed, Ledger, Piece, Progress, Stage, Standing, Until};
 use crate::sys::clock;
 use crate::sys::file;
 
 /// Polls in one check-in: after a cancel was answered, or consent given, the next order shows at the next poll.
 const MAX_POLLS: usize = 3;
+/// What an order by another source names, or by nobody.
+const NO_LINK: &str = "this server knows nothing of it";
 /// The largest note of this module, in bytes.
 const MAX_NOTE: u64 = 256;
 
@@ -38,7 +42,7 @@ impl HawkBit {
     /// # Errors
     /// The settings cannot work.
     pub fn new(config: &Config) -> Result<HawkBit, Failed> {
-        let ddi = config.ddi().map_err(|missing| Failed { why: missing.to_string(), kind: Kind::Permanent })?;
+        let ddi = config.ddi().map_err(Failed::permanent)?;
         let client = Controller::new(&ddi, Settings::of(config, "gwe"))?;
         Ok(HawkBit {
             client,
@@ -52,8 +56,8 @@ impl HawkBit {
 
     fn poll(&self) -> Result<Poll, Failed> {
         let answer = self.client.get(&self.client.path(""))?;
-        let poll: Poll = read("poll", &answer)?;
-        self.interval.note(poll.sleep());
+        let poll = read("poll", &answer, Poll::of)?;
+        self.interval.note(&poll.sleep);
         Ok(poll)
     }
 
@@ -85,8 +89,7 @@ impl HawkBit {
             // Cancelled in between.
             return Ok(());
         }
-        let deployment: Deployment = read("deployment", &answer)?;
-        if let Some(order) = deployment.order() {
+        if let Some(order) = read("deployment", &answer, Deployment::of)?.order {
             ledger.take(logs::understood(&self.client, order, ledger)?)?;
         }
         if let Err(e) = file::write(&self.link, path.as_bytes()) {
@@ -102,9 +105,9 @@ impl HawkBit {
         if answer.head.status == 404 {
             return Ok(false);
         }
-        let cancel: Cancel = read("cancel", &answer)?;
-        let is_known = ledger.orders().iter().any(|order| order.id == cancel.stops());
-        let is_dropped = !is_known || ledger.cancel(cancel.stops())?;
+        let cancel = read("cancel", &answer, Cancel::of)?;
+        let is_known = ledger.orders().iter().any(|order| order.id == cancel.stops);
+        let is_dropped = !is_known || ledger.cancel(&cancel.stops)?;
         let (execution, finished, line) = match is_dropped {
             true => ("closed", "success", "[gwe] cancelled: nothing was begun"),
             false => (
@@ -113,9 +116,9 @@ impl HawkBit {
                 "[gwe] too late to be cancelled: the install has begun, and its end will be told",
             ),
         };
-        crate::info!("cancel of order {}: {execution}", cancel.stops());
+        crate::info!("cancel of order {}: {execution}", cancel.stops);
         let body = wire::remark(execution, finished, now_ms(), line);
-        let path = self.client.path(&["/cancelAction/", plain(&cancel.id)?, "/feedback"].concat());
+        let path = self.client.path(&["/cancelAction/", &cancel.id, "/feedback"].concat());
         let answer = self.client.send(Method::Post, &path, &body)?;
         match answer.head.status {
             200..=299 | 404 | 405 | 410 => Ok(true),
@@ -189,7 +192,7 @@ impl HawkBit {
     }
 
     fn feed_back(&self, id: &str, body: &str) -> Result<Answer, Failed> {
-        let path = self.client.path(&["/deploymentBase/", plain(id)?, "/feedback"].concat());
+        let path = self.client.path(&["/deploymentBase/", id, "/feedback"].concat());
         self.client.send(Method::Post, &path, body)
     }
 }
@@ -237,9 +240,8 @@ impl Backend for HawkBit {
     }
 
     fn content(&self, piece: &Piece<'_>) -> Result<Content, Failed> {
-        let permanent = |why: &str| Failed { why: why.to_string(), kind: Kind::Permanent };
-        let link = piece.link.ok_or_else(|| permanent("this server knows nothing of it"))?;
-        let size = piece.size.ok_or_else(|| permanent("its order does not say its size"))?;
+        let link = piece.link.ok_or_else(|| Failed::permanent(NO_LINK))?;
+        let size = piece.size.ok_or_else(|| Failed::permanent("its order does not say its size"))?;
         let hash = piece.sha256.or(link.sha1.as_deref()).or(link.md5.as_deref()).unwrap_or_default();
         // No time, but as good for what it is for: other bytes have another.
         let time = u64::from_str_radix(hash.get(..12).unwrap_or_default(), 16).unwrap_or_default();
@@ -249,7 +251,7 @@ impl Backend for HawkBit {
     fn download(&self, piece: &Piece<'_>, from: u64, sink: &mut dyn Sink) -> Result<(), Failed> {
         match piece.link {
             Some(link) => self.client.download(&link.href, from, sink),
-            None => Err(Failed { why: "this server knows nothing of it".to_string(), kind: Kind::Permanent }),
+            None => Err(Failed::permanent(NO_LINK)),
         }
     }
 
@@ -273,14 +275,14 @@ fn drop_closed(ledger: &mut dyn Ledger) -> Result<(), Failed> {
 }
 
 /// The answer to a call, read; anything else is a failed call, and no order (zephyr#48863).
-fn read<T: miniserde::Deserialize>(call: &'static str, answer: &Answer) -> Result<T, Failed> {
+fn read<T>(call: &'static str, answer: &Answer, of: fn(&Value) -> Option<T>) -> Result<T, Failed> {
     if !(200..300).contains(&answer.head.status) {
         return Err(client::refusal(call, answer));
     }
     if http::is_page(answer.head.header("content-type"), &answer.body) {
         return Err(Failed::passing(TransportError::LoginPage("the server".to_string())));
     }
-    wire::parse(&answer.body).ok_or_else(|| {
+    wire::parse(&answer.body, of).ok_or_else(|| {
         Failed::passing(format!("{call}: the server's answer makes no sense: '{}'", http::excerpt(&answer.body)))
     })
 }
@@ -294,12 +296,6 @@ fn path_of(name: &str, link: &str) -> Result<String, Failed> {
 /// The number of the action that a deployment's path leads to.
 fn id_in(path: &str) -> Option<&str> {
     path.split('?').next()?.rsplit('/').next()
-}
-
-/// A number of the server's that may stand in a path.
-fn plain(id: &str) -> Result<&str, Failed> {
-    let is_plain = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    is_plain.then_some(id).ok_or_else(|| Failed::passing("the server's number of an action is none"))
 }
 
 fn digest(text: &str) -> String {

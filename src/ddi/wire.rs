@@ -1,119 +1,55 @@
 //! What the server says, read; what it is told, written. Unknown fields are skipped; what is not whole is no answer.
 
-use std::collections::BTreeMap;
-
-use miniserde::{json, Deserialize};
+use miniserde::json::{self, Object, Value};
 
 use super::clean;
 use crate::format::hex;
 use crate::format::json::Json;
+use crate::orders::number;
 use crate::orders::request::Entry;
 use crate::orders::{Beside, ContentLink, End, Order, Part, Until};
 
-/// A link.
-#[derive(Deserialize)]
-pub struct Href {
-    /// Where.
-    pub href: String,
-}
-
-type Links = BTreeMap<String, Href>;
-
 /// The answer to a poll.
-#[derive(Deserialize)]
 pub struct Poll {
-    config: PollConfig,
-    #[serde(rename = "_links")]
-    links: Option<Links>,
-}
-
-#[derive(Deserialize)]
-struct PollConfig {
-    polling: Polling,
-}
-
-#[derive(Deserialize)]
-struct Polling {
-    sleep: Option<String>,
+    /// How long the server wants to be left alone, as it says it.
+    pub sleep: String,
+    links: Object,
 }
 
 impl Poll {
-    /// How long the server wants to be left alone, as it says it.
-    pub fn sleep(&self) -> &str {
-        self.config.polling.sleep.as_deref().unwrap_or_default()
+    /// Reads it. A link that leads nowhere is no absent one: what is ordered would count as taken back.
+    pub fn of(value: &Value) -> Option<Poll> {
+        let polling = at(at(value, "config")?, "polling")?;
+        let sleep = text(polling, "sleep").unwrap_or_default().to_string();
+        let links = match at(value, "_links") {
+            None => Object::new(),
+            Some(Value::Object(links)) => links.clone(),
+            Some(_) => return None,
+        };
+        let leads = |link: &Value| text(link, "href").is_some();
+        links.values().all(leads).then_some(Poll { sleep, links })
     }
 
     /// The link of that name.
     pub fn link(&self, name: &str) -> Option<&str> {
-        self.links.as_ref()?.get(name).map(|link| link.href.as_str())
+        text(self.links.get(name)?, "href")
     }
 }
 
 /// The answer to a question about a cancel.
-#[derive(Deserialize)]
 pub struct Cancel {
     /// The number of the cancel itself, under which it is answered.
     pub id: String,
-    #[serde(rename = "cancelAction")]
-    action: WireStop,
-}
-
-#[derive(Deserialize)]
-struct WireStop {
-    #[serde(rename = "stopId")]
-    stop_id: String,
+    /// Which order is to be stopped.
+    pub stops: String,
 }
 
 impl Cancel {
-    /// Which order is to be stopped.
-    pub fn stops(&self) -> &str {
-        &self.action.stop_id
+    /// Reads it.
+    pub fn of(value: &Value) -> Option<Cancel> {
+        let id = text(value, "id").filter(|id| is_plain(id))?.to_string();
+        Some(Cancel { id, stops: text(at(value, "cancelAction")?, "stopId")?.to_string() })
     }
-}
-
-/// A deployment.
-#[derive(Deserialize)]
-pub struct Deployment {
-    id: String,
-    deployment: Chosen,
-}
-
-#[derive(Deserialize)]
-struct Chosen {
-    download: String,
-    update: String,
-    #[serde(rename = "maintenanceWindow")]
-    window: Option<String>,
-    chunks: Vec<DdiChunk>,
-}
-
-#[derive(Deserialize)]
-struct DdiChunk {
-    name: Option<String>,
-    metadata: Option<Vec<Pair>>,
-    artifacts: Option<Vec<Artifact>>,
-}
-
-#[derive(Deserialize)]
-struct Pair {
-    key: String,
-    value: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Artifact {
-    filename: String,
-    hashes: Option<Hashes>,
-    size: Option<u64>,
-    #[serde(rename = "_links")]
-    links: Option<Links>,
-}
-
-#[derive(Deserialize)]
-struct Hashes {
-    sha256: Option<String>,
-    sha1: Option<String>,
-    md5: Option<String>,
 }
 
 /// The longest name of a file, in bytes.
@@ -125,22 +61,52 @@ const DELTA: &str = ".delta";
 /// Files beside an app that are no apps.
 const BESIDE: [&str; 3] = [SIGNATURE, DELTA, ".MD5SUM"];
 
+/// A deployment.
+pub struct Deployment {
+    /// The order that it is; `None` where nothing is to be done now.
+    pub order: Option<Order>,
+}
+
 impl Deployment {
-    /// The order that it is; `None` where nothing is to be done now. The server's number goes into paths: only plain ones are taken.
-    pub fn order(self) -> Option<Order> {
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-        if self.id.is_empty() || self.id.len() > 64 || !self.id.bytes().all(is_plain) {
-            return None;
-        }
-        let chosen = &self.deployment;
-        let until = until(&chosen.download, &chosen.update, chosen.window.as_deref())?;
-        let parts = chosen.chunks.iter().map(DdiChunk::parts).collect::<Result<Vec<_>, _>>();
-        Some(Order {
-            id: self.id,
-            parts: parts.map(|parts| parts.into_iter().flatten().collect()),
-            until,
-            logs: Vec::new(),
-        })
+    /// Reads it.
+    pub fn of(value: &Value) -> Option<Deployment> {
+        let id = text(value, "id").filter(|id| is_plain(id))?;
+        let chosen = at(value, "deployment")?;
+        let (download, update) = (text(chosen, "download")?, text(chosen, "update")?);
+        let Some(Value::Array(chunks)) = at(chosen, "chunks") else { return None };
+        let Some(until) = until(download, update, text(chosen, "maintenanceWindow")) else {
+            return Some(Deployment { order: None });
+        };
+        let parts = chunks.iter().map(parts).collect::<Result<Vec<_>, _>>();
+        let parts = parts.map(|parts| parts.into_iter().flatten().collect());
+        Some(Deployment { order: Some(Order { id: id.to_string(), parts, until, logs: Vec::new() }) })
+    }
+}
+
+/// Whether a number of the server's may stand in a path.
+pub fn is_plain(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// What stands there under a name; `null` is nothing.
+fn at<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(object) => object.get(name).filter(|value| !matches!(value, Value::Null)),
+        _ => None,
+    }
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    match at(value, name)? {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    match at(value, name) {
+        Some(Value::Array(list)) => list,
+        _ => &[],
     }
 }
 
@@ -156,75 +122,81 @@ fn until(download: &str, update: &str, window: Option<&str>) -> Option<Until> {
     }
 }
 
-impl DdiChunk {
-    fn parts(&self) -> Result<Vec<Part>, String> {
-        let says = |pair: &Pair| pair.key == "gwe" && pair.value.as_deref().map(str::trim) == Some("remove");
-        if self.metadata.iter().flatten().any(says) {
-            return self.removal().map(|part| vec![part]);
-        }
-        let artifacts = self.artifacts.as_deref().unwrap_or_default();
-        let is_app = |artifact: &&Artifact| !BESIDE.iter().any(|ending| artifact.filename.ends_with(ending));
-        artifacts.iter().filter(is_app).map(|artifact| artifact.part(artifacts)).collect()
+/// The apps of a chunk, which is a software module.
+fn parts(chunk: &Value) -> Result<Vec<Part>, String> {
+    let says = |pair: &Value| text(pair, "key") == Some("gwe") && text(pair, "value").map(str::trim) == Some("remove");
+    if list(chunk, "metadata").iter().any(says) {
+        return removal(chunk).map(|part| vec![part]);
     }
-
-    /// A module that says so orders that the app of its name be taken away; what it may hold is not looked at.
-    fn removal(&self) -> Result<Part, String> {
-        let name = self.name.clone().filter(|name| name.len() <= MAX_NAME).ok_or("a module has no name of an app")?;
-        let entry = Entry::named(name);
-        let link = ContentLink { href: String::new(), signature: None, sha1: None, md5: None };
-        Ok(Part { entry, link, beside: Vec::new(), remove: true })
-    }
+    let artifacts = list(chunk, "artifacts");
+    let is_app = |artifact: &&Value| !BESIDE.iter().any(|ending| file_name(artifact).ends_with(ending));
+    artifacts.iter().filter(is_app).map(|artifact| part(artifact, artifacts)).collect()
 }
 
-impl Artifact {
-    fn part(&self, beside: &[Artifact]) -> Result<Part, String> {
-        let Beside { name, size, sha256, link } = self.file(beside)?;
-        // A delta that cannot be fetched is none: there is the tarball.
-        let is_delta = |other: &&Artifact| other.filename.ends_with(DELTA);
-        let deltas = beside.iter().filter(is_delta).filter_map(|delta| delta.file(beside).ok()).collect();
-        let entry = Entry { sha256, size: Some(size), ..Entry::named(name) };
-        Ok(Part { entry, link, beside: deltas, remove: false })
-    }
+/// A module that says so orders that the app of its name be taken away; what it may hold is not looked at.
+fn removal(chunk: &Value) -> Result<Part, String> {
+    let name = text(chunk, "name").filter(|name| name.len() <= MAX_NAME).ok_or("a module has no name of an app")?;
+    let entry = Entry::named(name.to_string());
+    let link = ContentLink { href: String::new(), signature: None, sha1: None, md5: None };
+    Ok(Part { entry, link, beside: Vec::new(), remove: true })
+}
 
-    fn file(&self, beside: &[Artifact]) -> Result<Beside, String> {
-        let quoted: String = self.filename.chars().filter(|c| !c.is_control()).take(100).collect();
-        // Whether it is an app's is judged where every name is.
-        if self.filename.len() > MAX_NAME {
-            return Err(format!("{quoted}...: its name is too long"));
-        }
-        let href = self.href().ok_or_else(|| format!("{quoted}: it has no link to be downloaded by"))?;
-        let size = self.size.ok_or_else(|| format!("{quoted}: it has no size"))?;
-        let hash = |of: fn(&Hashes) -> &Option<String>, length: usize| {
-            let hash = self.hashes.as_ref().and_then(|hashes| of(hashes).as_ref());
-            hash.filter(|hash| hex::is_hash(hash, length)).cloned()
-        };
-        let (sha256, sha1, md5) = (hash(|h| &h.sha256, 64), hash(|h| &h.sha1, 40), hash(|h| &h.md5, 32));
-        if sha256.is_none() && sha1.is_none() && md5.is_none() {
-            return Err(format!("{quoted}: it has no hash to be checked by"));
-        }
-        let signature = beside.iter().find(|other| other.filename.strip_suffix(SIGNATURE) == Some(&self.filename));
-        let signature = signature.and_then(Artifact::href).map(str::to_string);
-        Ok(Beside {
-            name: self.filename.clone(),
-            size,
-            sha256,
-            link: ContentLink { href: href.to_string(), signature, sha1, md5 },
-        })
-    }
+fn part(artifact: &Value, beside: &[Value]) -> Result<Part, String> {
+    let Beside { name, size, sha256, link } = file(artifact, beside)?;
+    // A delta that cannot be fetched is none: there is the tarball.
+    let is_delta = |other: &&Value| file_name(other).ends_with(DELTA);
+    let deltas = beside.iter().filter(is_delta).filter_map(|delta| file(delta, beside).ok()).collect();
+    let entry = Entry { sha256, size: Some(size), ..Entry::named(name) };
+    Ok(Part { entry, link, beside: deltas, remove: false })
+}
 
-    /// `download`, else `download-http`, else the one that there is (hawkbit#1843).
-    fn href(&self) -> Option<&str> {
-        let links = self.links.as_ref()?;
-        let named = links.get("download").or_else(|| links.get("download-http"));
-        let mut others = links.iter().filter(|(rel, _)| !rel.starts_with("md5sum")).map(|(_, link)| link);
-        let only = || others.next().filter(|_| others.next().is_none());
-        named.or_else(only).map(|link| link.href.as_str())
+fn file(artifact: &Value, beside: &[Value]) -> Result<Beside, String> {
+    let name = file_name(artifact);
+    let lacks = |what: &str| {
+        let quoted: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+        [&quoted, what].concat()
+    };
+    // Whether it is an app's is judged where every name is.
+    if name.len() > MAX_NAME {
+        return Err(lacks("...: its name is too long"));
     }
+    let href = href(artifact).ok_or_else(|| lacks(": it has no link to be downloaded by"))?;
+    let size = at(artifact, "size").and_then(number::whole).ok_or_else(|| lacks(": it has no size"))?;
+    let hash = |of: &str, length: usize| {
+        let hash = text(at(artifact, "hashes")?, of);
+        hash.filter(|hash| hex::is_hash(hash, length)).map(str::to_string)
+    };
+    let (sha256, sha1, md5) = (hash("sha256", 64), hash("sha1", 40), hash("md5", 32));
+    if sha256.is_none() && sha1.is_none() && md5.is_none() {
+        return Err(lacks(": it has no hash to be checked by"));
+    }
+    let signature = beside.iter().find(|other| file_name(other).strip_suffix(SIGNATURE) == Some(name));
+    let signature = signature.and_then(self::href).map(str::to_string);
+    Ok(Beside {
+        name: name.to_string(),
+        size,
+        sha256,
+        link: ContentLink { href: href.to_string(), signature, sha1, md5 },
+    })
+}
+
+fn file_name(artifact: &Value) -> &str {
+    text(artifact, "filename").unwrap_or_default()
+}
+
+/// `download`, else `download-http`, else the one that there is (hawkbit#1843).
+fn href(artifact: &Value) -> Option<&str> {
+    let Some(Value::Object(links)) = at(artifact, "_links") else { return None };
+    let named = |rel: &str| text(links.get(rel)?, "href");
+    let is_file = |(rel, _): &(&String, &Value)| !rel.starts_with("md5sum");
+    let mut others = links.iter().filter(is_file).filter_map(|(_, link)| text(link, "href"));
+    let only = || others.next().filter(|_| others.next().is_none());
+    named("download").or_else(|| named("download-http")).or_else(only)
 }
 
 /// Reads an answer; `None` for anything else than what it should be.
-pub fn parse<T: Deserialize>(body: &[u8]) -> Option<T> {
-    json::from_str(std::str::from_utf8(body).ok()?).ok()
+pub fn parse<T>(body: &[u8], of: fn(&Value) -> Option<T>) -> Option<T> {
+    of(&json::from_str(std::str::from_utf8(body).ok()?).ok()?)
 }
 
 /// A feedback. No `id`, no `time`, no `progress`: some servers refuse them.

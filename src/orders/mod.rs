@@ -5,7 +5,7 @@
 //! has said that it arrived.
 
 pub mod logs;
-mod number;
+pub mod number;
 pub mod request;
 
 use std::fmt;
@@ -283,6 +283,11 @@ impl Failed {
     /// A failure that time may mend.
     pub fn passing(why: impl fmt::Display) -> Failed {
         Failed { why: why.to_string(), kind: Kind::Passing }
+    }
+
+    /// A failure that the same again would bring again.
+    pub fn permanent(why: impl fmt::Display) -> Failed {
+        Failed { why: why.to_string(), kind: Kind::Permanent }
     }
 }
 

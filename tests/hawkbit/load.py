@@ -49,7 +49,7 @@ class Load:
         ran = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, text=True, timeout=LIMIT, check=True)
         seen = json.loads(ran.stdout)
         if seen["failed"]:
-            print(f"  {seen['failed']} failed: {seen['why']}")
+            print(f"  {seen['failed']} failed: {seen['why']}", *self.server.complaints(), sep="\n    ")
         processor = processor_seconds(self.server.process.pid) - before
         count = seen["check_ins"]
         print(

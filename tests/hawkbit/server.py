@@ -61,6 +61,11 @@ class Server:
             self.process.terminate()
             self.process.wait(60)
 
+    def complaints(self):
+        """What the server has logged of its own failures, the newest last."""
+        lines = (self.folder / "hawkbit.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in lines if " ERROR " in line or "Exception" in line][-20:]
+
     def ask(self, method, path, body=None, kind="application/json"):
         data = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.url + "/rest/v1" + path, data=data, method=method)

@@ -337,6 +337,29 @@ fn r10_a_server_that_says_wait_is_asked_again() {
     assert_eq!(log.iter().filter(|line| line.ends_with(" 429")).count(), 4, "{log:?}");
 }
 
+/// `make hawkbit-load` saw one 500 among thousands of polls: whatever it meets costs that check-in and nothing else.
+#[test]
+fn r10_an_error_of_the_server_costs_a_check_in_and_no_order() {
+    let error = r#"{"timestamp":"2026-11-28T22:06:55.445+00:00","status":500,"error":"Internal Server Error"}"#;
+    for wanted in ["GET ", "GET /deploymentBase", "PUT /configData", "POST /deploymentBase"] {
+        let unit = unit();
+        let app = unit.app("one.v1.tar.gz", MARK);
+        unit.hawkbit.order("8", &[app]);
+        unit.hawkbit.answer_with(wanted, 1, 500, error);
+        let code = unit.check_in().code;
+        let log = unit.hawkbit.take_log();
+        assert_eq!(log.iter().filter(|line| line.ends_with(" 500")).count(), 1, "{log:?}");
+        // Progress is a courtesy, which nobody repeats.
+        assert_eq!(code, Some(if wanted.starts_with("POST") { 0 } else { 1 }), "{wanted}");
+        unit.check_in().ok();
+        assert_eq!(unit.marks(), "one 1\n", "{wanted}");
+        assert_eq!(unit.hawkbit.told("8").last().unwrap(), "closed success 0", "{wanted}");
+        unit.settle();
+        unit.check_in().ok();
+        assert_eq!(unit.hawkbit.take_log(), ["GET  200"], "{wanted}");
+    }
+}
+
 #[test]
 fn r11_an_end_that_is_refused_is_told_bare() {
     // hawkbit#1321.
@@ -542,7 +565,9 @@ fn r18_modules_and_links_of_every_form_are_understood_or_refused_with_the_reason
         (with("_links", links(&["one", "two"])), Some("no link")),
         (with("_links", links(&["md5sum-http"])), Some("no link")),
         (with("_links", Value::Null), Some("no link")),
+        (with("_links", json!([])), Some("no link")),
         (with("size", Value::Null), Some("no size")),
+        (with("size", "12".into()), Some("no size")),
         (with("hashes", json!({"sha256": "short"})), Some("no hash")),
         (with("filename", "a".repeat(201).into()), Some("too long")),
         (two("one.v1.tar.gz.minisig"), None),

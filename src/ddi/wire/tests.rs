@@ -26,7 +26,7 @@ fn every_combination_of_download_update_and_window() {
 fn deployment(chunks: &str) -> Option<Order> {
     let text =
         format!(r#"{{"id":"8","x":[1],"deployment":{{"download":"forced","update":"forced","chunks":[{chunks}]}}}}"#);
-    parse::<Deployment>(text.as_bytes())?.order()
+    parse(text.as_bytes(), Deployment::of)?.order
 }
 
 const SHA1: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
@@ -112,23 +112,29 @@ fn what_is_no_answer_is_none() {
         "<html>",
         r#"{"config":{}}"#,
         r#"{"config":{"polling":{"sleep":"00:05:00"}}"#,
+        r#"{"config":{"polling":{}},"_links":[]}"#,
+        r#"{"config":{"polling":{}},"_links":{"deploymentBase":"http://h/x"}}"#,
+        r#"{"config":{"polling":{}},"_links":{"deploymentBase":{"href":7}}}"#,
         "\u{0}",
     ];
     for body in bodies {
-        assert!(parse::<Poll>(body.as_bytes()).is_none(), "{body}");
-        assert!(parse::<Deployment>(body.as_bytes()).is_none() && parse::<Cancel>(body.as_bytes()).is_none(), "{body}");
+        assert!(parse(body.as_bytes(), Poll::of).is_none(), "{body}");
+        assert!(parse(body.as_bytes(), Deployment::of).is_none(), "{body}");
+        assert!(parse(body.as_bytes(), Cancel::of).is_none(), "{body}");
     }
     for (body, sleep) in [
         (r#"{"config":{"polling":{"sleep":"00:05:00"}}}"#, "00:05:00"),
         (r#"{"config":{"polling":{}},"_links":{}}"#, ""),
         (r#"{"config":{"polling":{"sleep":null}},"_links":null}"#, ""),
     ] {
-        let poll = parse::<Poll>(body.as_bytes()).unwrap();
-        assert_eq!((poll.sleep(), poll.link("deploymentBase")), (sleep, None));
+        let poll = parse(body.as_bytes(), Poll::of).unwrap();
+        assert_eq!((poll.sleep.as_str(), poll.link("deploymentBase")), (sleep, None));
     }
     for id in ["", "a/b", "8 9", &"1".repeat(65)] {
         let text = format!(r#"{{"id":"{id}","deployment":{{"download":"forced","update":"forced","chunks":[]}}}}"#);
-        assert!(parse::<Deployment>(text.as_bytes()).unwrap().order().is_none(), "{id}");
+        assert!(parse(text.as_bytes(), Deployment::of).is_none(), "{id}");
+        let text = format!(r#"{{"id":"{id}","cancelAction":{{"stopId":"8"}}}}"#);
+        assert!(parse(text.as_bytes(), Cancel::of).is_none(), "{id}");
     }
 }
 
