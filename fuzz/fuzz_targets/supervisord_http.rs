@@ -8,7 +8,7 @@ use gwe::hosting::definition::Settings;
 use gwe::hosting::encode::{encode, Start};
 use gwe::hosting::front::{serve_anybody, Gone, ResidentCore};
 use gwe::hosting::image;
-use gwe::hosting::protocol::{Reply, Request};
+use gwe::hosting::protocol::{Reply, CoreRequest};
 use libfuzzer_sys::fuzz_target;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -48,18 +48,18 @@ impl ResidentCore for Played {
         Ok(configuration().to_vec())
     }
 
-    fn ask(&mut self, request: &Request<'_>, _: Option<&[u8]>) -> Result<Reply, Gone> {
+    fn ask(&mut self, request: &CoreRequest<'_>, _: Option<&[u8]>) -> Result<Reply, Gone> {
         let running = 20;
         match request {
-            Request::Start { id } => assert!(image::change(&mut self.0, *id, |process| {
+            CoreRequest::Start { id } => assert!(image::change(&mut self.0, *id, |process| {
                 (process.state, process.pid, process.runs) = (running, 1, process.runs + 1);
             })),
-            Request::Stop { id } => {
+            CoreRequest::Stop { id } => {
                 assert!(image::change(&mut self.0, *id, |process| (process.state, process.pid) = (0, 0)))
             }
-            Request::Signal { id, signal } => assert!(*signal <= 64 && image::change(&mut self.0, *id, |_| {})),
-            Request::ClearLogs { id } => assert!(image::change(&mut self.0, *id, |_| {})),
-            Request::Stdin { id, bytes } => {
+            CoreRequest::Signal { id, signal } => assert!(*signal <= 64 && image::change(&mut self.0, *id, |_| {})),
+            CoreRequest::ClearLogs { id } => assert!(image::change(&mut self.0, *id, |_| {})),
+            CoreRequest::Stdin { id, bytes } => {
                 assert!(image::change(&mut self.0, *id, |_| {}));
                 return Ok(Reply::Written { bytes: bytes.len() as u32 });
             }

@@ -130,7 +130,7 @@ impl Config {
         }
         for (table, values) in [(&mut self.gateway, values.0), (&mut self.engine, values.1)] {
             if !values.is_empty() {
-                table.set(&values)?;
+                table.set(&values).map_err(ConfigError::File)?;
             }
         }
         Ok(())

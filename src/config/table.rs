@@ -11,7 +11,7 @@ use super::options::{self, Opt};
 use super::problem::{Problem, ProblemKind};
 use super::ConfigError;
 use crate::format::ini;
-use crate::sys::file;
+use crate::sys::file::{self, FileError};
 
 /// A file and its options.
 #[derive(Clone, Debug)]
@@ -109,17 +109,15 @@ impl Table {
         Some(problem(layer, option, ProblemKind::Together(what)))
     }
 
-    /// Sets options durably, in one go.
+    /// Sets options durably, in one go. That each value fits its option ([`Opt::accepts`]) is for the caller to see, before the first file of several is
+    /// written.
     ///
     /// # Errors
-    /// A value does not fit its option, or the file could not be written. The old values then stay in force.
-    pub fn set(&mut self, values: &[(&'static Opt, &str)]) -> Result<(), ConfigError> {
-        let mut checked = Vec::with_capacity(values.len());
-        for (option, value) in values {
-            option.accepts(value)?;
-            checked.push((option.section, option.key, unquote(value)));
-        }
-        self.layered.set(&checked).map_err(ConfigError::File)
+    /// The file could not be written. The old values then stay in force.
+    pub fn set(&mut self, values: &[(&'static Opt, &str)]) -> Result<(), FileError> {
+        let values: Vec<_> =
+            values.iter().map(|(option, value)| (option.section, option.key, unquote(value))).collect();
+        self.layered.set(&values)
     }
 
     /// The names of the file's sections.

@@ -122,7 +122,8 @@ impl QueueSettings {
             SettingsFile::Queue => &mut self.queue,
             SettingsFile::Logging => &mut self.logging,
         };
-        table.set(&[(option, value)])
+        option.accepts(value)?;
+        table.set(&[(option, value)]).map_err(ConfigError::File)
     }
 }
 

@@ -137,12 +137,6 @@ impl SupervisorError {
     pub fn is_unreadable(&self) -> bool {
         matches!(self, SupervisorError::Unreadable(_))
     }
-
-    /// Whether the app is to blame, not supervisord: it does not stay up.
-    #[must_use]
-    pub fn is_failing(&self) -> bool {
-        matches!(self, SupervisorError::Failing { .. })
-    }
 }
 
 impl fmt::Display for SupervisorError {

@@ -103,7 +103,7 @@ impl Host {
         self.supervisor.take_up(app).unwrap_or_else(|e| panic!("{app} is not taken up: {e}"));
         // Long enough for one that crashes when it has been up for two seconds.
         let error = self.supervisor.await_running(app, 5 * SETTLE, PATIENCE).unwrap_err();
-        assert!(error.is_failing(), "{error}");
+        assert!(matches!(error, SupervisorError::Failing { .. }), "{error}");
         error.to_string()
     }
 }

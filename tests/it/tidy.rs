@@ -181,6 +181,18 @@ fn the_picture_of_the_rooms_is_in_step() {
     assert!(drawn == read("docs/rooms.svg"), "the arrows have changed: tools/rooms.py docs/rooms.svg");
 }
 
+/// Where files use each other in a circle, none can be read without all the others.
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let found = run(&mut Command::new(project().join("tools/circles.py")), Duration::from_secs(20)).ok();
+    let count = found.stderr.split(' ').next().and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
+    assert!(count > 300, "{}", found.stderr);
+    // Hosting's core is one program around one struct, `own::Core`, that each of its files has in its hands.
+    let is_elsewhere = |circle: &&str| circle.split(' ').any(|file| !file.starts_with("hosting::core::"));
+    let wrong: Vec<String> = found.stdout.lines().filter(is_elsewhere).map(String::from).collect();
+    assert_none(&wrong, "no circles of files, but in hosting's core");
+}
+
 #[test]
 fn every_room_is_on_the_map_in_its_order() {
     let map = read("ARCHITECTURE.md");

@@ -234,12 +234,6 @@ impl TrustedKeys {
         keys.chain(self.problems.iter().map(|problem| format!("unusable: {problem}"))).collect()
     }
 
-    /// Files in the folder that are no keys.
-    #[must_use]
-    pub fn problems(&self) -> &[KeyProblem] {
-        &self.problems
-    }
-
     /// Verifies that `signature` (the text of `<name>.minisig`) was made for this tarball, under this name, with a trusted key whose time
     /// it is. Whether it is older than what is installed is for the caller to compare. Memory is constant.
     ///

@@ -35,7 +35,7 @@ fn only_an_empty_or_missing_folder_is_open() {
             }
         }
         let keys = TrustedKeys::load(&folder);
-        assert_eq!((keys.is_open(), keys.keys.len(), keys.problems().len()), (open, usable, problems), "{what}");
+        assert_eq!((keys.is_open(), keys.keys.len(), keys.problems.len()), (open, usable, problems), "{what}");
         if !open && usable == 0 {
             assert!(matches!(keys.verify(&folder, "", NAME), Err(SignatureError::NoUsableKey)), "{what}");
         }

@@ -1,27 +1,8 @@
-//! `after = a b`, an option of our own: which programs a program's start waits for (Supervisor/supervisor 122, 215; davmac314/dinit 397). Names are read
-//! here, held against the whole configuration, and turned into the groups and processes that the core knows.
+//! `after = a b`, an option of our own: which programs a program's start waits for (Supervisor/supervisor 122, 215; davmac314/dinit 397). Names are
+//! held against the whole configuration, and turned into the groups and processes that the core knows.
 
-use super::program::ProcessConfig;
-use super::{values, BadConfiguration, Group, Loader, Note, Strictness};
-use crate::format::own_options::{self, AFTER, MAX_AFTER};
-
-/// What the option says, as it is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StartAfter {
-    /// Names of programs, or of groups; each once.
-    pub names: Vec<String>,
-    /// In seconds.
-    pub timeout: i64,
-}
-
-/// The names in the option.
-pub(super) fn names(text: &str) -> Result<Vec<String>, String> {
-    let names: Vec<String> = own_options::names(text).into_iter().map(values::name).collect::<Result<_, _>>()?;
-    if names.len() > MAX_AFTER {
-        return Err(format!("{AFTER} names more than {MAX_AFTER} programs"));
-    }
-    Ok(names)
-}
+use super::program::{ProcessConfig, StartAfter};
+use super::{BadConfiguration, Group, Loader, Note, Strictness};
 
 /// What the core gets: what is waited for, `group` or `group:process`; and the names of which there is nothing.
 pub(crate) fn resolved(after: &StartAfter, groups: &[Group]) -> (Vec<String>, Vec<String>) {

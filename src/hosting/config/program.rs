@@ -1,11 +1,12 @@
 //! One `[program:x]`, `[eventlistener:x]` or `[fcgi-program:x]`: as many processes as it asks for.
 
 use super::names::{expanded, NamedSection, Names};
-use super::order::{self, StartAfter};
 use super::users::{self, User};
 use super::values::{self, LogFile};
 use super::{Loader, Note};
-use crate::format::own_options::{Bounds, AFTER, AFTER_TIMEOUT, PROBE, PROBE_INTERVAL, PROBE_RETRIES, PROBE_TIMEOUT};
+use crate::format::own_options::{
+    self, Bounds, AFTER, AFTER_TIMEOUT, MAX_AFTER, PROBE, PROBE_INTERVAL, PROBE_RETRIES, PROBE_TIMEOUT,
+};
 use crate::format::pairs::{pairs, PairsError};
 use crate::format::percent::PercentValue;
 use crate::format::shell_words;
@@ -48,6 +49,15 @@ pub struct ProcessConfig {
     pub after: StartAfter,
     /// How it is asked while it is up.
     pub probe: ProbeConfig,
+}
+
+/// What `after` says, as it is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StartAfter {
+    /// Names of programs, or of groups; each once.
+    pub names: Vec<String>,
+    /// In seconds.
+    pub timeout: i64,
 }
 
 /// How a process is asked whether it works, while it is up: options of our own.
@@ -174,7 +184,7 @@ fn common(section: &NamedSection<'_>, names: &Names) -> Result<Common, String> {
         timeout: own_number(PROBE_TIMEOUT)?,
         retries: own_number(PROBE_RETRIES)?,
     };
-    let after = StartAfter { names: order::names(&get(AFTER, "")?)?, timeout: own_number(AFTER_TIMEOUT)? };
+    let after = StartAfter { names: names_after(&get(AFTER, "")?)?, timeout: own_number(AFTER_TIMEOUT)? };
     let process = ProcessConfig {
         name: String::new(),
         program: String::new(),
@@ -243,6 +253,15 @@ fn one(
     ask(&loader.section(section), names, &mut process.probe)?;
     process.name = expanded(&common.process_name, "process_name", &loader.variables, names)?;
     Ok(process)
+}
+
+/// The names in `after`.
+fn names_after(text: &str) -> Result<Vec<String>, String> {
+    let names: Vec<String> = own_options::names(text).into_iter().map(values::name).collect::<Result<_, _>>()?;
+    if names.len() > MAX_AFTER {
+        return Err(format!("{AFTER} names more than {MAX_AFTER} programs"));
+    }
+    Ok(names)
 }
 
 /// What is asked: nothing is kept of it where nothing asks again and again.
