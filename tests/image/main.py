@@ -62,6 +62,8 @@ GIVEN = {"BusyBox", "C library", "OpenSSL", "e2fsprogs"}
 
 TOOLS = ("mksquashfs", "busybox", "cpio", "apt-get", "apt-cache", "dpkg-deb", "setpriv")
 
+CORE = "/usr/libexec/gwe/hosting-core"
+
 FACTORY = ("recorder", "hello", "library")
 
 
@@ -243,6 +245,9 @@ class Test:
         after = self.machine.run("supervisorctl status")[1]
         self.check(pids(after) == pids(before), "the core was renewed, and every application is the same process", f"{before}\n{after}")
 
+    def core_in_charge(self):
+        return self.machine.run("readlink /proc/$(cat /run/supervisord.pid)/exe")[1].strip()
+
     def was_told(self, text):
         """Whether a `fetch_status` has had this."""
         return any(text in value for _, value, _ in self.cloud.points(SERIAL, "fetch_status"))
@@ -335,6 +340,8 @@ class Test:
         # It is on trial until a check-in of its own has ended.
         self.wait_for("that version to be the agent", lambda: self.machine.run("gwe --version")[1].strip() == new)
         self.check(True, f"the agent updated itself to v{new}, power cut {moment:.1f} s after it was sent, beside the image's own")
+        self.wait_for("its core to host", lambda: self.core_in_charge().startswith("/var/lib/gwe/"))
+        self.check(True, f"the core that came with it hosts: {self.core_in_charge()}")
         self.wait_for_apps(str(len(self.recoveries) + 1), self.reports())
 
     def factory_reset(self):
@@ -358,6 +365,7 @@ class Test:
         left = self.machine.run("ls /var/lib/gwe/factory-reset /var/lib/gwe/apps/2_hello; cat /var/lib/gwe/supervisor.d/2_hello.conf")[1]
         self.check("factory-reset: No such file" in left, "the next boot resets nothing", left)
         self.check(self.machine.run("gwe --version")[1].strip() == rootfs.version(), "the image's own agent runs again")
+        self.check(self.core_in_charge() == CORE, "and the image's own core hosts", self.core_in_charge())
 
     def run(self):
         lost = "not compared"

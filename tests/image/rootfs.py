@@ -177,11 +177,12 @@ def version():
 
 
 def pack_agent(binary, old, new, into):
-    """The agent as a later version of itself: the same bytes but for its number, of the same length. As `make otau HOSTING=python` would pack it."""
+    """The agent as a later version of itself: the same bytes but for its number, of the same length. Its core has a byte more. As `make otau` would pack it."""
     staging = into / f"gwe.v{new}"
     staging.mkdir()
     later = binary.read_bytes().replace(old.encode(), new.encode())
     (staging / "gwe").write_bytes(later)
+    (staging / "hosting-core").write_bytes((binary.parent / "hosting-core").read_bytes() + b"\n")
     shutil.copy(REPOSITORY / "configs/otau/install.sh", staging)
     for file in staging.iterdir():
         file.chmod(0o755)
