@@ -55,7 +55,8 @@ impl Gateway<'_> {
     /// What a download has to wait for, as far as that is known before anything is asked for.
     pub(super) fn reason_to_meter(&self, job: &Job) -> Option<For> {
         let (not_on, _) = self.config.no_downloads_on();
-        if job.is_free() {
+        // What fits in no month waits for none: it is refused.
+        if job.is_free() || self.never_fits(job).is_some() {
             return None;
         }
         if !not_on.is_empty() {

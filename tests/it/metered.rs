@@ -240,6 +240,18 @@ fn a_download_waits_for_a_month_in_which_it_fits() {
     assert_eq!(ran(&site), "one two large");
 }
 
+#[test]
+fn what_waits_for_a_month_is_refused_once_no_month_has_as_much() {
+    let site = Site::new();
+    site.gateway.gwe(&["--set-monthly-bytes", "2M"]).ok();
+    site.install("app.v1.tar.gz", &app("one", 1_200_000));
+    assert!(site.install("app.v2.tar.gz", &app("two", 1_200_000)).contains("waits for the next month"));
+    site.gateway.gwe(&["--set-monthly-bytes", "1M"]).ok();
+    site.check_in().ok();
+    assert!(site.fetch_status().contains("[gwe] failed app v2: its download of 12"), "{}", site.fetch_status());
+    assert_eq!((ran(&site).as_str(), site.gateway.root().has(JOURNAL)), ("one", false));
+}
+
 /// Five parts of a hundred, as the requirement has it.
 const TOLERANCE: u64 = 50_000;
 
