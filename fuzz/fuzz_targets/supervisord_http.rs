@@ -8,7 +8,7 @@ use gwe::hosting::definition::Settings;
 use gwe::hosting::encode::{encode, Start};
 use gwe::hosting::front::{serve_anybody, Gone, ResidentCore};
 use gwe::hosting::image;
-use gwe::hosting::protocol::{Reply, CoreRequest};
+use gwe::hosting::protocol::{CoreRequest, Reply};
 use libfuzzer_sys::fuzz_target;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
