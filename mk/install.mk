@@ -32,6 +32,9 @@
 # APPLY                  when what is here is installed: now, window, reboot or consent
 # WINDOW                 that window of the day, HH:MM-HH:MM
 # MAX_HOLD               seconds that an app may hold off what would stop it
+# MAX_RATE               bytes a second that a download brings at the most, such as 64k; empty is no limit
+# MONTHLY_BYTES          bytes that the gateway may send and receive in a month, such as 50M; empty is no limit
+# NO_DOWNLOADS_ON        interfaces over which nothing is downloaded, such as wwan*; none of the three is written where all are empty
 # APPS                   tarballs of this machine that the gateway installs at first boot, in the order of their names
 # LOGDIR                 the logs of gwe, gmq and the applications: /var/log is a tmpfs on most images, /var/lib/gwe/log is on flash
 # CHECKER                a gwe that runs on this machine, where BINARY does not: it checks the settings, and a bad one fails the install; empty is BINARY
@@ -78,6 +81,9 @@ REQUIRE_SIGNATURES = no
 APPLY = now
 WINDOW = 02:00-04:00
 MAX_HOLD = 86400
+MAX_RATE =
+MONTHLY_BYTES =
+NO_DOWNLOADS_ON =
 APPS =
 LOGDIR = /var/log
 DATA =
@@ -110,6 +116,8 @@ endif
 
 # Those that are set; one that is empty keeps the agent's own default.
 DDI_SETTINGS = $(strip $(foreach name,URL TENANT ID TOKEN TOKEN_KIND INTERVAL CONFIRM,$(if $(strip $(DDI_$(name))),$(name))))
+
+NETWORK_SETTINGS = $(strip $(MAX_RATE) $(MONTHLY_BYTES) $(NO_DOWNLOADS_ON))
 
 # '' is how the agent writes an empty value.
 or_empty = $(if $(strip $(1)),$(1),'')
@@ -145,6 +153,9 @@ install-%: export AT_REQUIRE_SIGNATURES = $(REQUIRE_SIGNATURES)
 install-%: export AT_APPLY = $(APPLY)
 install-%: export AT_WINDOW = $(WINDOW)
 install-%: export AT_MAX_HOLD = $(MAX_HOLD)
+install-%: export AT_MAX_RATE = $(call or_empty,$(MAX_RATE))
+install-%: export AT_MONTHLY_BYTES = $(call or_empty,$(MONTHLY_BYTES))
+install-%: export AT_NO_DOWNLOADS_ON = $(call or_empty,$(NO_DOWNLOADS_ON))
 install-%: export AT_LOG_LEVEL = $(LOG_LEVEL)
 install-%: export AT_CORE = $(GWE_CORE)
 install-%: export AT_KEEPER = $(if $(filter own,$(HOSTING)),"$(GWE_CORE)" -- --keep )"$(LIBEXECDIR)/gwe/supervise"
@@ -200,6 +211,11 @@ ifneq ($(DDI_SETTINGS),)
 	rm "$(DESTDIR)$(GWE_CONF)/ddi.part"
 endif
 	$(call put,0644,configs/factory/Engine.config.in,$(GWE_CONF)/Engine.config)
+ifneq ($(NETWORK_SETTINGS),)
+	$(call put,0644,configs/factory/network.config.in,$(GWE_CONF)/network.part)
+	cat "$(DESTDIR)$(GWE_CONF)/network.part" >>"$(DESTDIR)$(GWE_CONF)/Engine.config"
+	rm "$(DESTDIR)$(GWE_CONF)/network.part"
+endif
 	$(call put,0644,configs/supervisor/supervisord.conf.in,$(GWE_CONF)/supervisord.conf)
 	$(call put,0644,configs/supervisor/gwe.conf.in,$(GWE_CONF)/supervisor.d/gwe.conf)
 ifneq ($(GMQ),no)

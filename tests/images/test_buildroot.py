@@ -246,12 +246,13 @@ class Package(unittest.TestCase):
         root, keys = self.scratch / "root.pub", self.scratch / "fleet.json"
         root.write_text("root")
         keys.write_text("set")
-        tree = self.make("all", "SYSV", TRUSTED_ROOT_KEYS=f'"{root}"', KEY_SET=f'"{keys}"', APPLY='"consent"', WINDOW='"23:00-01:30"', MAX_HOLD="600", PRODUCT_ID='"p1"', SERVER='"https://iot.example"', UPDATE_INTERVAL="900", DATA='"/dev/vdb"', IFACE="",
+        tree = self.make("all", "SYSV", TRUSTED_ROOT_KEYS=f'"{root}"', KEY_SET=f'"{keys}"', APPLY='"consent"', WINDOW='"23:00-01:30"', MAX_HOLD="600", MAX_RATE='"64k"', MONTHLY_BYTES='"50M"', NO_DOWNLOADS_ON='"wwan* ppp0"', PRODUCT_ID='"p1"', SERVER='"https://iot.example"', UPDATE_INTERVAL="900", DATA='"/dev/vdb"', IFACE="",
                          SERIAL='"file:/proc/device-tree/serial-number"', REQUIRE_SIGNATURES="y", TRUSTED_KEYS=f'"{key}"', APPS=f'"{app}"', GMQ="", DOCS="y", BR2_ENABLE_DEBUG="y")
         self.assertEqual((tree / "etc/gwe/Gateway.cfg").read_text(), "[device]\ncik = ''\nmodel = p1\nvendor = p1\nuuid = ''\niface = ''\n")
         self.assertIn("server = https://iot.example\n", (tree / "etc/gwe/Engine.config").read_text())
         self.assertIn("require_signatures = yes\n", (tree / "etc/gwe/Engine.config").read_text())
         self.assertIn("\napply = consent\nwindow = 23:00-01:30\nmax_hold = 600\n", (tree / "etc/gwe/Engine.config").read_text())
+        self.assertIn("[network]\nmax_rate = 64k\nmonthly_bytes = 50M\nno_downloads_on = wwan* ppp0\n", (tree / "etc/gwe/Engine.config").read_text())
         self.assertEqual([(tree / "etc/gwe" / path).read_text() for path in ("trusted-root/root.pub", "keys.json")], ["root", "set"])
         self.assertIn("GWE_DATA='/dev/vdb'\n", (tree / "etc/default/gwe").read_text())
         self.assertIn("GWE_SERIAL='file:/proc/device-tree/serial-number'\n", (tree / "etc/default/gwe").read_text())
@@ -278,7 +279,7 @@ class Package(unittest.TestCase):
 
     def test_nothing_set_stops_nothing(self):
         self.make("show", PRODUCT_ID="")
-        self.make("all", PRODUCT_ID='""', TRUSTED_KEYS='""', TRUSTED_ROOT_KEYS='""', KEY_SET='""', APPLY='""', WINDOW='""', MAX_HOLD="", APPS='""', CACERT='""', SERIAL='""', SERVER='""', DATA='""')
+        self.make("all", PRODUCT_ID='""', TRUSTED_KEYS='""', TRUSTED_ROOT_KEYS='""', KEY_SET='""', APPLY='""', WINDOW='""', MAX_HOLD="", MAX_RATE='""', MONTHLY_BYTES='""', NO_DOWNLOADS_ON='""', APPS='""', CACERT='""', SERIAL='""', SERVER='""', DATA='""')
 
     def test_hawkbit_is_built_in_where_it_is_chosen_and_its_settings_reach_the_files(self):
         self.assertNotIn("ddi", self.make("show").split("|")[0])

@@ -193,6 +193,16 @@ class Installed(unittest.TestCase):
         with self.assertRaises(Exception):
             self.install("APPLY=later")
 
+    def test_what_a_link_that_costs_is_used_for_is_written_only_where_it_is_said(self):
+        """rauc-hawkbit-updater#209, hawkbit#652"""
+        plain = self.install() / "etc/gwe"
+        self.assertNotIn("[network]", (plain / "Engine.config").read_text())
+        conf = self.install("MAX_RATE=64k", "NO_DOWNLOADS_ON=wwan* ppp0") / "etc/gwe"
+        self.assertTrue((conf / "Engine.config").read_text().endswith(
+            "\n\n[network]\nmax_rate = 64k\nmonthly_bytes = ''\nno_downloads_on = wwan* ppp0\n"))
+        self.assertEqual(sorted(os.listdir(conf)), sorted(os.listdir(plain)))
+        self.assertIn("\nmonthly_bytes = 50M\n", (self.install("MONTHLY_BYTES=50M") / "etc/gwe/Engine.config").read_text())
+
     @unittest.skipUnless(os.environ.get("GWE_BIN"), "skipped: needs GWE_BIN")
     def test_the_agent_itself_refuses_what_does_not_fit(self):
         """An image whose settings do not fit is not made: docs/images.md."""
@@ -201,10 +211,11 @@ class Installed(unittest.TestCase):
         # Another number and another key; whether something was signed by it is not asked here.
         other = base64.b64encode(b"Ed" + bytes(range(40))).decode()
         keys.write_text(json.dumps({"version": 1, "keys": [{"name": "fleet", "key": other}]}))
-        good = ("REQUIRE_SIGNATURES=yes", f"TRUSTED_ROOT_KEYS={root}", f"KEY_SET={keys}", "APPLY=window", "WINDOW=23:00-01:30", "MAX_HOLD=600")
+        good = ("REQUIRE_SIGNATURES=yes", f"TRUSTED_ROOT_KEYS={root}", f"KEY_SET={keys}", "APPLY=window", "WINDOW=23:00-01:30", "MAX_HOLD=600",
+                "MAX_RATE=64k", "MONTHLY_BYTES=50M", "NO_DOWNLOADS_ON=wwan* ppp0")
         self.install(f"CHECKER={agent}", *good)
         self.install(f"CHECKER={agent}", *good[:2])
-        for bad in ("WINDOW=later", "MAX_HOLD=long"):
+        for bad in ("WINDOW=later", "MAX_HOLD=long", "MAX_RATE=fast", "MONTHLY_BYTES=1", "NO_DOWNLOADS_ON=wwan*0"):
             with self.assertRaises(Exception, msg=bad):
                 self.install(f"CHECKER={agent}", *good, bad)
         # A root key of which nothing can be made is none.

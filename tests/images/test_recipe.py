@@ -147,7 +147,7 @@ class Tasks(unittest.TestCase):
         for release in RELEASES:
             with self.subTest(release=release):
                 tree = self.installed(self.recipe(release, GWE_TRUSTED_ROOT_KEYS=str(root), GWE_KEY_SET=str(keys), GWE_CACERT=str(roots), GWE_APPLY="reboot",
-                                                  GWE_WINDOW="23:00-01:30", GWE_MAX_HOLD="600", GWE_PRODUCT_ID="p1", GWE_TRUSTED_KEYS=str(key), GWE_REQUIRE_SIGNATURES="yes", GWE_APPS=str(app), GWE_DATA="/dev/mmcblk0p3",
+                                                  GWE_WINDOW="23:00-01:30", GWE_MAX_HOLD="600", GWE_MAX_RATE="64k", GWE_MONTHLY_BYTES="50M", GWE_NO_DOWNLOADS_ON="wwan* ppp0", GWE_PRODUCT_ID="p1", GWE_TRUSTED_KEYS=str(key), GWE_REQUIRE_SIGNATURES="yes", GWE_APPS=str(app), GWE_DATA="/dev/mmcblk0p3",
                                                   GWE_SERIAL="file:/proc/device-tree/serial-number", GWE_BACKEND="ddi", GWE_DDI_URL="https://h.example"))
                 self.assertIn("url = https://h.example\n", (tree / "etc/gwe/Gateway.cfg").read_text())
                 self.assertIn("require_signatures = yes\n", (tree / "etc/gwe/Engine.config").read_text())
@@ -155,6 +155,7 @@ class Tasks(unittest.TestCase):
                 self.assertIn("model = p1\n", (tree / "etc/gwe/Gateway.cfg").read_text())
                 self.assertIn("iface = ''\n", (tree / "etc/gwe/Gateway.cfg").read_text())
                 self.assertIn("\napply = reboot\nwindow = 23:00-01:30\nmax_hold = 600\n", (tree / "etc/gwe/Engine.config").read_text())
+                self.assertIn("[network]\nmax_rate = 64k\nmonthly_bytes = 50M\nno_downloads_on = wwan* ppp0\n", (tree / "etc/gwe/Engine.config").read_text())
                 for path, name in (("trusted-root/root.pub", "root.pub"), ("keys.json", "fleet.json"), ("cacert.pem", "roots.pem")):
                     self.assertEqual((tree / "etc/gwe" / path).read_text(), name)
                 self.assertEqual((tree / "etc/gwe/trusted/oem.pub").read_text(), "key")

@@ -71,6 +71,10 @@ GWE_REQUIRE_SIGNATURES ?= "no"
 GWE_APPLY ?= "now"
 GWE_WINDOW ?= "02:00-04:00"
 GWE_MAX_HOLD ?= "86400"
+# Links that cost by the byte: bytes a second of a download and bytes in a month (64k, 50M), and interfaces without downloads (wwan*).
+GWE_MAX_RATE ?= ""
+GWE_MONTHLY_BYTES ?= ""
+GWE_NO_DOWNLOADS_ON ?= ""
 GWE_APPS ?= ""
 # Where logs go: /var/log is a tmpfs unless the distribution says otherwise; /var/lib/gwe/log is on flash.
 GWE_LOGDIR ?= "${localstatedir}/log"
@@ -150,6 +154,9 @@ do_install() {
             APPLY="${GWE_APPLY}" \
             WINDOW="${GWE_WINDOW}" \
             MAX_HOLD="${GWE_MAX_HOLD}" \
+            MAX_RATE="${GWE_MAX_RATE}" \
+            MONTHLY_BYTES="${GWE_MONTHLY_BYTES}" \
+            NO_DOWNLOADS_ON="${GWE_NO_DOWNLOADS_ON}" \
             APPS="$(in_unpackdir ${GWE_APPS})" \
             LOGDIR="${GWE_LOGDIR}" \
             DATA="${GWE_DATA}" \
