@@ -14,6 +14,7 @@ use crate::sys::{clock, net};
 
 /// How often a download looks whether it still goes over a link that it may use.
 const LOOK: Duration = Duration::from_secs(10);
+
 /// What a download looks after while it goes.
 #[derive(Clone, Debug, Default)]
 pub struct DownloadMeter {

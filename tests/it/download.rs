@@ -1,24 +1,12 @@
 //! Downloads over links and servers as they are: truncated, broken off again and again, silent, refused for good
 //! (docs/spec/failures.md, rows 1, 4 and 5).
 
-use gwe_tests::harness::{run, wait_until, Guest, Murano, Scripted, Site, Tarball, PATIENCE, SN};
+use gwe_tests::harness::{noise, run, wait_until, Guest, Murano, Scripted, Site, Tarball, PATIENCE, SN};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// Bytes that no compression makes smaller.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let step = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    std::iter::repeat_with(step).take(length).collect()
-}
 
 /// An app of so many bytes that proves to be whole.
 fn large_app(length: usize) -> Tarball {

@@ -62,11 +62,11 @@ fn a_probe_that_hangs_or_cannot_be_run() {
     let text = "[program:p]\ncommand = sleep 300\nstartsecs = 0\nprobe = sh {root}/probe.sh\nprobe_interval = 1\nprobe_timeout = 1\nprobe_retries = 1\n\
                 [program:q]\ncommand = sleep 300\nstartsecs = 0\nprobe = /no/such/probe\nprobe_interval = 1\nprobe_retries = 1\n";
     let probe =
-        "[ -e {root}/child ] && exit 0; sleep 77 & echo $! >{root}/child.new; mv {root}/child.new {root}/child; wait\n";
+        "[ -e {root}/child ] && exit 0; sleep 300 & echo $! >{root}/child.new; mv {root}/child.new {root}/child; wait\n";
     let Some(hosted) = Hosted::start(text, &[("probe.sh", probe)]) else { return };
     let child = awaited(&hosted, "child");
     hosted.wait_for("log", "'p' does not answer its probe");
-    assert!(!is_alive(&child), "what it started is ended with it");
+    wait_until("what it started is ended with it", PATIENCE, || !is_alive(&child));
     hosted.wait_for("log", "the probe of 'q' cannot be started");
     assert_eq!(restarts(&hosted, "q"), Some(0));
     assert!(info(&hosted, "q").contains("RUNNING"));

@@ -2,7 +2,7 @@
 
 use crate::ddi::unit;
 use crate::killed::{killed_when, recover, JOURNAL};
-use gwe_tests::harness::{run, wait_until, Murano, Ran, Site, Tarball, WrongClock, PATIENCE, SN};
+use gwe_tests::harness::{has_program, noise, run, wait_until, Murano, Ran, Site, Tarball, WrongClock, PATIENCE, SN};
 use gwe_tests::murano::endpoint::Endpoint;
 use gwe_tests::skip;
 use serde_json::{json, Value};
@@ -17,15 +17,7 @@ const PART: &str = "var/lib/gwe/downloads/app.v1.tar.gz.part";
 
 /// An app with so many bytes in it that no compression makes smaller.
 fn app(word: &str, length: usize) -> Tarball {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let step = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    let noise: Vec<u8> = std::iter::repeat_with(step).take(length).collect();
-    Tarball::app(&format!("echo {word} >> $GWE_ROOT/ran")).file("noise", 0o644, noise)
+    Tarball::app(&format!("echo {word} >> $GWE_ROOT/ran")).file("noise", 0o644, noise(length))
 }
 
 #[test]
@@ -146,6 +138,9 @@ fn hawkbit_is_told_what_its_order_waits_for() {
 
 #[test]
 fn a_download_whose_way_changes_ends_and_goes_on_where_it_was() {
+    if !has_program("ip") {
+        skip!("needs ip (apt-get install iproute2)");
+    }
     let ip = |arguments: &str| run(Command::new("ip").args(arguments.split(' ')), LIMIT).code == Some(0);
     // A network of this thread's own, and of what it starts.
     let test = thread::spawn(move || {
@@ -155,7 +150,7 @@ fn a_download_whose_way_changes_ends_and_goes_on_where_it_was() {
         }
         let steps = ["link set lo up", "link add wwan9 type veth peer name wwan8", "addr add 10.9.1.1/32 dev wwan9"];
         if !steps.iter().all(|step| ip(step)) {
-            return Some("needs ip and virtual links");
+            return Some("needs a kernel with virtual links (veth)");
         }
         let site = Site::new();
         site.gateway.gwe(&["--set-no-downloads-on", "wwan*", "--set-max-rate", "16k"]).ok();

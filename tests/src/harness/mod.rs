@@ -55,7 +55,7 @@ pub use site::{scripted_app, worker_app, Site, PATIENCE, SN};
 pub use skip::announce_skip;
 pub use small_disk::SmallDisk;
 pub use supervisord::{Supervisord, TWIN_HEAD};
-pub use tarball::{damage, gunzip, gzip, Kind, Tarball};
+pub use tarball::{damage, gunzip, gzip, noise, Kind, Tarball};
 pub use terminal::in_terminal;
 pub use wait::{wait_for, wait_until};
 pub use wrong_clock::WrongClock;

@@ -203,3 +203,16 @@ pub fn damage(bytes: &[u8], at: isize) -> Vec<u8> {
     copy[at] ^= 0xff;
     copy
 }
+
+/// So many bytes that no compression makes smaller, the same each time.
+#[must_use]
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let step = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    std::iter::repeat_with(step).take(length).collect()
+}
