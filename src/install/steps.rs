@@ -299,6 +299,10 @@ impl Gateway<'_> {
         let whole = self.tarball(job);
         self.remove(&part_of(&whole));
         self.remove(&whole);
+        // What comes in its place is not what waited.
+        if let Some(waiting) = job.waiting.as_mut() {
+            waiting.sha256 = None;
+        }
         if !job.slot.is_empty() {
             if let Err(e) = file::remove_tree(&self.slot(job.name.app(), &job.slot)) {
                 crate::warning!("{e}");

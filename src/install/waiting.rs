@@ -247,10 +247,7 @@ impl Gateway<'_> {
         };
         match checked {
             Ok(()) => None,
-            Err(Distrust::Damaged(reason)) if !job.restarted => {
-                job.waiting_mut().sha256 = None;
-                Some(self.fetch_anew(job, &reason))
-            }
+            Err(Distrust::Damaged(reason)) if !job.restarted => Some(self.fetch_anew(job, &reason)),
             Err(distrust) => Some(self.distrusted(job, distrust, false)),
         }
     }

@@ -108,6 +108,21 @@ impl Case {
 
 const OFFER: &str = r#""delta_from": ["0.9", "1"]"#;
 
+/// What its base was while it waited, it is no more: the tarball is not held against the bytes of the delta.
+#[test]
+fn a_delta_that_waited_gives_way_to_the_tarball_when_its_base_has_changed_meanwhile() {
+    let case = Case::new();
+    let status = case.status_of(&[OFFER, r#", "apply": "consent""#].concat());
+    assert!(status.contains("[gwe] waiting app v2"), "{status}");
+    fs::write(case.slot("a").join("program"), "another").unwrap();
+    // The tarball has to come, which is not for this command to wait for.
+    case.site.gateway.gwe(&["--install-now", "app"]).exited(1);
+    case.site.check_in().ok();
+    assert!(case.site.fetch_status().contains("[gwe] installed app v2"), "{}", case.site.fetch_status());
+    assert_eq!(case.downloads(), [DELTA, NEW]);
+    case.is_installed();
+}
+
 #[test]
 fn a_delta_brings_what_its_tarball_brings_for_a_fraction_of_its_bytes() {
     let case = Case::new();
