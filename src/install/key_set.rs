@@ -1,7 +1,7 @@
 //! The set of keys in force: the image's own, or one that came later (docs/security.md, "Keys that age").
 //!
 //! Invariants: a set is durable before it counts; its version never goes back below the image's nor below that of the one kept, which
-//! outlives a factory reset; what cannot be read opens nothing.
+//! outlives a factory reset; what cannot be read, or has the signature of a root that the image trusts no more, opens nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use super::security::{self, What};
 use super::state::{InstallEvent, InstallState};
 use super::state_file;
 use crate::app::key_set::{KeySetFault, MAX_TEXT};
+use crate::app::signature::KeyId;
 use crate::app::{KeySet, TarballName, TrustedKeys};
 use crate::config::{Config, Paths};
 use crate::sys::epoch::{self, BUILD_EPOCH};
@@ -24,6 +25,10 @@ pub use crate::app::name::KEY_SET as APP;
 /// The largest file that a set is kept in, in bytes: its text, each character escaped.
 const MAX_FILE: u64 = 6 * MAX_TEXT + 1024;
 
+/// Why a set that was kept does not count.
+const DISOWNED: &str =
+    "is signed by a root key that this image does not trust: no key counts until a set of keys comes anew";
+
 /// A set that came over the air, as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct KeptSet {
@@ -31,6 +36,8 @@ struct KeptSet {
     signed_at: u64,
     /// The text of the set.
     text: String,
+    /// The number of the root key that signed it. An older agent's file lacks it.
+    root: Option<String>,
 }
 
 /// The set in force.
@@ -41,6 +48,8 @@ pub struct InForce {
     /// The latest time that is known to be over.
     pub now: u64,
     text: String,
+    /// Who signed it, where that is known.
+    root: Option<KeyId>,
 }
 
 /// The keys that may sign a set of keys.
@@ -61,12 +70,20 @@ pub fn in_force(paths: &Paths) -> Result<Option<InForce>, (PathBuf, String)> {
     let (image, kept) = (of_image(paths), kept(paths));
     match (image, kept) {
         (_, Err(why)) => Err((path(paths), why)),
+        (Ok(Some(image)), Ok(Some(kept))) if kept.set.version < image.set.version => Ok(Some(image)),
+        // Its root may have been stolen, and its version be any: it counts no more, and what it forbade is not allowed again for that.
+        (_, Ok(Some(kept))) if is_disowned(paths, &kept) => Err((path(paths), DISOWNED.to_string())),
         // What was signed by the root counts where the image's is bad.
-        (Err(_) | Ok(None), Ok(Some(kept))) => Ok(Some(kept)),
+        (_, Ok(Some(kept))) => Ok(Some(kept)),
         (Err(why), Ok(None)) => Err((paths.key_set(), why)),
-        (Ok(Some(image)), Ok(Some(kept))) if kept.set.version >= image.set.version => Ok(Some(kept)),
-        (Ok(image), _) => Ok(image),
+        (Ok(image), Ok(None)) => Ok(image),
     }
+}
+
+/// Whether a root has signed it that this image does not trust, but another.
+fn is_disowned(paths: &Paths, kept: &InForce) -> bool {
+    let roots = roots(paths);
+    !roots.is_open() && kept.root.is_some_and(|root| !roots.knows(root))
 }
 
 /// The set that the image itself brings.
@@ -74,7 +91,7 @@ fn of_image(paths: &Paths) -> Result<Option<InForce>, String> {
     let Some(bytes) = file::read(&paths.key_set(), MAX_TEXT).map_err(|e| e.to_string())? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let set = KeySet::parse(&text).map_err(|fault| fault.to_string())?;
-    Ok(Some(InForce { set, now: now(BUILD_EPOCH), text }))
+    Ok(Some(InForce { set, now: now(BUILD_EPOCH), text, root: None }))
 }
 
 fn kept(paths: &Paths) -> Result<Option<InForce>, String> {
@@ -82,7 +99,8 @@ fn kept(paths: &Paths) -> Result<Option<InForce>, String> {
     let damaged = || "is damaged: no key counts until a set of keys comes anew".to_string();
     let kept: KeptSet = state_file::parse(&bytes).ok_or_else(damaged)?;
     let set = KeySet::parse(&kept.text).map_err(|fault| fault.to_string())?;
-    Ok(Some(InForce { set, now: now(kept.signed_at), text: kept.text }))
+    let root = kept.root.as_deref().and_then(KeyId::parse);
+    Ok(Some(InForce { set, now: now(kept.signed_at), text: kept.text, root }))
 }
 
 /// A clock that stands in 1970, or jumped far ahead, is not believed: what is surely over by now is.
@@ -169,7 +187,7 @@ impl Gateway<'_> {
             }
         };
         // The same as the one in force is kept all the same: that may be the image's, and another image may come.
-        let kept = KeptSet { signed_at: job.signed_at.unwrap_or(0), text };
+        let kept = KeptSet { signed_at: job.signed_at.unwrap_or(0), text, root: job.signed_by.clone() };
         if let Err(e) = file::replace(&path(paths), json::to_string(&kept).as_bytes(), 0o644) {
             return self.refuse(job, &e.to_string());
         }

@@ -7,7 +7,7 @@ use super::journal::{Job, Journal, Tails};
 use super::kept::Numbered;
 use super::registry::FAILED_BEFORE;
 use super::state::InstallState;
-use crate::orders::{End, Order, Part, Stage, Standing, Until};
+use crate::orders::{End, Order, Part, Progress, Stage, Standing, Until};
 
 /// The install failed.
 pub const INSTALL: u32 = 1;
@@ -60,6 +60,12 @@ impl Journal {
         let Some(id) = &job.order else { return false };
         let order = self.numbered().iter().find(|order| order.id == *id);
         job.state == InstallState::Verified && order.map_or(true, |order| order.until != 0)
+    }
+
+    /// Whether it is only kept, and who ordered it has been told.
+    pub(super) fn is_laid_by(&self, job: &Job) -> bool {
+        let order = self.numbered().iter().find(|order| job.order.as_ref() == Some(&order.id));
+        self.is_held(job) && order.map_or(true, |order| order.told & Progress::Downloaded as u32 != 0)
     }
 
     /// Notes that so much of an order's progress was told; `true` where it had not been.
@@ -207,7 +213,7 @@ impl Journal {
         let failed = jobs.iter().any(|job| job.state.is_terminal() && job.state != InstallState::Done);
         let held = jobs.iter().any(|job| !job.state.is_terminal());
         if held && !(failed && order.until() == Until::Downloaded) {
-            let bit = crate::orders::Progress::Downloaded as u32;
+            let bit = Progress::Downloaded as u32;
             return Stage::Downloaded(order.told & bit != 0);
         }
         Stage::Ended(end(order, &jobs))
@@ -239,6 +245,13 @@ fn end(order: &Numbered, jobs: &[&Job]) -> End {
     End { success, code, lines, logs: order.logs.clone() }
 }
 
+/// A name of an app in it, such as `signage`, says nothing.
+fn is_of_signature(reason: &str) -> bool {
+    let begins =
+        ["its signature", "it is signed", "it is not signed", "no trusted key", "this image trusts no root key"];
+    begins.iter().any(|begin| reason.starts_with(begin))
+}
+
 /// The number of a failure, by where it happened and what was said.
 #[must_use]
 pub fn code_of(state: InstallState, reason: &str) -> u32 {
@@ -246,7 +259,8 @@ pub fn code_of(state: InstallState, reason: &str) -> u32 {
         _ if reason.starts_with(FAILED_BEFORE) => ORDER,
         _ if reason.contains("disk is full") || reason.contains("no free inodes") => SPACE,
         InstallState::Requested => ORDER,
-        InstallState::Downloading if reason.contains("sign") => SIGNATURE,
+        // Checked when it is here, and once more when its moment comes.
+        InstallState::Downloading | InstallState::Verified if is_of_signature(reason) => SIGNATURE,
         InstallState::Downloading => DOWNLOAD,
         _ => INSTALL,
     }

@@ -200,6 +200,7 @@ fn check_key_set(gateway: &Gateway<'_>, job: &mut Job, name: &TarballName, path:
     })?;
     gateway.key_set_of(path, name).map_err(|reason| refused(reason, false))?;
     job.signed_at = Some(signed.timestamp);
+    job.signed_by = Some(signed.key.to_string());
     Ok(())
 }
 
@@ -211,6 +212,11 @@ pub fn check_again(gateway: &Gateway<'_>, job: &Job) -> Result<(), (What, String
         Distrust::Untrusted(what, reason, _) => (what, reason),
         _ => (What::SignatureRefused, "its key is not trusted any more".to_string()),
     })
+}
+
+/// Whether a package needs a signature by now and was taken when it needed none, by this agent or by an older one, which does not tell.
+pub fn lacks_signature(gateway: &Gateway<'_>, job: &Job) -> bool {
+    job.signed_by.is_none() && !job.factory && !keys(gateway.config).is_open()
 }
 
 /// The time of what the image brought: of its signature, where it has a good one beside it, else of the image's build (docs/spec/failures.md,

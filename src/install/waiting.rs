@@ -68,11 +68,11 @@ impl Job {
         self.waiting.as_ref().and_then(|waiting| waiting.apply.clone())
     }
 
-    /// What the newer order of the same says counts.
+    /// What the newer order of the same says counts, from now on.
     pub(super) fn order_again(&mut self, apply: Option<String>) {
         if self.ordered_apply() != apply {
             let kept = self.waiting.take().unwrap_or_else(|| Waiting::until(None));
-            self.waiting = Some(Waiting { apply, reason: None, told: None, ..kept });
+            self.waiting = Some(Waiting { apply, reason: None, told: None, boot: host::boot_id(), ..kept });
         }
     }
 
@@ -142,6 +142,10 @@ impl Gateway<'_> {
                 continue;
             }
             let (before, mut job) = (job.waits_for(), job.clone());
+            if apply_of(&job, self.config) == Apply::Reboot && matches!(before, Some(For::Window | For::Consent)) {
+                // The setting asks for the next boot of what has come in an earlier one, for something else.
+                job.waiting_mut().boot = host::boot_id();
+            }
             if before == Some(For::Hold) || self.reason_to_wait(&job) != before {
                 self.must_wait(&mut job);
                 changes |= self.journal.jobs[index] != job && job.is_waiting();
@@ -236,12 +240,21 @@ impl Gateway<'_> {
         self.check_again(job, name).unwrap_or_else(|| self.unpack(job, name))
     }
 
-    /// What has waited is checked once more: bytes, hash, and the signature by the keys that count today. `None`: it is as it was.
+    /// What has waited is checked once more: bytes, hash, and the signature by the keys that count today; so is whatever nobody has asked
+    /// for a signature, where one is needed by now. `None`: it is as it was.
     fn check_again(&mut self, job: &mut Job, name: &TarballName) -> Option<Outcome> {
-        let kept = job.waiting.as_ref()?.sha256.clone()?;
+        let kept = job.waiting.as_ref().and_then(|waiting| waiting.sha256.clone());
+        let lacks_signature = trust::lacks_signature(self, job);
+        if kept.is_none() && !lacks_signature {
+            return None;
+        }
+        if lacks_signature && self.cloud.is_none() && job.file.is_none() {
+            // It lies beside the tarball at the server, and an outage is no word on it.
+            return Some(Outcome::Later);
+        }
         let whole = self.tarball(job);
         let checked = match digest::of_file(&whole) {
-            Ok(is) if is == kept => trust::check(self, job, name, &whole),
+            Ok(is) if kept.map_or(true, |kept| is == kept) => trust::check(self, job, name, &whole),
             Ok(_) => Err(Distrust::Damaged("its bytes have changed while it waited".to_string())),
             Err(e) => Err(Distrust::Damaged(e.to_string())),
         };
@@ -335,14 +348,15 @@ pub fn next_look(config: &Config, random: u64) -> Option<Duration> {
 #[must_use]
 pub fn is_due_at_start(config: &Config) -> bool {
     let path = journal::path(&config.paths().state());
-    let rests = |job: &Job| {
-        job.is_waiting() && matches!(job.waits_for(), Some(For::Window | For::Consent | For::Link | For::Month))
-    };
     if !path.exists() {
         return false;
     }
-    let jobs = Journal::read(&path).jobs;
-    jobs.is_empty() || !jobs.iter().all(rests)
+    let journal = Journal::read(&path);
+    let rests = |job: &Job| {
+        let waits = matches!(job.waits_for(), Some(For::Window | For::Consent | For::Link | For::Month));
+        (job.is_waiting() && waits) || journal.is_laid_by(job)
+    };
+    journal.jobs.is_empty() || !journal.jobs.iter().all(rests)
 }
 
 /// Whether a download goes on with the next check-in, which should come soon.

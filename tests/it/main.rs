@@ -19,6 +19,7 @@ mod docs;
 mod download;
 mod endurance;
 mod faults_agent;
+mod faults_beside;
 mod faults_hosting;
 mod faults_install;
 mod faults_verdict;
