@@ -9,6 +9,7 @@ HAS_OPENSSL := $(shell pkg-config --exists openssl 2>/dev/null && echo yes)
 FEATURES_BUT_TLS := --no-default-features --features ddi,developer-tools
 # The agent that is tested from outside. The unit tests beside it leave one of their own in target/debug, without TLS and hawkBit.
 RELEASED = $(abspath $(or $(CARGO_TARGET_DIR),target))/release/gwe
+RUST_VERSION = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard | xargs awk 'FNR == 1 { if (/^\#!.*[/ ](ba)?sh$$|^\# shellcheck shell=/) print FILENAME; nextfile }' 2>/dev/null)
 
 # What hosts by our own supervisord in make test, and by the one of Python in make test-long.
@@ -40,6 +41,10 @@ lint-rust:
 	cargo clippy --quiet --locked --no-default-features -- -D warnings
 	cargo clippy --quiet --locked --all-targets $(FEATURES_BUT_TLS) -- -D warnings
 	cargo clippy --quiet --locked --all-targets --all-features --manifest-path tests/Cargo.toml -- -D warnings
+	@mkdir -p target/lint
+	CARGO_PKG_RUST_VERSION=$(RUST_VERSION) clippy-driver --edition 2021 --crate-name hosting_core -C panic=abort -D warnings --emit=metadata --out-dir target/lint \
+		src/hosting/core/main.rs
+	tools/unused.py
 
 lint-shell:
 	@if command -v shellcheck >/dev/null; then shellcheck -x $(SHELL_SCRIPTS); \

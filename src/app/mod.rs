@@ -22,17 +22,17 @@ pub mod tarball;
 mod target;
 pub mod unpack;
 
-pub use build::{build, BuildError};
-pub use buildfile::{check_buildfile, Buildfile, BuildfileFault, Overrides};
+pub use build::build;
+pub use buildfile::{check_buildfile, Buildfile, Overrides};
 pub use create::create_buildfile;
 pub use fault::{Fault, Reason};
 pub use key_set::KeySet;
-pub use name::{NameError, TarballName};
+pub use name::TarballName;
 pub use parts::Installer;
 pub use program_conf::{fragment, FragmentDefaults, ThisGateway};
 pub use signature::{Signed, TrustedKeys};
 pub use tarball::UnpackLimits;
-pub use unpack::{check, unpack, unpack_delta, Contents, UnpackError};
+pub use unpack::{check, unpack, unpack_delta, UnpackError};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -23,7 +23,7 @@ mod evidence;
 mod orders;
 mod reply;
 
-pub use crate::http::{usage, Settings, Sink, TransportError};
+pub use crate::http::{Settings, Sink};
 pub use client::{Client, Waited, MAX_WAIT};
 pub use error::DeviceError;
 pub use orders::{DeviceApi, ORDERS};

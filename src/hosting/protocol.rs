@@ -92,11 +92,9 @@ pub enum Refusal {
     ShuttingDown = 8,
     /// The request or what came with it cannot be understood.
     Malformed = 9,
-    /// A bound was reached.
-    TooMany = 10,
 }
 
-const REFUSALS: [Refusal; 10] = [
+const REFUSALS: [Refusal; 9] = [
     Refusal::Gone,
     Refusal::AlreadyStarted,
     Refusal::NotRunning,
@@ -106,7 +104,6 @@ const REFUSALS: [Refusal; 10] = [
     Refusal::Failed,
     Refusal::ShuttingDown,
     Refusal::Malformed,
-    Refusal::TooMany,
 ];
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

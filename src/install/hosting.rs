@@ -287,7 +287,7 @@ fn take_up(
     let taken = supervisor.take_up_by(app, reload);
     let mut ask = probe.map(|probe| move |processes: &[Process]| probe.ask(processes));
     let ask = ask.as_mut().map(|ask| ask as settle::ReadinessProbe<'_>);
-    match taken.and_then(|()| supervisor.await_proven(app, &terms, ask)) {
+    match taken.and_then(|()| supervisor.await_settled(app, &terms, ask)) {
         Ok(settled) => Ok(settled),
         Err(e @ SupervisorError::Failing { .. }) => Err(Unhosted::Bad(e.to_string())),
         Err(e @ SupervisorError::Unreadable(_)) => {

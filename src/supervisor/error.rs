@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::format::xmlrpc::RpcError;
@@ -18,16 +18,8 @@ pub mod code {
     pub const SHUTDOWN_STATE: i64 = 6;
     /// No such process or group.
     pub const BAD_NAME: i64 = 10;
-    /// The program is missing.
-    pub const NO_FILE: i64 = 20;
-    /// The program may not be executed.
-    pub const NOT_EXECUTABLE: i64 = 21;
     /// A signal could not be sent, and the like.
     pub const FAILED: i64 = 30;
-    /// The program could not be started, or exited at once.
-    pub const SPAWN_ERROR: i64 = 50;
-    /// A success, for one who wants it started.
-    pub const ALREADY_STARTED: i64 = 60;
     /// Stopped already, or still stopping.
     pub const NOT_RUNNING: i64 = 70;
     /// A success, for one who wants it added.
@@ -218,12 +210,6 @@ impl Unreadable {
     /// supervisord stumbled (HTTP 500) instead of saying what is wrong.
     pub(super) fn unnamed() -> Unreadable {
         Unreadable { file: None, section: None, reason: OTHER_REASON }
-    }
-
-    /// Whether this is about that file. `None`: supervisord does not say which file is broken.
-    #[must_use]
-    pub fn is_about(&self, file: &Path) -> Option<bool> {
-        self.file.as_deref().map(|broken| broken.file_name() == file.file_name())
     }
 }
 

@@ -14,7 +14,7 @@ pub mod settle;
 pub mod take;
 pub mod transport;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::format::xmlrpc::{method_call, method_response, MethodResponse, Param, RpcError, Value};
@@ -83,12 +83,6 @@ impl<'a> Supervisor<'a> {
         Supervisor { socket: socket.into(), clock }
     }
 
-    /// The socket.
-    #[must_use]
-    pub fn socket(&self) -> &Path {
-        &self.socket
-    }
-
     /// Every process that supervisord hosts, ordered by group and name.
     ///
     /// # Errors
@@ -104,7 +98,7 @@ impl<'a> Supervisor<'a> {
     ///
     /// After [`SupervisorError::Unreadable`], supervisord goes on with what it read before. Take the fragment that was put in
     /// last back out and call this again: a success says that the fragment was to blame and that the next app can be taken
-    /// up; the same error, that another file is broken (see [`Unreadable::is_about`]).
+    /// up; the same error, that another file is broken.
     ///
     /// # Errors
     /// See [`SupervisorError`].
@@ -141,18 +135,6 @@ impl<'a> Supervisor<'a> {
     /// See [`SupervisorError`]; [`error::code::STILL_RUNNING`] is one.
     pub fn remove(&self, app: &str) -> Result<(), SupervisorError> {
         self.call("supervisor.removeProcessGroup", &[Param::Text(app)]).map(drop)
-    }
-
-    /// Starts one process by its [`Process::namespec`] and does not wait for it. One that is up already is a success.
-    ///
-    /// # Errors
-    /// See [`SupervisorError`]; [`error::code::NO_FILE`], [`error::code::NOT_EXECUTABLE`] and [`error::code::SPAWN_ERROR`]
-    /// are some.
-    pub fn start(&self, namespec: &str) -> Result<(), SupervisorError> {
-        match self.call("supervisor.startProcess", &[Param::Text(namespec), Param::Bool(false)]) {
-            Err(SupervisorError::Fault { code: error::code::ALREADY_STARTED, .. }) => Ok(()),
-            answer => answer.map(drop),
-        }
     }
 
     /// Tells all processes of an app to stop and does not wait: waiting would cost supervisord its CPU (trap 4), and for ever

@@ -183,24 +183,18 @@ fn failing(process: &Process, why: SettleFault) -> SupervisorError {
 }
 
 impl Supervisor<'_> {
-    /// Watches an app until all its processes have kept their state and their pids for `settle`.
+    /// Watches an app until all its processes have kept their state and their pids for `terms.settle`.
     ///
     /// An app that is started again while it settles fails, also where it ended as expected (`autorestart = true`): one that
     /// does its work in rounds has to run for longer than the settling time, or not to be restarted.
     ///
-    /// # Errors
-    /// [`SupervisorError::Failing`]: the app does not stay up, or has not settled within `patience`; it says why.
-    /// [`SupervisorError::Down`] and the like, where supervisord was not there to ask at the end of `patience`.
-    pub fn await_running(&self, app: &str, settle: Duration, patience: Duration) -> Result<Settled, SupervisorError> {
-        self.await_proven(app, &Terms { settle, patience, order: Duration::ZERO, probing: Duration::ZERO }, None)
-    }
-
-    /// The same, on more terms. One that stays up has its probe then, until that succeeds once, for `terms.probing` at the most; all the
-    /// while it has to stay up as it is.
+    /// One that stays up has its probe then, where it has one, until that succeeds once, for `terms.probing` at the most; all the while it
+    /// has to stay up as it is.
     ///
     /// # Errors
-    /// As there.
-    pub fn await_proven(
+    /// [`SupervisorError::Failing`]: the app does not stay up, or has not settled within its patience; it says why.
+    /// [`SupervisorError::Down`] and the like, where supervisord was not there to ask at the end of that.
+    pub fn await_settled(
         &self,
         app: &str,
         terms: &Terms,

@@ -181,7 +181,7 @@ pub fn next(goal: Goal, happened: Happened, time: Patience) -> TakeStep {
 
 impl Supervisor<'_> {
     /// Has an app hosted and started from the fragment and the files that are on disk now, whatever ran before. It is not
-    /// waited for: see [`Supervisor::await_running`].
+    /// waited for: see [`Supervisor::await_settled`].
     ///
     /// At most [`STOP_PATIENCE`] and [`KILL_PATIENCE`] pass, beside the calls themselves. Between the removal of the old and
     /// the addition of the new, supervisord does not know the app: one who was interrupted must call this again.

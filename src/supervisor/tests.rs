@@ -1,5 +1,6 @@
 //! Against listeners that answer what a table says; the real supervisord is in the tests crate.
 
+use super::settle::Terms;
 use super::*;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
@@ -268,7 +269,9 @@ fn a_supervisord_that_never_comes_is_not_waited_for_for_ever() {
     let supervisor = Supervisor::with_clock(&socket, &clock);
     assert!(!supervisor.wait_until_up(Duration::from_secs(60)).unwrap());
     assert!((60..62).contains(&clock.now().as_secs()));
-    let error = supervisor.await_running("a", Duration::from_secs(5), Duration::from_secs(60)).unwrap_err();
+    let (settle, patience) = (Duration::from_secs(5), Duration::from_secs(60));
+    let terms = Terms { settle, patience, order: Duration::ZERO, probing: Duration::ZERO };
+    let error = supervisor.await_settled("a", &terms, None).unwrap_err();
     assert!(error.is_down());
     assert!(supervisor.take_up("a").unwrap_err().is_down());
 }

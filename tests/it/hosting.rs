@@ -1,7 +1,7 @@
 //! Our own supervisord's core, from outside: what broke supervisord in the field, each with its thread (Supervisor/supervisor unless another is named).
 
 use gwe::supervisor::{ProcessState, Supervisor};
-use gwe_tests::harness::{agent_binary, announce_skip, run, wait_for, wait_until, Background, Scratch};
+use gwe_tests::harness::{agent_binary, announce_skip, run, start_process, wait_for, wait_until, Background, Scratch};
 use std::fs;
 use std::os::unix::fs::{symlink, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -335,7 +335,7 @@ fn a_core_is_renewed_and_no_program_notices() {
     // Its timers, its children and its sockets are the new one's.
     own.supervisor.stop("b").unwrap();
     own.wait_for_state("b", ProcessState::Stopped);
-    own.supervisor.start("b").unwrap();
+    start_process(&own.root.path("sock"), "b");
     own.wait_for_state("b", ProcessState::Running);
     assert_eq!(own.process("p").pid, before.pid);
     assert!(own.daemon.stop().success());

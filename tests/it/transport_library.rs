@@ -2,7 +2,8 @@
 //! requests that fail (docs/spec/failures.md, row 2: "flat memory"; minreq leaks a thread at each timeout of its own).
 
 use gwe::config::Cik;
-use gwe::device::{usage, Client, DeviceError, Settings, Sink, TransportError};
+use gwe::device::{Client, DeviceError, Settings, Sink};
+use gwe::http::{usage, TransportError};
 use gwe_tests::harness::{alone, Guest, Murano, Scratch, Scripted};
 use std::fs;
 use std::io;

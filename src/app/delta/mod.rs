@@ -18,11 +18,11 @@ mod wire;
 use std::fmt;
 use std::io;
 
-pub use apply::{apply, ApplyError};
+pub use apply::apply;
 pub use base::Root;
 pub use check::{check, check_bytes, head_of};
 pub use decoder::Decoder;
-pub use head::{DeltaHead, Sha256};
+pub use head::Sha256;
 pub use name::{DeltaName, DeltaNameError};
 
 /// What is wrong with a delta, or with what it needs. It travels inside an [`io::Error`]; see [`DeltaError::of`].

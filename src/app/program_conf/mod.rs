@@ -17,8 +17,8 @@ mod values;
 
 use std::path::Path;
 
-pub use fault::{ConfFault, Why};
-pub use gateway::{AnyGateway, HostView, LogFolder, ThisGateway, Variable};
+pub use fault::ConfFault;
+pub use gateway::{AnyGateway, HostView, ThisGateway};
 
 use crate::format::ini::{Ini, Section};
 use crate::format::own_options::PROBE;

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use super::archive::*;
 use super::{listing, Scratch};
-use crate::app::unpack::check_bytes;
-use crate::app::{check, unpack, Contents, Installer, TarballName, UnpackError, UnpackLimits};
+use crate::app::unpack::{check_bytes, Contents};
+use crate::app::{check, unpack, Installer, TarballName, UnpackError, UnpackLimits};
 use crate::sys::tests::announce_skip;
 
 fn unpacked(scratch: &Scratch, bytes: &[u8]) -> (Contents, Vec<String>) {

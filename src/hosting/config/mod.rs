@@ -19,7 +19,7 @@ pub(crate) mod values;
 
 pub use control::{control, Control};
 pub use daemon::{Daemon, Endpoint, Server};
-pub use groups::{Group, GroupKind, Socket};
+pub use groups::{Group, GroupKind};
 pub use program::{Output, ProcessConfig};
 pub use users::{absolute, User};
 pub use values::LogFile;

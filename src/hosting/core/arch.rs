@@ -5,7 +5,7 @@ use core::arch::{asm, global_asm};
 #[cfg(target_arch = "x86_64")]
 #[rustfmt::skip]
 pub mod number {
-    pub const READ: usize = 0; pub const WRITE: usize = 1; pub const CLOSE: usize = 3; pub const SEEK: usize = 8;
+    pub const READ: usize = 0; pub const WRITE: usize = 1; pub const CLOSE: usize = 3;
     pub const MMAP: usize = 9; pub const MUNMAP: usize = 11; pub const MREMAP: usize = 25; pub const TRUNCATE: usize = 77;
     pub const PREAD: usize = 17; pub const FCNTL: usize = 72; pub const DUP3: usize = 292; pub const PIPE2: usize = 293;
     pub const OPENAT: usize = 257; pub const UNLINKAT: usize = 263; pub const RENAMEAT: usize = 264; pub const FCHMODAT: usize = 268;
@@ -25,7 +25,7 @@ pub mod number {
 #[cfg(target_arch = "aarch64")]
 #[rustfmt::skip]
 pub mod number {
-    pub const READ: usize = 63; pub const WRITE: usize = 64; pub const CLOSE: usize = 57; pub const SEEK: usize = 62;
+    pub const READ: usize = 63; pub const WRITE: usize = 64; pub const CLOSE: usize = 57;
     pub const MMAP: usize = 222; pub const MUNMAP: usize = 215; pub const MREMAP: usize = 216; pub const TRUNCATE: usize = 46;
     pub const PREAD: usize = 67; pub const FCNTL: usize = 25; pub const DUP3: usize = 24; pub const PIPE2: usize = 59;
     pub const OPENAT: usize = 56; pub const UNLINKAT: usize = 35; pub const RENAMEAT: usize = 38; pub const FCHMODAT: usize = 53;
@@ -45,7 +45,7 @@ pub mod number {
 #[cfg(target_arch = "arm")]
 #[rustfmt::skip]
 pub mod number {
-    pub const READ: usize = 3; pub const WRITE: usize = 4; pub const CLOSE: usize = 6; pub const SEEK: usize = 19;
+    pub const READ: usize = 3; pub const WRITE: usize = 4; pub const CLOSE: usize = 6;
     pub const MMAP: usize = 192; pub const MUNMAP: usize = 91; pub const MREMAP: usize = 163; pub const TRUNCATE: usize = 93;
     pub const PREAD: usize = 180; pub const FCNTL: usize = 221; pub const DUP3: usize = 358; pub const PIPE2: usize = 359;
     pub const OPENAT: usize = 322; pub const UNLINKAT: usize = 328; pub const RENAMEAT: usize = 329; pub const FCHMODAT: usize = 333;

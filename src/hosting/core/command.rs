@@ -9,6 +9,7 @@ use super::wire::texts;
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin:/usr/local/bin";
 
 /// What to execute. An error comes with the path that was looked at, where there is one.
+#[allow(clippy::result_large_err)] // There is no heap to put it on.
 pub fn resolve(program: &Program<'_>, around: InitialStack) -> Result<PathBuffer, (SpawnError, Option<PathBuffer>)> {
     if !program.command_fault.is_empty() {
         return Err((SpawnError::CannotParse, None));

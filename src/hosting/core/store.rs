@@ -21,8 +21,6 @@ pub struct SharedMemory {
 }
 
 impl SharedMemory {
-    pub const EMPTY: SharedMemory = SharedMemory { piece: Mapping::NONE };
-
     /// Of a configuration that was checked; all its groups are in it, and nothing runs.
     pub fn build(configuration: &Configuration<'_>) -> SysResult<SharedMemory> {
         let fd = memory_file(Path::of(b"gwe-hosting\0").ok_or(EINVAL)?)?;
@@ -63,10 +61,6 @@ impl SharedMemory {
 
     pub fn release(&mut self) {
         core::mem::replace(&mut self.piece, Mapping::NONE).drop();
-    }
-
-    pub fn bytes(&self) -> &'static [u8] {
-        self.piece.bytes()
     }
 
     pub fn header<'a>(&self) -> &'a mut Header {

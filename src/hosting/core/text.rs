@@ -70,10 +70,6 @@ impl<const N: usize> Text<N> {
         // SAFETY: so many have been written.
         unsafe { core::slice::from_raw_parts(self.bytes.as_ptr().cast(), self.len) }
     }
-
-    pub fn is_full(&self) -> bool {
-        self.len == N
-    }
 }
 
 impl<const N: usize> FieldSink for Text<N> {

@@ -84,7 +84,6 @@ impl MethodFault {
                 MethodFault::about(FAILED, &[name, " (", &why, ")"].concat())
             }
             Refusal::Malformed => MethodFault::about(FAILED, &[name, " (the core did not understand)"].concat()),
-            Refusal::TooMany => MethodFault::about(FAILED, &[name, " (a bound is reached)"].concat()),
         }
     }
 }

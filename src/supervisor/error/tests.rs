@@ -71,17 +71,6 @@ fn of_fault_92_only_what_may_be_told_is_kept() {
 }
 
 #[test]
-fn one_can_tell_whose_file_is_broken() {
-    let about = |text| match SupervisorError::fault("m", code::CANT_REREAD, text) {
-        SupervisorError::Unreadable(unreadable) => unreadable.is_about(Path::new("/elsewhere/bad.conf")),
-        _ => None,
-    };
-    assert_eq!(about("x in section 'program:bad' (file: '/c/bad.conf')"), Some(true));
-    assert_eq!(about("x in section 'program:other' (file: '/c/other.conf')"), Some(false));
-    assert_eq!(about("'utf-8' codec can't decode byte 0xff"), None);
-}
-
-#[test]
 fn every_error_is_one_sentence_that_says_what_to_do() {
     let socket = PathBuf::from("/run/s.sock");
     let gone = || std::fs::read("/no/such/file").unwrap_err();
@@ -108,8 +97,8 @@ fn every_error_is_one_sentence_that_says_what_to_do() {
             "supervisord does not know m: its configuration needs a section [rpcinterface:supervisor]",
         ),
         (
-            SupervisorError::fault("m", code::NO_FILE, "NO_FILE: can't find command\n'/x'"),
-            "supervisord refused m: NO_FILE: can't find command '/x' (fault 20)",
+            SupervisorError::fault("m", code::FAILED, "FAILED: x\n(EPERM)"),
+            "supervisord refused m: FAILED: x (EPERM) (fault 30)",
         ),
         (
             SupervisorError::NotIncluded { app: "a".into() },

@@ -1,7 +1,9 @@
 //! The gateway: an image as `make install` makes it, under supervisord with the configuration that it ships, booted and cut off.
 
 use gwe::supervisor::{Process, ProcessState, Supervisor};
-use gwe_tests::harness::{agent_binary, run, wait_for, wait_until, Murano, Site, Supervisord, PATIENCE, SN};
+use gwe_tests::harness::{
+    agent_binary, run, start_process, wait_for, wait_until, Murano, Site, Supervisord, PATIENCE, SN,
+};
 use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -16,6 +18,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 const YOUNG: Duration = Duration::from_millis(500);
 /// A check-in every ten minutes, which the simulation does not wait for.
 const INTERVAL: &str = "UPDATE_INTERVAL=600";
+
+const SOCKET: &str = "run/supervisor.sock";
 
 /// A booted gateway, and the platform that it talks to.
 pub struct Machine {
@@ -34,7 +38,7 @@ impl Machine {
         supervisord.map_err(|why| gwe_tests::harness::announce_skip(&why)).ok()?;
         let site = Site::of(Murano::start());
         install(&site);
-        let supervisor = Supervisor::new(site.gateway.root().path("run/supervisor.sock"));
+        let supervisor = Supervisor::new(site.gateway.root().path(SOCKET));
         let mut machine = Machine { site, supervisor, engine: Cell::new((0, Instant::now())) };
         machine.up();
         Some(machine)
@@ -102,7 +106,7 @@ impl Machine {
             }
             state == Some(ProcessState::Stopped)
         });
-        self.supervisor.start(program).expect("supervisord starts it");
+        start_process(&self.site.gateway.root().path(SOCKET), program);
     }
 
     /// Has the engine check in now, and waits for the end of it.

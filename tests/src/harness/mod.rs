@@ -46,7 +46,7 @@ pub use own_files::{with_files, NOT_IN_PLACE};
 pub use proc::{child_pids, children_of, exe, is_asleep, number_of};
 pub use raw::{raw, End, RawReply};
 pub use refusing::refusing;
-pub use rpc::call;
+pub use rpc::{call, start_process};
 pub use scratch::Scratch;
 pub use scripted::{Guest, Scripted};
 pub use secured::Secured;

@@ -1,5 +1,6 @@
 //! A call of supervisord's API, whichever method.
 
+use super::PATIENCE;
 use gwe::format::xmlrpc::{method_call, method_response, MethodResponse, Param};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -22,4 +23,15 @@ pub fn call(socket: &Path, method: &str, params: &[Param<'_>], limit: Duration) 
         return Err(format!("HTTP {status}"));
     }
     method_response(&reply[at + 4..]).map_err(|why| format!("no answer: {why:?}"))
+}
+
+/// Has one program started, without waiting until it is up.
+///
+/// # Panics
+/// Where supervisord refuses.
+#[track_caller]
+pub fn start_process(socket: &Path, namespec: &str) {
+    let asked = [Param::Text(namespec), Param::Bool(false)];
+    let answer = call(socket, "supervisor.startProcess", &asked, PATIENCE);
+    assert!(matches!(answer, Ok(MethodResponse::Value(_))), "{namespec} is not started: {answer:?}");
 }

@@ -4,6 +4,7 @@ mod differential;
 
 use std::path::Path;
 
+use super::gateway::{LogFolder, Variable};
 use super::*;
 
 fn defaults() -> FragmentDefaults<'static> {
