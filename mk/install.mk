@@ -127,6 +127,11 @@ define NEWLINE
 
 endef
 
+# A value between the quotes that both a shell and systemd's EnvironmentFile read as it is.
+quoted = $(if $(findstring ',$(1)),"$(subst `,\`,$(subst $$,\$$,$(subst ",\",$(subst \,\\,$(1)))))",'$(1)')
+# These stand bare in scripts and in supervisord's files.
+BARE_PATHS = PREFIX LOGDIR SUPERVISORD SYSV_NAME
+
 # What stands for @NAME@ in the files below. It travels in the environment, so that no shell reads a value.
 install-%: export AT_BINDIR = $(BINDIR)
 install-%: export AT_LIBEXECDIR = $(LIBEXECDIR)
@@ -160,8 +165,9 @@ install-%: export AT_LOG_LEVEL = $(LOG_LEVEL)
 install-%: export AT_CORE = $(GWE_CORE)
 install-%: export AT_KEEPER = $(if $(filter own,$(HOSTING)),"$(GWE_CORE)" -- --keep )"$(LIBEXECDIR)/gwe/supervise"
 install-%: export AT_STOP_POST = $(if $(filter python,$(HOSTING)),$(NEWLINE)ExecStopPost=-$(LIBEXECDIR)/gwe/rescue)
-install-%: export AT_DATA = $(DATA)
-install-%: export AT_SERIAL = $(SERIAL)
+install-%: export AT_DATA = $(call quoted,$(DATA))
+install-%: export AT_SERIAL = $(call quoted,$(SERIAL))
+install-%: export AT_BARE_PATHS = $(foreach name,$(BARE_PATHS),$(NEWLINE)$(name) $($(name));)
 
 # $(call put,MODE,SOURCE,TARGET): a file with every @NAME@ replaced.
 define put
@@ -203,6 +209,9 @@ install-hosting-own: install-binary
 install-hosting-python:
 
 install-config:
+	@awk 'BEGIN { count = split(ENVIRON["AT_BARE_PATHS"], lines, "\n"); for (at = 2; at <= count; at++) if (lines[at] !~ /^[A-Z_]+ [A-Za-z0-9_.\/@:+-]*; ?$$/) { \
+	sub(/; ?$$/, "\047", lines[at]); sub(/ /, " cannot be \047", lines[at]); \
+	print lines[at] ": it stands in scripts, so it may have letters, digits and _ . / @ : + - alone" >"/dev/stderr"; exit 1 } }'
 	$(call put,0644,configs/factory/Gateway.cfg.in,$(GWE_CONF)/Gateway.cfg)
 ifneq ($(DDI_SETTINGS),)
 	$(call put,0600,configs/factory/ddi.cfg.in,$(GWE_CONF)/ddi.part)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::output;
+use crate::app::TrustedKeys;
 use crate::config::{Cik, Config, ConfigError, Setting, Which};
 use crate::install::asked::AskedName;
 use crate::install::local::{self, LocalError, Report};
@@ -55,7 +56,17 @@ pub fn set(config: &mut Config, settings: &[Setting]) -> u8 {
 pub fn problems(config: &Config) -> Vec<String> {
     let queue = queue::settings::QueueSettings::load(config.paths());
     let told = config.problems().into_iter().chain(queue.problems()).map(|problem| problem.to_string());
-    told.chain(no_key(config)).chain(bad_set(config)).collect()
+    told.chain(no_key(config)).chain(bad_set(config)).chain(bad_keys(config)).collect()
+}
+
+/// Files among the keys that are none. With no other beside it, no package is accepted; with one, that is noticed once the other key is needed.
+fn bad_keys(config: &Config) -> Vec<String> {
+    let folders = [config.paths().trusted_keys(), config.paths().root_keys()];
+    let of = |folder: &PathBuf| {
+        let problems: Vec<String> = TrustedKeys::load(folder).problems().map(|problem| problem.to_string()).collect();
+        problems.into_iter().map(|problem| format!("{}: {problem}", folder.display())).collect::<Vec<_>>()
+    };
+    folders.iter().flat_map(of).collect()
 }
 
 /// A set of keys that cannot be read.

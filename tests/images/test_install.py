@@ -161,6 +161,15 @@ class Installed(unittest.TestCase):
         for file in ("supervisord.conf", "supervisor.d/gwe.conf", "supervisor.d/gmq.conf"):
             self.assertIn("logfile = /var/lib/gwe/log/", (tree / "etc/gwe" / file).read_text())
 
+    def test_what_stands_in_scripts_reaches_them_as_it_was_said_or_fails_the_build(self):
+        for value in ("command:sed -n 's/^Serial.*: \\(.*\\)/\\1/p' /proc/cpuinfo", "command:printf '%s' \"$$x\" `y` 'z'", 'command:echo "a"', "LABEL=gwe"):
+            tree = self.install(f"SERIAL={value}", f"DATA={value}")
+            read = subprocess.run(["sh", "-c", f'. {tree}/etc/default/gwe; printf "%s\\n" "$GWE_DATA" "$GWE_SERIAL"'], capture_output=True, text=True)
+            self.assertEqual((read.stdout, read.stderr), (2 * f"{value}\n".replace("$$", "$"), ""))
+        for bad in ("LOGDIR=/var/lib/my logs", "LOGDIR=/var/$$x", "PREFIX=/opt/a b", "SUPERVISORD=/a;b", "SYSV_NAME=g we", "LOGDIR=/var/50%"):
+            with self.assertRaises(Exception, msg=bad):
+                self.install("INIT=sysv", bad)
+
     def test_without_a_key_no_image_is_made_that_requires_signatures(self):
         """docs/spec/failures.md, F9."""
         with self.assertRaises(Exception):

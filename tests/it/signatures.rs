@@ -158,6 +158,15 @@ fn a_folder_of_keys_that_cannot_be_used_lets_nothing_in() {
     assert!(status.starts_with("[gwe] failed a v1: "), "{status}");
     let status = site.gateway.gwe(&["--status"]).ok().stdout;
     assert!(status.contains("no package is accepted"), "{status}");
+    // It is not for the field to find out, nor that the second of two cannot be used.
+    let good = fs::read(Signer::new().public_key()).unwrap();
+    for (name, bytes, why) in
+        [("good.pub", good, "oem.pub: is no minisign public key"), ("oem.key", Vec::new(), "oem.key: is no *.pub")]
+    {
+        site.gateway.root().write(&format!("etc/gwe/trusted/{name}"), bytes);
+        let told = site.gateway.gwe(&["--check-config"]).exited(1).stdout;
+        assert!(told.contains(&format!("etc/gwe/trusted: {why}\n")), "{told}");
+    }
 }
 
 #[test]

@@ -195,6 +195,11 @@ impl TrustedKeys {
         }
     }
 
+    /// What lies in the folder and is no key.
+    pub fn problems(&self) -> impl Iterator<Item = &KeyProblem> {
+        self.problems.iter()
+    }
+
     fn problem(&mut self, file: &str, reason: String) {
         self.problems.push(KeyProblem { file: file.to_string(), reason });
     }
