@@ -63,8 +63,10 @@ pub(super) struct Parts {
     install_sh: Option<TarballPart>,
     setup_py: Option<TarballPart>,
     supervisor_conf: Option<TarballPart>,
-    /// The first bytes of `install.sh`.
+    uninstall_sh: Option<TarballPart>,
+    /// The first bytes of `install.sh`, and of `uninstall.sh`.
     first_line: Vec<u8>,
+    first_line_back: Vec<u8>,
     line_ends: LineEnds,
     /// The whole of `supervisor.conf`, or one byte more than is allowed.
     conf: Vec<u8>,
@@ -80,6 +82,10 @@ impl Parts {
                 self.line_ends = LineEnds::default();
             }
             b"setup.py" => self.setup_py = Some(part),
+            b"uninstall.sh" => {
+                self.uninstall_sh = Some(part);
+                self.first_line_back.clear();
+            }
             b"supervisor.conf" => {
                 self.supervisor_conf = Some(part);
                 self.conf.clear();
@@ -95,6 +101,7 @@ impl Parts {
         }
         let (kept, limit) = match path.as_os_str().as_bytes() {
             b"install.sh" => (&mut self.first_line, MAX_SHEBANG + 1),
+            b"uninstall.sh" => (&mut self.first_line_back, MAX_SHEBANG + 1),
             b"supervisor.conf" => (&mut self.conf, MAX_CONF + 1),
             _ => return,
         };
@@ -102,8 +109,19 @@ impl Parts {
         kept.extend_from_slice(&bytes[..room]);
     }
 
+    /// Why its `uninstall.sh` would not run when the app is taken away, which may be years from now.
+    pub(super) fn uninstall_fault(&self) -> Option<Reason> {
+        match self.uninstall_sh {
+            Some(TarballPart::File { mode }) if mode & 0o100 == 0 => Some(Reason::NotExecutable),
+            Some(TarballPart::File { .. }) => {
+                shebang(&self.first_line_back).err().filter(|reason| *reason != Reason::Compiled)
+            }
+            Some(TarballPart::Other) | None => None,
+        }
+    }
+
     /// What the app is, or what it lacks.
-    pub(super) fn judge(&self, faults: &mut Vec<Fault>) -> (Installer, Option<String>) {
+    pub(super) fn judge(&self, app: &str, faults: &mut Vec<Fault>) -> (Installer, Option<String>) {
         let mut fault = |file: &str, reason| faults.push(Fault::of(file.as_bytes(), reason));
         let installer = match (self.install_sh, self.setup_py) {
             (Some(TarballPart::File { mode }), _) => {
@@ -146,7 +164,7 @@ impl Parts {
             }
             Some(TarballPart::File { .. }) => match String::from_utf8(self.conf.clone()) {
                 Ok(text) => {
-                    for conf_fault in program_conf::check(&text) {
+                    for conf_fault in program_conf::check(app, &text) {
                         fault(SUPERVISOR_CONF, Reason::Conf(conf_fault));
                     }
                     Some(text)

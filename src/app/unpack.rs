@@ -27,6 +27,8 @@ pub struct Contents {
     pub bytes: u64,
     /// The file that its probe runs, where that is one of the app's own and the tarball does not bring it.
     pub missing_probe: Option<String>,
+    /// Why its `uninstall.sh` will not run.
+    pub uninstall_fault: Option<Reason>,
 }
 
 impl Contents {
@@ -36,6 +38,9 @@ impl Contents {
             crate::warning!(
                 "supervisor.conf: probe: {file} is not in the tarball: no version settles unless install.sh makes it"
             );
+        }
+        if let Some(reason) = &self.uninstall_fault {
+            crate::warning!("uninstall.sh: {reason}: it will not run when the app is taken away");
         }
     }
 }
@@ -180,11 +185,12 @@ fn pass(
         Err(TarballStop::Target(e)) => return Err(UnpackError::Failed(e)),
         Err(TarballStop::Source(e)) => return Err(UnpackError::Failed(FileError::new("read", tarball, e))),
     }
-    let (installer, supervisor_conf) = pass.parts.judge(&mut pass.faults);
+    let (installer, supervisor_conf) = pass.parts.judge(name.app(), &mut pass.faults);
     if !pass.faults.is_empty() {
         return Err(UnpackError::Bad(pass.faults));
     }
     let probe = supervisor_conf.as_deref().and_then(program_conf::own_probe);
     let missing_probe = probe.filter(|file| pass.is_absent(Path::new(file)));
-    Ok(Contents { installer, supervisor_conf, bytes: pass.bytes, missing_probe })
+    let uninstall_fault = pass.parts.uninstall_fault();
+    Ok(Contents { installer, supervisor_conf, bytes: pass.bytes, missing_probe, uninstall_fault })
 }

@@ -25,6 +25,9 @@ const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(30);
 /// Beyond the settling time, an app may use so long for its own retries of starting.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
+/// And its own `startsecs`, up to so long.
+const LONGEST_START: u64 = 600;
+
 /// The settling time, or the time that its probe may take, so often: for so long a probe is tried again.
 const PROBINGS: u32 = 3;
 
@@ -283,7 +286,9 @@ fn take_up(
     let supervisor = gateway.supervisor;
     let settle = gateway.config.settling_time();
     let probing = PROBINGS * probe.as_ref().map_or(settle, |probe| probe.limit().max(settle));
-    let terms = Terms { settle, patience: settle + START_PATIENCE, order: fragment.order(), probing };
+    let starting = fragment.value("startsecs").and_then(|seconds| seconds.parse().ok()).unwrap_or(0).min(LONGEST_START);
+    let patience = settle + START_PATIENCE + Duration::from_secs(starting);
+    let terms = Terms { settle, patience, order: fragment.order(), probing };
     let taken = supervisor.take_up_by(app, reload);
     let mut ask = probe.map(|probe| move |processes: &[Process]| probe.ask(processes));
     let ask = ask.as_mut().map(|ask| ask as settle::ReadinessProbe<'_>);

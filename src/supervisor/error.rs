@@ -105,6 +105,8 @@ pub struct Unreadable {
     pub file: Option<PathBuf>,
     /// Its section, `program:my_app`, where supervisord names one.
     pub section: Option<String>,
+    /// The programs that would wait for each other, `a after b after a`.
+    circle: Option<String>,
     reason: &'static str,
 }
 
@@ -184,6 +186,8 @@ const REASONS: [(&str, &str); 16] = [
     ("autorestart", "has an autorestart that is none of true, false and unexpected"),
     ("killasgroup", "has stopasgroup without killasgroup"),
 ];
+/// How our own supervisord begins where programs wait for each other.
+const CIRCLE: &str = "programs start after each other in a circle: ";
 const OTHER_REASON: &str = "has an option that supervisord refuses";
 
 impl Unreadable {
@@ -200,7 +204,9 @@ impl Unreadable {
             None => (text, None, quoted_after(text, "file: '").or_else(|| quoted_after(text, "errors: '"))),
         };
         let reason = REASONS.iter().find(|(theirs, _)| said.contains(theirs)).map_or(OTHER_REASON, |(_, ours)| ours);
+        let circle = text.strip_prefix(CIRCLE).and_then(|circle| circle.split(" in section '").next());
         Unreadable {
+            circle: circle.filter(|names| is_plain(names, " :._-")).map(str::to_string),
             file: file.filter(|name| is_plain(name, "/._-+@~ ")).map(PathBuf::from),
             section: section.filter(|name| is_plain(name, ":._-")).map(str::to_string),
             reason,
@@ -209,12 +215,16 @@ impl Unreadable {
 
     /// supervisord stumbled (HTTP 500) instead of saying what is wrong.
     pub(super) fn unnamed() -> Unreadable {
-        Unreadable { file: None, section: None, reason: OTHER_REASON }
+        Unreadable { reason: OTHER_REASON, ..Unreadable::default() }
     }
 }
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(circle) = &self.circle {
+            // Nothing is left of it to be read once the fragment is taken back out.
+            return write!(f, "by `after`, {CIRCLE}{circle}");
+        }
         f.write_str("supervisord cannot read its configuration: ")?;
         match (&self.section, &self.file) {
             (Some(section), Some(file)) => write!(f, "[{section}] in {}", file.display())?,

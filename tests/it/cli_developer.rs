@@ -337,3 +337,20 @@ fn a_probe_that_is_not_in_the_tarball_is_warned_of() {
         }
     }
 }
+
+/// It is run when the app is taken away, perhaps years later, and by nobody who could put it right.
+#[test]
+fn an_uninstall_sh_that_cannot_run_is_warned_of() {
+    let (desk, gateway) = (Scratch::new(), Gateway::new());
+    for (mode, text, why) in [
+        (0o755, "#!/bin/sh\ntrue\n", ""),
+        (0o644, "#!/bin/sh\ntrue\n", "uninstall.sh: not executable"),
+        (0o755, "#!/bin/sh\r\ntrue\r\n", "uninstall.sh: its first line ends with a carriage return"),
+        (0o755, "true\n", "uninstall.sh: "),
+    ] {
+        let app = Tarball::app("true").file("uninstall.sh", mode, text).save(desk.path("app.v1.tar.gz"));
+        let ran = gateway.gwe(&["--check-tarball", app.to_str().unwrap()]).ok();
+        assert_eq!((ran.stdout.as_str(), ran.stderr.is_empty()), ("[PASS]\n", why.is_empty()), "{}", ran.stderr);
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    }
+}

@@ -1,6 +1,7 @@
 //! What an app may name of the supervisord that will host it, and which names are the image's own: docs/spec/failures.md, case 02 and A13.
 
-use gwe_tests::harness::{run, Site, Supervisord, Tarball, PATIENCE};
+use gwe_tests::harness::{run, scripted_app, Gateway, Scratch, Site, Supervisord, Tarball, PATIENCE};
+use std::time::Duration;
 
 /// An app that wants a variable of supervisord's environment.
 fn wants(variable: &str) -> Tarball {
@@ -85,4 +86,32 @@ fn a13_in_a_folder_that_the_image_shares_an_app_s_own_fragment_is_its_own() {
     let slot = root.path("var/lib/gwe/apps/sensor/a").display().to_string();
     root.write("etc/supervisor/conf.d/sensor.conf", format!("[program:sensor]\ncommand = {slot}/run.sh\n"));
     assert_eq!(site.install("sensor.v2.tar.gz", &Tarball::app("true")), "[gwe] installed sensor v2 in N s\n");
+}
+
+fn after(others: &str) -> Tarball {
+    scripted_app("exec sleep 600", &format!("startsecs = 1\nafter = {others}"))
+}
+
+/// Told at the laptop, and only of the app itself: one named `app` is as good as any other.
+#[test]
+fn an_app_that_would_wait_for_itself_is_a_fault_of_its_tarball() {
+    let (desk, gateway) = (Scratch::new(), Gateway::new());
+    for (name, others, is_fine) in
+        [("me", "me", false), ("me", "app", true), ("app", "me", true), ("app", "app", false)]
+    {
+        let file = after(others).save(desk.path(&format!("{name}.v1.tar.gz")));
+        let checked = gateway.gwe(&["--check-tarball", file.to_str().unwrap()]).exited(i32::from(!is_fine)).stdout;
+        let want = if is_fine { "[PASS]\n" } else { "[FAIL] supervisor.conf: after: names the app itself" };
+        assert!(checked.starts_with(want), "{name} after {others}: {checked}");
+    }
+}
+
+/// What `startsecs` says is how long supervisord takes until it calls an app RUNNING: no fault of the app.
+#[test]
+#[ignore = "make test-long"]
+fn an_app_that_is_long_in_starting_is_given_its_time() {
+    let Some(site) = Site::hosted() else { return };
+    site.deploy("slow.v1.tar.gz", &scripted_app("exec sleep 600", "startsecs = 75"));
+    run(site.gateway.command("gwe").arg("--once"), Duration::from_secs(180)).ok();
+    assert_eq!(site.fetch_status(), "[gwe] installed slow v1 in N s\n");
 }

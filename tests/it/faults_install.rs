@@ -287,3 +287,19 @@ fn a7_what_was_checked_is_what_is_unpacked() {
     assert_eq!(root.read("who"), "good\n");
     assert!(!root.tree("var/lib/gwe").iter().any(|path| path.ends_with(".disk")), "the copy goes with the install");
 }
+
+fn waits_for(others: &str) -> Tarball {
+    scripted_app("exec sleep 600", &format!("startsecs = 1\nafter = {others}"))
+}
+
+/// Whose start waits for whom is told by name: once its fragment is out again nothing on the gateway says it.
+#[test]
+fn apps_that_would_wait_for_each_other_are_told_so() {
+    let Some(site) = Site::hosted() else { return };
+    assert!(site.install("a.v1.tar.gz", &waits_for("b")).contains("[gwe] installed a v1"));
+    let told = site.install("b.v1.tar.gz", &waits_for("a"));
+    assert!(told.starts_with("[gwe] failed b v1: by `after`, programs start after each other in a circle: "), "{told}");
+    assert!(told.contains("a after b after a") || told.contains("b after a after b"), "{told}");
+    // Nobody is kept back by it.
+    assert!(site.install("c.v1.tar.gz", &waits_for("a")).contains("[gwe] installed c v1"));
+}

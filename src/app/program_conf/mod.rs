@@ -65,9 +65,9 @@ pub fn fragment(
 
 /// What is wrong with an app's file wherever it will run: what a developer can be told.
 #[must_use]
-pub fn check(conf: &str) -> Vec<ConfFault> {
+pub fn check(app: &str, conf: &str) -> Vec<ConfFault> {
     let defaults = FragmentDefaults { log_file: Path::new("/var/log/app.log"), directory: Path::new("/app") };
-    fragment("app", conf, &defaults, &AnyGateway).err().unwrap_or_default()
+    fragment(app, conf, &defaults, &AnyGateway).err().unwrap_or_default()
 }
 
 /// The file that an app's probe runs, where that is one of its own: its path below the app's folder. `None` too where that cannot be told

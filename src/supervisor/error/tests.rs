@@ -70,6 +70,26 @@ fn of_fault_92_only_what_may_be_told_is_kept() {
     }
 }
 
+/// Who ordered it hears of no file: the fragment is out again by then.
+#[test]
+fn a_circle_of_starts_is_told_by_its_names_where_they_are_plain() {
+    let told = "by `after`, programs start after each other in a circle: a after b:b_1 after a";
+    for (text, want) in [
+        ("CANT_REREAD: programs start after each other in a circle: a after b:b_1 after a", told),
+        (
+            "CANT_REREAD: programs start after each other in a circle: a after b:b_1 after a in section 'program:a' (file: '/c/a.conf')",
+            told,
+        ),
+        (
+            "CANT_REREAD: programs start after each other in a circle: $SECRET after a",
+            "supervisord cannot read its configuration: one of its files has an option that supervisord refuses; \
+             `supervisorctl reread` on the gateway says more",
+        ),
+    ] {
+        assert_eq!(SupervisorError::fault("m", code::CANT_REREAD, text).to_string(), want);
+    }
+}
+
 #[test]
 fn every_error_is_one_sentence_that_says_what_to_do() {
     let socket = PathBuf::from("/run/s.sock");

@@ -74,7 +74,7 @@ fn a_percent_sign_in_our_own_paths_survives_supervisords_expansions() {
 
 #[test]
 fn all_faults_at_once() {
-    let told = |conf: &str| check(conf).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let told = |conf: &str| check("one", conf).iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(told("[supervisord]\ncommand = x\n"), Vec::<String>::new());
     assert_eq!(
         told("[supervisord]\nstartsecs = soon\nautorestart = always\nstopsignal = SIGNOPE\ncommand = %(nope)s\nnumprocs = 0\n"),
@@ -89,7 +89,7 @@ fn all_faults_at_once() {
     // Options of our own (docs/hosting.md).
     assert_eq!(told("[supervisord]\nafter = b, c d\nafter_timeout = 600\n"), Vec::<String>::new());
     assert_eq!(
-        told("[supervisord]\nafter = b app\nafter_timeout = 601\n"),
+        told("[supervisord]\nafter = app one\nafter_timeout = 601\n"),
         ["after: names the app itself, which would wait for itself", "after_timeout: not between 0 and 600"]
     );
     assert_eq!(told("[supervisord]\nprobe = ./ask %(process_num)d\nprobe_interval = 5\n"), Vec::<String>::new());
@@ -159,7 +159,7 @@ fn what_only_the_gateway_knows_is_asked_of_it() {
     assert_eq!(told("startsecs = %(ENV_SECONDS)s"), "startsecs: `often` is no whole number\n");
     // A developer's machine cannot know: no fault there.
     assert_eq!(
-        check("[supervisord]\nuser=app\nstdout_logfile=/opt/a.log\ncommand=%(ENV_NOPE)s\nstartsecs=%(ENV_N)s\n"),
+        check("one", "[supervisord]\nuser=app\nstdout_logfile=/opt/a.log\ncommand=%(ENV_NOPE)s\nstartsecs=%(ENV_N)s\n"),
         []
     );
     // A fragment that was good once.
