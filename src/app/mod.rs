@@ -32,7 +32,7 @@ pub use parts::Installer;
 pub use program_conf::{fragment, FragmentDefaults, ThisGateway};
 pub use signature::{Signed, TrustedKeys};
 pub use tarball::UnpackLimits;
-pub use unpack::{check, unpack, unpack_delta, UnpackError};
+pub use unpack::{check, check_as, read_delta, unpack, UnpackError};
 
 #[cfg(test)]
 pub(crate) mod tests;

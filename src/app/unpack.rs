@@ -97,16 +97,16 @@ pub fn unpack(
     Ok(contents)
 }
 
-/// Unpacks what a delta makes of `root`, an installed version, as [`unpack`] does a tarball. Also returns
-/// the SHA-256 of the new version's tarball, by which that version is known.
+/// Unpacks what a delta makes of `root`, an installed version, as [`unpack`] does a tarball; with no folder to put it in, checks it as
+/// [`check_as`] does. Also returns the SHA-256 of the new version's tarball, by which that version is known.
 ///
 /// # Errors
 /// As [`unpack`]; a base that is not as it should be is a fault of the delta.
-pub fn unpack_delta(
+pub fn read_delta(
     delta: &Path,
     name: &DeltaName,
     root: Root<'_>,
-    into: &Path,
+    into: Option<&Path>,
     limits: UnpackLimits,
 ) -> Result<(Contents, Sha256), UnpackError> {
     let mut source = File::open(delta).context("open", delta).map_err(UnpackError::Failed)?;
@@ -115,8 +115,12 @@ pub fn unpack_delta(
         return Err(UnpackError::Bad(vec![Fault::whole(Reason::Delta(DeltaError::OtherName))]));
     }
     let tarball = decoder.head().tarball;
-    let mut folder = Folder::new(into).map_err(UnpackError::Failed)?;
-    let contents = pass(&mut decoder, delta, name.tarball(), &mut folder, limits)?;
+    let mut folder = into.map(Folder::new).transpose().map_err(UnpackError::Failed)?;
+    let target: &mut dyn Target = match &mut folder {
+        Some(folder) => folder,
+        None => &mut Nowhere,
+    };
+    let contents = pass(&mut decoder, delta, name.tarball(), target, limits)?;
     Ok((contents, tarball))
 }
 

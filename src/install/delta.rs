@@ -84,16 +84,19 @@ impl Gateway<'_> {
         (!agent::has_arrived(self.config.paths(), &own)).then(|| (VERSION.to_string(), BaseVersion::Image(own)))
     }
 
-    /// Unpacks the job's tarball, or what its delta makes.
-    pub(super) fn unpack_into(&self, job: &Job, name: &TarballName, folder: &Path) -> Result<(), UnpackError> {
+    /// Unpacks the job's tarball, or what its delta makes; or only reads it through, to the same rules, where it goes nowhere.
+    pub(super) fn read_content(&self, job: &Job, name: &TarballName, into: Option<&Path>) -> Result<(), UnpackError> {
         let (content, limits) = (self.tarball(job), app::UnpackLimits::default());
         let Some(delta) = &job.delta else {
-            return app::unpack(&content, name, folder, limits, false).map(|_| ());
+            return match into {
+                Some(folder) => app::unpack(&content, name, folder, limits, false).map(|_| ()),
+                None => app::check_as(&content, name, limits).map(|_| ()),
+            };
         };
         let bad = |reason| UnpackError::Bad(vec![app::Fault::whole(reason)]);
         let delta = DeltaName::parse(delta).map_err(|e| bad(Reason::DeltaName(e)))?;
         match self.base(name.app()).filter(|(version, _)| version == delta.base()) {
-            Some((_, base)) => app::unpack_delta(&content, &delta, base.root(), folder, limits).map(|_| ()),
+            Some((_, base)) => app::read_delta(&content, &delta, base.root(), into, limits).map(|_| ()),
             // Another version was installed since, by hand say.
             None => Err(bad(Reason::Delta(DeltaError::BaseMissing))),
         }

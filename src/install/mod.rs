@@ -36,6 +36,7 @@ pub mod status;
 pub mod steps;
 mod sweep;
 pub mod trust;
+mod unpacking;
 pub mod waiting;
 
 use std::time::Duration;

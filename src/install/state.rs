@@ -146,7 +146,7 @@ impl InstallState {
             S::Downloading => "it was downloaded",
             S::Settling => "it settled",
             S::RollingBack => "the version before was put back",
-            _ => "it was unpacked",
+            _ => "it was checked or unpacked",
         };
         format!("the gateway went down {tries} times while {what}")
     }

@@ -8,9 +8,9 @@ use super::gateway::Gateway;
 use super::journal::{Content, Job};
 use super::registry::Registry;
 use super::security::{self, What};
-use super::state::{InstallEvent, InstallState, MAX_ATTEMPTS};
-use super::{agent, delta, hosting, key_set, ordered, remove, self_update, status, trust};
-use crate::app::{TarballName, UnpackError};
+use super::state::{InstallEvent, InstallState};
+use super::{agent, hosting, key_set, ordered, remove, self_update, status, trust};
+use crate::app::TarballName;
 use crate::orders::Progress;
 use crate::sys::clock;
 use crate::sys::file::{self, FileError};
@@ -76,7 +76,9 @@ impl Gateway<'_> {
             InstallState::Downloading => self.fetch(job, &name),
             state if name.app() == key_set::APP && !state.needs_network() => self.take_key_set(job, &name),
             // Who ordered it wants it here, and not yet installed.
-            InstallState::Verified if self.journal.is_held(job) => Outcome::Later,
+            InstallState::Verified if self.journal.is_held(job) => {
+                self.read_ahead(job, &name).unwrap_or(Outcome::Later)
+            }
             InstallState::Verified => self.begin(job, &name),
             InstallState::Staged => self.begin_script(job),
             InstallState::Installing => self.run_script(job, &name),
@@ -213,7 +215,7 @@ impl Gateway<'_> {
         }
     }
 
-    fn note_distrust(&self, job: &Job, what: What, reason: &str) {
+    pub(super) fn note_distrust(&self, job: &Job, what: What, reason: &str) {
         security::note(self.config.paths(), what, &[job.content_id(), ": ", reason].concat());
     }
 
@@ -235,52 +237,6 @@ impl Gateway<'_> {
         match fetch::miss(job, reason) {
             Fetched::Refused(reason) => self.give_up(job, &reason),
             Fetched::Whole | Fetched::Later(_) | Fetched::Waits(_) => later(job, reason),
-        }
-    }
-
-    pub(super) fn unpack(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
-        if let Err((what, reason)) = trust::check_again(self, job) {
-            self.note_distrust(job, what, &reason);
-            return self.refuse(job, &reason);
-        }
-        if job.attempts >= MAX_ATTEMPTS {
-            return self.refuse(job, &format!("install.sh was cut off {MAX_ATTEMPTS} times"));
-        }
-        if job.slot.is_empty() {
-            let slot = if name.app() == agent::APP {
-                self_update::free_slot(self)
-            } else {
-                Ok(Some(self.free_slot(name.app())))
-            };
-            match slot {
-                Ok(Some(slot)) => job.slot = slot.to_string(),
-                Ok(None) => return self.missed(job, "the agent's newest version is still on trial"),
-                Err(e) => return self.refuse(job, &e.to_string()),
-            }
-        }
-        let folder = self.slot(name.app(), &job.slot);
-        let made = file::remove_tree(&folder).and_then(|()| file::create_folder(&folder));
-        if let Err(e) = made {
-            return self.refuse(job, &e.to_string());
-        }
-        match self.unpack_into(job, name, &folder) {
-            Ok(()) => Outcome::Event(InstallEvent::Unpacked),
-            // What is wrong with a delta or its base is no word about the tarball.
-            Err(e) if job.delta.is_some() && !(may_be_torn(job) && delta::may_be_mended(&e)) => {
-                self.give_up(job, &e.to_string())
-            }
-            // A torn part shows here where no hash or signature told.
-            Err(UnpackError::Bad(_)) if may_be_torn(job) => self.fetch_anew(job, "a part of it is torn"),
-            Err(e) => {
-                let reason = e.to_string();
-                if matches!(e, UnpackError::Bad(_)) && job.file.is_none() {
-                    self.remember_bad(job, &reason, Registry::suspect);
-                    if let Err(e) = self.save_registry() {
-                        crate::warning!("{e}; this content is not remembered as bad");
-                    }
-                }
-                self.refuse(job, &reason)
-            }
         }
     }
 
@@ -420,6 +376,6 @@ fn later(job: &Job, reason: &str) -> Outcome {
     Outcome::Later
 }
 
-fn may_be_torn(job: &Job) -> bool {
+pub(super) fn may_be_torn(job: &Job) -> bool {
     job.file.is_none() && job.resumed && !job.restarted
 }

@@ -1,7 +1,7 @@
 //! What is here and waits for its moment: the window of the day, the next boot, or somebody's word (docs/spec/failures.md, F1).
 //!
-//! Invariants: what waits has changed nothing but the journal and its own download; what was checked when it came is checked again before
-//! it is used; each wait is told once for each thing that is waited for.
+//! Invariants: what waits has changed nothing but the journal and its own download; its archive was read through before, and what was checked
+//! when it came is checked again before it is used; each wait is told once for each thing that is waited for.
 
 use std::time::Duration;
 
@@ -89,9 +89,10 @@ impl Job {
 }
 
 impl Journal {
-    /// Whether a job keeps nobody back and is kept back by nobody: it is here, and its moment has not come.
+    /// Whether a job keeps nobody back and is kept back by nobody: it is here, was read through, and its moment has not come.
     pub(super) fn rests(&self, job: &Job) -> bool {
-        self.is_held(job) || job.is_waiting()
+        // One that was cut off in that is read again.
+        (self.is_held(job) && job.tries.is_none()) || job.is_waiting()
     }
 
     /// Somebody at the gateway says that what waits, or will, be installed now; which jobs that are.
@@ -159,17 +160,17 @@ impl Gateway<'_> {
 
     /// Whether a job that is here has to wait; notes and tells for what.
     pub(super) fn must_wait(&mut self, job: &mut Job) -> bool {
-        let Some(reason) = self.reason_to_wait(job) else {
-            let is_over = job.is_waiting();
-            if let Some(waiting) = job.waiting.as_mut().filter(|_| is_over) {
-                if waiting.reason.take().as_deref() == Some(For::Reboot.word()) {
-                    // Should it have to be fetched again, that boot was this one.
-                    waiting.apply = Some(Apply::Now.word().to_string());
-                }
-            }
-            return false;
-        };
-        if job.removes.is_none() && job.waiting.as_ref().map_or(true, |waiting| waiting.sha256.is_none()) {
+        let reason = self.reason_to_wait(job);
+        match reason {
+            Some(reason) => self.wait(job, reason),
+            None => wait_no_more(job),
+        }
+        reason.is_some()
+    }
+
+    /// A job that is here waits: notes and tells for what.
+    fn wait(&mut self, job: &mut Job, reason: For) {
+        if is_first(job) && job.removes.is_none() {
             // Without it, it is taken for damaged later.
             let sha256 = digest::of_file(&self.tarball(job)).unwrap_or_default();
             job.waiting_mut().sha256 = Some(sha256);
@@ -178,7 +179,6 @@ impl Gateway<'_> {
             job.waiting_mut().held.get_or_insert_with(HeldTime::open).keep(self.config.max_hold());
         }
         self.tell_wait(job, reason);
-        true
     }
 
     /// Notes what a job waits for, and tells it once.
@@ -231,11 +231,16 @@ impl Gateway<'_> {
         }
     }
 
-    /// Unpacks a job's content, once its moment is here.
+    /// Unpacks a job's content, once its moment is here; what has to wait is read through first.
     pub(super) fn begin(&mut self, job: &mut Job, name: &TarballName) -> Outcome {
-        if self.must_wait(job) {
+        if let Some(reason) = self.reason_to_wait(job) {
+            if let Some(ended) = is_first(job).then(|| self.read_ahead(job, name)).flatten() {
+                return ended;
+            }
+            self.wait(job, reason);
             return Outcome::Later;
         }
+        wait_no_more(job);
         self.journal.supersede(self.index, &job.name);
         self.check_again(job, name).unwrap_or_else(|| self.unpack(job, name))
     }
@@ -263,6 +268,20 @@ impl Gateway<'_> {
             Err(Distrust::Damaged(reason)) if !job.restarted => Some(self.fetch_anew(job, &reason)),
             Err(distrust) => Some(self.distrusted(job, distrust, false)),
         }
+    }
+}
+
+/// Whether what is here has not waited so far.
+fn is_first(job: &Job) -> bool {
+    job.waiting.as_ref().map_or(true, |waiting| waiting.sha256.is_none())
+}
+
+fn wait_no_more(job: &mut Job) {
+    let is_over = job.is_waiting();
+    let Some(waiting) = job.waiting.as_mut().filter(|_| is_over) else { return };
+    if waiting.reason.take().as_deref() == Some(For::Reboot.word()) {
+        // Should it have to be fetched again, that boot was this one.
+        waiting.apply = Some(Apply::Now.word().to_string());
     }
 }
 

@@ -11,6 +11,12 @@ const MARK: &str = "echo $GWE_APP_NAME $GWE_APP_VERSION >> $GWE_ROOT/marks";
 /// A gateway with a supervisord, whose orders come from a hawkBit; `None`, and said so, without supervisord.
 pub fn hosted() -> Option<(Site, Hawkbit)> {
     let mut site = Site::hosted()?;
+    let hawkbit = ordered_by_hawkbit(&mut site);
+    Some((site, hawkbit))
+}
+
+/// A hawkBit in the place of the site's own cloud.
+pub fn ordered_by_hawkbit(site: &mut Site) -> Hawkbit {
     let hawkbit = Hawkbit::start();
     let cfg = format!(
         "[device]\nmodel = p\nvendor = p\nuuid = {SN}\n[ddi]\nurl = {}\nid = {DDI_ID}\ntoken = {DDI_TOKEN}\n",
@@ -18,7 +24,7 @@ pub fn hosted() -> Option<(Site, Hawkbit)> {
     );
     site.gateway.root().write("etc/gwe/Gateway.cfg", cfg);
     site.set("engine", "backend", "ddi");
-    Some((site, hawkbit))
+    hawkbit
 }
 
 pub fn order(hawkbit: &Hawkbit, id: &str, name: &str, tarball: &Tarball) {

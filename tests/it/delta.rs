@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const OLD: &str = "app.v1.tar.gz";
-const NEW: &str = "app.v2.tar.gz";
-const DELTA: &str = "app.v2.from.v1.delta";
+pub const NEW: &str = "app.v2.tar.gz";
+pub const DELTA: &str = "app.v2.from.v1.delta";
 
 /// Bytes that do not compress, the same for the same seed.
 pub fn noise(mut seed: u32, count: usize) -> Vec<u8> {
@@ -49,14 +49,14 @@ fn order(site: &Site, more: &str) {
 }
 
 /// A gateway with version 1, and a cloud with version 2 and its delta.
-struct Case {
-    site: Site,
+pub struct Case {
+    pub site: Site,
     tarball: Vec<u8>,
     delta: Vec<u8>,
 }
 
 impl Case {
-    fn new() -> Case {
+    pub fn new() -> Case {
         let site = Site::new();
         let (old, tarball) = (app("1").bytes(), app("2").bytes());
         assert!(site.install(OLD, &app("1")).contains("[gwe] installed app v1"));
@@ -66,11 +66,11 @@ impl Case {
         Case { site, tarball, delta }
     }
 
-    fn slot(&self, slot: &str) -> PathBuf {
+    pub fn slot(&self, slot: &str) -> PathBuf {
         self.site.gateway.root().path("var/lib/gwe/apps/app").join(slot)
     }
 
-    fn status_of(&self, more: &str) -> String {
+    pub fn status_of(&self, more: &str) -> String {
         order(&self.site, more);
         self.site.murano.forget_requests();
         self.site.check_in();
@@ -78,7 +78,7 @@ impl Case {
     }
 
     /// How often each content was downloaded.
-    fn downloads(&self) -> Vec<String> {
+    pub fn downloads(&self) -> Vec<String> {
         let log = self.site.murano.requests();
         let log = log["log"].as_array().cloned().unwrap_or_default();
         let downloads = log.iter().filter(|entry| entry["endpoint"] == "download");
@@ -89,7 +89,7 @@ impl Case {
 
     /// Version 2 is there as its tarball would have brought it, and nothing is left over.
     #[track_caller]
-    fn is_installed(&self) {
+    pub fn is_installed(&self) {
         for (name, content) in [("program", None), ("version", Some("2")), ("data/notes.txt", None)] {
             let is = fs::read(self.slot("b").join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert!(content.map_or(!is.is_empty(), |content| is == content.as_bytes()), "{name}");
@@ -106,7 +106,7 @@ impl Case {
     }
 }
 
-const OFFER: &str = r#""delta_from": ["0.9", "1"]"#;
+pub const OFFER: &str = r#""delta_from": ["0.9", "1"]"#;
 
 /// What its base was while it waited, it is no more: the tarball is not held against the bytes of the delta.
 #[test]

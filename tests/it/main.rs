@@ -96,4 +96,5 @@ mod transport_proxy;
 mod transport_tls;
 mod waiting;
 mod waiting_beside;
+mod waiting_checked;
 mod week;

@@ -5,7 +5,7 @@ use crate::killed::{at_each, kill_at, recover};
 use crate::self_update::{good, Field};
 use crate::waiting::{boot, held, order, pending};
 use crate::{ddi_hosted, killed};
-use gwe_tests::harness::{run, wait_until, worker_app, Site, Tarball, PATIENCE};
+use gwe_tests::harness::{run, wait_until, worker_app, Site, PATIENCE};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -53,27 +53,6 @@ fn the_agent_s_own_update_waits_for_each_kind_of_moment() {
         let told = field.site.reports().concat();
         assert_eq!(told.matches(&format!("installed gwe v{version} ")).count(), 1, "{told}");
     }
-}
-
-/// A power cut in the download left a part as long as the whole, which only unpacking tells (found by `power-loss --workload otau-held`).
-#[test]
-fn what_is_found_torn_at_its_moment_is_fetched_anew() {
-    let site = Site::new();
-    site.check_in().ok();
-    let tarball = Tarball::app("echo two >> $GWE_ROOT/ran");
-    site.upload("app.v2.tar.gz", &tarball);
-    site.murano.faults(&["download:refuse"]);
-    order(&site, "app.v2.tar.gz", "consent");
-    site.check_in().exited(1);
-    site.gateway.root().write("var/lib/gwe/downloads/app.v2.tar.gz.part", vec![0; tarball.bytes().len()]);
-    site.murano.clear_faults();
-    site.check_in().ok();
-    assert_eq!(pending(&site)[0]["waits_for"], "consent");
-    // It has to come once more, which is not for this command to wait for.
-    site.gateway.gwe(&["--install-now", "app"]).exited(1);
-    site.check_in().ok();
-    assert!(site.fetch_status().ends_with("[gwe] installed app v2 in N s\n"), "{}", site.fetch_status());
-    assert_eq!(site.gateway.root().read("ran"), "two\n");
 }
 
 /// hawkBit has no word for it: the order stays open as long as the app holds it off, and its end tells of that. It may be taken back meanwhile.

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::super::build::{build, BuildDeltaError, Built};
 use super::*;
 use crate::app::tests::{listing, Scratch};
-use crate::app::unpack::{unpack, unpack_delta};
+use crate::app::unpack::{read_delta, unpack};
 use crate::app::{TarballName, UnpackLimits};
 use crate::sys::tests::announce_skip;
 
@@ -75,7 +75,7 @@ fn tarballs_of_every_writer_are_made_again() {
         unpacked(&new, &plain);
         let name = DeltaName::of_path(&delta.path).unwrap();
         let (contents, sha256) =
-            unpack_delta(&delta.path, &name, Root::Folder(&slot), &by_delta, UnpackLimits::default()).unwrap();
+            read_delta(&delta.path, &name, Root::Folder(&slot), Some(&by_delta), UnpackLimits::default()).unwrap();
         assert_eq!(listing(&by_delta), listing(&plain), "{options:?}");
         assert_eq!(listing(&slot), before, "the base is only read");
         assert_eq!((contents.supervisor_conf, sha256), (None, Hash::of(&fs::read(&new).unwrap())));
@@ -127,7 +127,7 @@ fn the_agent_s_delta_needs_its_program_alone() {
     fs::set_permissions(&image, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     scratch.file("usr/bin/other", "another program");
     let into = scratch.folder("into");
-    unpack_delta(&delta.path, &name, Root::File(&image), &into, UnpackLimits::default()).unwrap();
+    read_delta(&delta.path, &name, Root::File(&image), Some(&into), UnpackLimits::default()).unwrap();
     assert_eq!(fs::read_to_string(into.join("gwe")).unwrap(), program + "new");
 }
 

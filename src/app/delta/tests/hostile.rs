@@ -10,7 +10,7 @@ use super::*;
 use crate::app::fault::Reason;
 use crate::app::gzip::GzipError;
 use crate::app::tests::Scratch;
-use crate::app::unpack::{unpack_delta, UnpackError};
+use crate::app::unpack::{read_delta, UnpackError};
 use crate::app::UnpackLimits;
 
 /// An instruction.
@@ -153,7 +153,7 @@ fn a_bomb_costs_no_more_than_the_install_s_limit() {
     let bomb = scratch.file("a.v2.from.v1.delta", delta(&head, &[zeros, again].concat()));
     let into = scratch.folder("into");
     let limits = UnpackLimits { bytes: 1 << 20, entries: 10 };
-    let error = unpack_delta(&bomb, &head.name, Root::Folder(&folder), &into, limits).unwrap_err();
+    let error = read_delta(&bomb, &head.name, Root::Folder(&folder), Some(&into), limits).unwrap_err();
     assert!(matches!(&error, UnpackError::Bad(faults) if faults[0].reason == Reason::TooLarge(1 << 20)), "{error}");
     assert_eq!(fs::read_dir(into).unwrap().count(), 0);
     assert!(super::super::check(&bomb)[0].reason == Reason::TooLarge(UnpackLimits::default().bytes));
