@@ -44,7 +44,7 @@ fn sha256(path: &Path) -> String {
     sum.split(' ').next().unwrap_or_default().to_string()
 }
 
-fn order(site: &Site, more: &str) {
+pub fn order(site: &Site, more: &str) {
     site.murano.write(SN, "engine_fetch", &format!(r#"{{"install": [{{"name": "{NEW}", {more}}}]}}"#));
 }
 
@@ -64,6 +64,10 @@ impl Case {
         site.murano.upload(NEW, &tarball);
         site.murano.upload(DELTA, &delta);
         Case { site, tarball, delta }
+    }
+
+    pub fn delta_size(&self) -> u64 {
+        self.delta.len() as u64
     }
 
     pub fn slot(&self, slot: &str) -> PathBuf {

@@ -11,9 +11,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const DAY: i64 = 86_400;
 
 /// A root, whose public half the image has; its keys come in sets.
-struct Fleet {
+pub struct Fleet {
     root: Signer,
-    site: Site,
+    pub site: Site,
 }
 
 /// The number of a signer's key, and its line.
@@ -24,7 +24,7 @@ fn public(signer: &Signer) -> (String, String) {
     (id.to_string(), lines.next().expect("the key").to_string())
 }
 
-fn key(signer: &Signer) -> Value {
+pub fn key(signer: &Signer) -> Value {
     json!({"name": "release", "key": public(signer).1})
 }
 
@@ -44,7 +44,7 @@ fn day(days: i64) -> String {
 }
 
 impl Fleet {
-    fn new() -> Fleet {
+    pub fn new() -> Fleet {
         let fleet = Fleet { root: Signer::new(), site: Site::new() };
         fleet.trust("trusted-root/root.pub", &fleet.root);
         fleet
@@ -55,7 +55,7 @@ impl Fleet {
     }
 
     /// Uploads a set as the root signs it; its name.
-    fn upload_set(&self, version: u64, more: Value) -> String {
+    pub fn upload_set(&self, version: u64, more: Value) -> String {
         let set = with(json!({"version": version}), more);
         self.upload(&format!("gwe-keys.v{version}.tar.gz"), &package(&set.to_string()), &self.root)
     }
@@ -66,12 +66,12 @@ impl Fleet {
         name.to_string()
     }
 
-    fn upload_app(&self, version: u64, signer: &Signer) -> String {
+    pub fn upload_app(&self, version: u64, signer: &Signer) -> String {
         self.upload(&format!("app.v{version}.tar.gz"), &Tarball::app("true").bytes(), signer)
     }
 
     /// Orders them in this order; what is told of each.
-    fn told(&self, names: &[&String]) -> Vec<String> {
+    pub fn told(&self, names: &[&String]) -> Vec<String> {
         self.site.order(&names.iter().map(|name| name.as_str()).collect::<Vec<_>>());
         self.site.check_in().ok();
         self.site.fetch_status().lines().filter(|line| line.starts_with("[gwe]")).map(str::to_string).collect()

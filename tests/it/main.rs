@@ -61,6 +61,7 @@ mod local_users;
 mod logs_order;
 mod manuals;
 mod metered;
+mod metered_beside;
 mod murano_api;
 mod murano_content;
 mod murano_faults;

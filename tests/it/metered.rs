@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(120);
-const ACCOUNT: &str = "var/lib/gwe/month.json";
+pub const ACCOUNT: &str = "var/lib/gwe/month.json";
 const PART: &str = "var/lib/gwe/downloads/app.v1.tar.gz.part";
 
 /// An app with so many bytes in it that no compression makes smaller.
@@ -42,7 +42,7 @@ fn a_download_takes_the_time_that_its_rate_leaves_it() {
 }
 
 /// What has run, one word each.
-fn ran(site: &Site) -> String {
+pub fn ran(site: &Site) -> String {
     let root = site.gateway.root();
     let text = if root.has("ran") { root.read("ran") } else { String::new() };
     text.replace('\n', " ").trim().to_string()
@@ -66,7 +66,7 @@ fn written(site: &Site) -> Vec<(String, std::time::SystemTime)> {
 }
 
 /// A check-in that waits is a quiet one: one request, and no byte written.
-fn check_in_quietly(site: &Site, check_in: impl Fn() -> Ran) {
+pub fn check_in_quietly(site: &Site, check_in: impl Fn() -> Ran) {
     let before = (written(site), site.reports().len());
     site.murano.forget_requests();
     check_in().ok();
@@ -186,7 +186,7 @@ fn check_in_by(site: &Site, clock: &WrongClock) -> Ran {
     run(clock.wear(site.gateway.command("gwe").arg("--once")), LIMIT)
 }
 
-fn used(site: &Site, clock: Option<&WrongClock>) -> u64 {
+pub fn used(site: &Site, clock: Option<&WrongClock>) -> u64 {
     status(site, clock)["month"]["used"].as_u64().expect("a number")
 }
 

@@ -4,6 +4,7 @@ mod config_writes;
 mod control;
 mod key_set;
 mod look;
+mod month;
 mod otau;
 mod otau_check;
 mod queue;
@@ -18,6 +19,7 @@ use super::workload::Workload;
 use config_writes::ConfigWrites;
 use control::Control;
 use key_set::KeySet;
+use month::MonthAccount;
 use otau::Otau;
 use queue::QueueWork;
 use queue_clients::QueueClients;
@@ -44,6 +46,7 @@ pub fn all() -> Vec<Box<dyn Workload>> {
         Box::new(Otau::DdiRollBack),
         Box::new(Removal),
         Box::new(KeySet),
+        Box::new(MonthAccount),
         Box::new(SelfUpdate::Update),
         Box::new(SelfUpdate::RollBack),
         Box::new(SelfUpdate::TakesDown),
