@@ -2,7 +2,8 @@
 //!
 //! Invariants: every request stands in the volatile account ([`usage`](super::usage)), a long one part by part; what that has beyond what is
 //! kept on flash is written once it is a 50th of the limit, so a quiet check-in writes nothing and a power cut costs little. Months are
-//! UTC's, and only a clock that is known begins one; no clock gives a byte back by going backwards.
+//! UTC's, and only a clock that is known begins one; no clock gives a byte back by going backwards. Where none is known uptime is what
+//! ends one: that is written a few times a day, or a gateway whose power goes each night would have one month for ever.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +23,8 @@ const PARTS: u64 = 100;
 const SMALLEST_PART: u64 = 16 * 1024;
 /// Where no clock says when the month ends, it does after so many seconds of uptime.
 const LONGEST_MONTH: u64 = 31 * 86_400;
+/// And so many of them may be lost in a power cut.
+const UNWRITTEN_AGE: u64 = 3 * 3600;
 /// The largest file, in bytes.
 const MAX_FILE: u64 = 1024;
 /// Another writer holds the lock for a sync of the disk.
@@ -75,12 +78,27 @@ impl MonthAccount {
         };
         (MonthAccount { month, used: used.saturating_add(new), boot, seen: total, at, age }, new)
     }
+}
 
-    /// Whether what has become of it since must be kept now.
-    fn is_due(&self, now: &MonthAccount, new: u64, limit: u64) -> bool {
-        let is_renamed = now.month != self.month && (self.month == 0 || now.month < self.month);
+/// An account as it is kept, and as it is.
+#[derive(Debug)]
+struct MonthLook {
+    kept: MonthAccount,
+    now: MonthAccount,
+    /// Bytes that are not kept.
+    new: u64,
+    /// Whether a clock is known.
+    is_dated: bool,
+}
+
+impl MonthLook {
+    /// Whether what is not kept must be now.
+    fn is_due(&self, limit: u64) -> bool {
+        let MonthLook { kept, now, new, is_dated } = self;
+        let is_renamed = now.month != kept.month && (kept.month == 0 || now.month < kept.month);
+        let is_older = !is_dated && now.age.abs_diff(kept.age) >= UNWRITTEN_AGE;
         // Kept by its old name, it would have another one each month, and never end.
-        new >= limit / UNWRITTEN || (is_renamed && self.used > 0)
+        *new >= limit / UNWRITTEN || is_older || (is_renamed && kept.used > 0)
     }
 }
 
@@ -110,7 +128,7 @@ impl Budget {
     /// The account as it is now.
     #[must_use]
     pub fn account(&self) -> MonthAccount {
-        self.look().1
+        self.look().now
     }
 
     /// Bytes that are left.
@@ -133,19 +151,16 @@ impl Budget {
 
     /// Keeps what has come since, where that is enough to be worth a write.
     pub(crate) fn note(&self) {
-        self.keep_if(|kept, now, new| kept.is_due(now, new, self.limit));
+        self.keep_if(|look| look.is_due(self.limit));
     }
 
     /// Keeps whatever has come since: the machine may be about to go down.
     pub fn keep(&self) {
-        self.keep_if(|_, _, new| new > 0);
+        self.keep_if(|look| look.new > 0);
     }
 
-    fn keep_if(&self, is_due: impl Fn(&MonthAccount, &MonthAccount, u64) -> bool) {
-        let is_due = || {
-            let (kept, now, new) = self.look();
-            is_due(&kept, &now, new).then_some(now)
-        };
+    fn keep_if(&self, is_due: impl Fn(&MonthLook) -> bool) {
+        let is_due = || Some(self.look()).filter(&is_due).map(|look| look.now);
         if is_due().is_none() {
             return;
         }
@@ -165,16 +180,17 @@ impl Budget {
         }
     }
 
-    /// What is kept, what it is now, and how many bytes of that are not kept.
-    fn look(&self) -> (MonthAccount, MonthAccount, u64) {
+    fn look(&self) -> MonthLook {
         let kept = self.read();
-        // Without it, nothing is known to have come since.
-        let Ok(rows) = usage::read(&self.log) else { return (kept.clone(), kept, 0) };
-        let total = rows.iter().map(usage::UsageRow::total).fold(0, u64::saturating_add);
         let month = known_time::known(&self.hardware_clock).and_then(month_of);
+        // Without it, nothing is known to have come since.
+        let Ok(rows) = usage::read(&self.log) else {
+            return MonthLook { now: kept.clone(), kept, new: 0, is_dated: month.is_some() };
+        };
+        let total = rows.iter().map(usage::UsageRow::total).fold(0, u64::saturating_add);
         let boot = host::boot_id().unwrap_or_default();
         let (now, new) = kept.at(&MonthMoment { month, boot, at: clock::since_boot().as_secs(), total });
-        (kept, now, new)
+        MonthLook { kept, now, new, is_dated: month.is_some() }
     }
 
     fn read(&self) -> MonthAccount {
@@ -251,16 +267,43 @@ mod tests {
         let limit = 1_000_000;
         let kept = MonthAccount { month: 202_611, used: 500_000, ..MonthAccount::none() };
         let now = |month, used| MonthAccount { month, used, ..MonthAccount::none() };
-        for (kept, now, new, is_due) in [
-            (&kept, now(202_611, 519_999), 19_999, false),
-            (&kept, now(202_611, 520_000), 20_000, true),
-            (&kept, now(202_612, 100), 100, false),
-            (&kept, now(202_610, 500_100), 100, true),
-            (&now(0, 500_000), now(202_611, 500_100), 100, true),
-            (&MonthAccount::none(), now(202_611, 100), 100, false),
+        let aged = |age| MonthAccount { age, ..kept.clone() };
+        for (kept, now, new, is_dated, is_due) in [
+            (&kept, now(202_611, 519_999), 19_999, true, false),
+            (&kept, now(202_611, 520_000), 20_000, true, true),
+            (&kept, now(202_612, 100), 100, true, false),
+            (&kept, now(202_610, 500_100), 100, true, true),
+            (&now(0, 500_000), now(202_611, 500_100), 100, true, true),
+            (&MonthAccount::none(), now(202_611, 100), 100, true, false),
+            // Where a clock says when the month ends, its age says nothing.
+            (&kept, aged(20 * DAY), 0, true, false),
+            (&kept, aged(UNWRITTEN_AGE), 0, false, true),
+            (&kept, aged(UNWRITTEN_AGE - 1), 0, false, false),
         ] {
-            assert_eq!(kept.is_due(&now, new, limit), is_due, "{now:?}");
+            let look = MonthLook { kept: kept.clone(), now, new, is_dated };
+            assert_eq!(look.is_due(limit), is_due, "{look:?}");
         }
+    }
+
+    /// Behind a network without time, with the sun for power: it is up 20 hours a day, and has few bytes to tell.
+    #[test]
+    fn a_month_without_a_clock_ends_where_the_power_goes_each_night() {
+        let limit = 1_000_000;
+        let mut kept = MonthAccount { used: 990_000, ..MonthAccount::none() };
+        let mut writes = 0;
+        let ends = (0..365).find(|day| {
+            for hour in 1..=20 {
+                let (now, new) = kept.at(&moment(None, &day.to_string(), hour * 3600, hour * 10));
+                let look = MonthLook { kept: kept.clone(), now, new, is_dated: false };
+                if look.is_due(limit) {
+                    kept = look.now;
+                    writes += 1;
+                }
+            }
+            kept.used < 990_000
+        });
+        assert!(ends.is_some_and(|day| (31..45).contains(&day)), "{ends:?}");
+        assert!(writes < 45 * 8, "{writes}");
     }
 
     #[test]
