@@ -8,6 +8,7 @@ use std::os::unix::fs::fchown;
 use std::path::PathBuf;
 
 use super::kept::HeldTime;
+use crate::app::name::check_app;
 use crate::config::Paths;
 use crate::format::ini::Ini;
 use crate::format::percent;
@@ -65,9 +66,10 @@ pub(super) fn path(paths: &Paths, app: &str) -> PathBuf {
     paths.state().join("hold").join(app)
 }
 
-/// Whether the app holds it now.
+/// Whether the app holds it now. A name that is no app's may come from an order that nobody has looked at yet, and lead anywhere; to open a
+/// file is enough to do harm, such as a watchdog's device.
 pub(super) fn is_held(paths: &Paths, app: &str) -> bool {
-    lock::is_held(&path(paths, app))
+    check_app(app).is_ok() && lock::is_held(&path(paths, app))
 }
 
 /// The fragment with the path in its environment. Text that is none goes as it came.

@@ -137,7 +137,11 @@ impl Journal {
     /// Drops an order of which nothing was begun; `false` where something was, or where it is not known.
     pub fn cancel_order(&mut self, id: &str) -> bool {
         let is_of = |job: &Job| job.order.as_deref() == Some(id);
-        if !self.jobs.iter().filter(|job| is_of(job)).all(Job::is_unbegun) {
+        let its = || self.jobs.iter().filter(|job| is_of(job));
+        // What failed before its script was begun has changed nothing. Where nothing else is left of the order, its end is told.
+        let has_failed = |job: &Job| job.state == InstallState::Failed && job.attempts == 0;
+        let is_over = its().next().is_some() && its().all(|job| job.state.is_terminal());
+        if is_over || !its().all(|job| job.is_unbegun() || has_failed(job)) {
             return false;
         }
         self.jobs.retain(|job| !is_of(job));

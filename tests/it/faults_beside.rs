@@ -63,6 +63,33 @@ fn what_is_kept_for_hawkbit_s_window_does_not_hurry_the_first_check_in_after_a_b
     }
 }
 
+/// hawkbit#952: one part of an order has failed before anything was begun, and the others are no reason to say that it is too late.
+#[test]
+fn an_order_that_has_failed_in_part_before_anything_was_begun_can_be_taken_back() {
+    for by_another in [false, true] {
+        let unit = ddi::unit();
+        let mut bad = unit.hawkbit.artifact("bad.v1.tar.gz", &app().bytes());
+        bad["hashes"]["sha256"] = "0".repeat(64).into();
+        let good = unit.hawkbit.artifact("good.v1.tar.gz", &app().bytes());
+        unit.hawkbit.order("8", &[bad, good]);
+        unit.hawkbit.answer_with("/artifacts/good", 9, 503, "");
+        unit.check_in();
+        assert!(unit.gateway.root().read(crate::killed::JOURNAL).contains("[gwe] failed bad v1"));
+        if by_another {
+            unit.hawkbit.force_quit("8");
+            let other = unit.hawkbit.artifact("other.v1.tar.gz", &Tarball::app("true").bytes());
+            unit.hawkbit.order("9", &[other]);
+        } else {
+            unit.hawkbit.cancel("8");
+        }
+        (0..20).for_each(|_| drop(unit.check_in()));
+        assert!(!unit.gateway.root().has("ran"), "by another order: {by_another}");
+        assert!(!unit.gateway.root().has(crate::killed::JOURNAL), "by another order: {by_another}");
+        let told = if by_another { unit.hawkbit.told("9") } else { unit.hawkbit.told("cancel 8") };
+        assert!(told.last().unwrap().starts_with("closed success"), "{told:?}");
+    }
+}
+
 /// What was taken without a signature waits for hawkBit's window, and the image that comes meanwhile wants one.
 #[test]
 fn what_came_before_signatures_counted_needs_one_once_they_do() {

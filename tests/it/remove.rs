@@ -6,6 +6,7 @@ use gwe_tests::harness::{worker_app, Signer, Site, Tarball, SN};
 use gwe_tests::murano::endpoint::Endpoint;
 use serde_json::json;
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 /// Says that it ran, by whom it is called, and whether the app runs still.
@@ -86,6 +87,27 @@ fn what_is_not_to_be_removed_is_refused_by_name() {
     site.install("app.v2.tar.gz", &Tarball::app("echo two"));
     assert!(site.gateway.gwe(&["--remove-app", "app"]).exited(1).stdout.contains("the image brought it"));
     assert!(!traces(&site).is_empty());
+}
+
+/// To open a file is enough to do harm, such as a watchdog's device: what is no name of an app is no path either.
+#[test]
+fn a_name_that_is_a_path_leads_nowhere() {
+    let site = Site::new();
+    site.check_in().ok();
+    let file = site.gateway.root().write("somewhere/else", "");
+    site.gateway.root().write("var/lib/gwe/hold/other", "");
+    let held = fs::File::open(&file).unwrap();
+    // SAFETY: the file is open for the whole call.
+    assert_eq!(unsafe { libc::flock(held.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }, 0);
+    for name in [file.to_str().unwrap(), "../../../../somewhere/else"] {
+        order(&site, &json!({"remove": [name]}).to_string());
+        site.check_in().ok();
+        let told = site.fetch_status();
+        assert!(
+            told.starts_with(&format!("[gwe] failed to remove {name}: ")),
+            "whether it is held is looked at: {told}"
+        );
+    }
 }
 
 #[test]

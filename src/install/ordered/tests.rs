@@ -88,6 +88,7 @@ fn a_cancel_counts_until_a_script_has_begun() {
         (InstallState::Settling, 1, false),
         (InstallState::RollingBack, 1, false),
         (InstallState::Done, 1, false),
+        (InstallState::Failed, 0, false),
     ] {
         journal = Journal::empty();
         journal.take_order("x", order("7", &["a.v1.tar.gz"], Until::Installed), NO_LOGS);
