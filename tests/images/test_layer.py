@@ -103,6 +103,17 @@ class Layer(unittest.TestCase):
         known = set(re.findall(r"^([A-Z_]+) \??=", (sandbox.REPOSITORY / "mk/install.mk").read_text(), re.M))
         self.assertLessEqual(passed, known, "each variable that the recipe passes is one of make install's")
 
+    def test_every_setting_of_make_install_is_one_of_both_recipes(self):
+        text = (sandbox.REPOSITORY / "mk/install.mk").read_text()
+        told = text.split("# The factory's settings")[1].split("\n\n")[0]
+        settings = {name for names in re.findall(r"^# ((?:[A-Z_]+(?:, )?)+)  ", told, re.M) for name in names.split(", ")}
+        given = set(re.findall(r"^([A-Z_]+) =", text.split("\nSBOM =")[1].split("\n# ")[0], re.M))
+        self.assertEqual(settings, given, "mk/install.mk: a line on top, and a default")
+        package = sandbox.REPOSITORY / "buildroot-package/package/gwe"
+        for file, pattern in ((LAYER / "recipes-gwe/gwe" / RECIPE.name, r"^            ([A-Z_]+)="), (package / "gwe.mk", r"^\t([A-Z_]+)="),
+                              (package / "Config.in", r"^config BR2_PACKAGE_GWE_([A-Z_]+)")):
+            self.assertEqual(settings - set(re.findall(pattern, file.read_text(), re.M)), set(), f"{file.name} lacks them")
+
 
 class Recipe(unittest.TestCase):
     def setUp(self):
