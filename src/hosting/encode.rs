@@ -1,5 +1,6 @@
 //! A checked configuration becomes bytes for the core. Numbers are bounded to what their fields hold; a relative path becomes an absolute one.
 
+use std::marker::PhantomData;
 use std::net::{IpAddr, ToSocketAddrs};
 
 use super::cgroup;
@@ -298,7 +299,7 @@ fn channel(output: &Output, path: &[u8]) -> Vec<u8> {
         capture_maxbytes: bounded(output.capture_maxbytes),
         has_events: output.events_enabled,
         to_syslog: output.syslog,
-        ..Channel::default()
+        end: PhantomData,
     };
     record.encode(&mut bytes);
     bytes.0
@@ -360,7 +361,7 @@ fn put_process(process: &ProcessConfig, group: &str, all: &[Group], known: &Know
         probe_interval: bounded(process.probe.interval),
         probe_timeout: bounded(process.probe.timeout),
         probe_retries: bounded(process.probe.retries),
-        ..Program::default()
+        end: PhantomData,
     };
     record.encode(out);
 }

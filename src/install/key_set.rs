@@ -173,7 +173,12 @@ impl Gateway<'_> {
             InstallState::Staged => self.begin_script(job),
             InstallState::Installing => self.put_in_force(job, name),
             InstallState::Settling => Outcome::Event(InstallEvent::Settled),
-            _ => Outcome::Event(InstallEvent::Refused),
+            InstallState::Requested
+            | InstallState::Downloading
+            | InstallState::RollingBack
+            | InstallState::Done
+            | InstallState::Failed
+            | InstallState::RolledBack => Outcome::Event(InstallEvent::Refused),
         }
     }
 

@@ -83,7 +83,12 @@ impl Gateway<'_> {
             InstallState::Staged => self.begin_script(job),
             InstallState::Installing => self.take_away(job),
             InstallState::Settling => self.clear_away(job),
-            _ => Outcome::Event(InstallEvent::Refused),
+            InstallState::Requested
+            | InstallState::Downloading
+            | InstallState::RollingBack
+            | InstallState::Done
+            | InstallState::Failed
+            | InstallState::RolledBack => Outcome::Event(InstallEvent::Refused),
         }
     }
 

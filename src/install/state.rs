@@ -124,31 +124,31 @@ impl InstallState {
         matches!(self, S::Done | S::Failed | S::RolledBack)
     }
 
-    /// How often the state's work may be cut off by a reboot (or by the check-in's end) before it is given up: what takes the
-    /// machine down must not have it again and again. `None`: nothing is done in it, or it has an account of its own
+    /// How often the state's work may be cut off by a reboot (or by the check-in's end) before it is given up, and what that work is: what
+    /// takes the machine down must not have it again and again. `None`: nothing is done in it, or it has an account of its own
     /// (`install.sh` in [`MAX_ATTEMPTS`], a new agent in [`super::agent::Agents`]).
-    #[must_use]
-    pub fn most_tries(self) -> Option<u32> {
+    fn tries(self) -> Option<(u32, &'static str)> {
         match self {
             // What cuts the power of a gateway while it loads is hardly the download; but for ever is too long.
-            S::Downloading => Some(100),
-            S::Verified => Some(3),
-            S::Settling | S::RollingBack => Some(2),
+            S::Downloading => Some((100, "it was downloaded")),
+            S::Verified => Some((3, "it was checked or unpacked")),
+            S::Settling => Some((2, "it settled")),
+            S::RollingBack => Some((2, "the version before was put back")),
             S::Requested | S::Staged | S::Installing | S::Done | S::Failed | S::RolledBack => None,
         }
+    }
+
+    /// How often its work may be cut off before it is given up.
+    #[must_use]
+    pub fn most_tries(self) -> Option<u32> {
+        self.tries().map(|(most, _)| most)
     }
 
     /// Why it is not entered again, once it was cut off that often.
     #[must_use]
     pub fn cut_off(self) -> String {
-        let tries = self.most_tries().unwrap_or_default();
-        let what = match self {
-            S::Downloading => "it was downloaded",
-            S::Settling => "it settled",
-            S::RollingBack => "the version before was put back",
-            _ => "it was checked or unpacked",
-        };
-        format!("the gateway went down {tries} times while {what}")
+        let (most, what) = self.tries().unwrap_or((0, "nothing was done"));
+        format!("the gateway went down {most} times while {what}")
     }
 
     /// Whether the next step needs the network.
@@ -179,7 +179,8 @@ impl InstallState {
 mod tests {
     use super::*;
 
-    const STATES: [InstallState; 10] = [
+    // The last of each: one that is left out here does not compile.
+    const STATES: [InstallState; S::RolledBack as usize + 1] = [
         S::Requested,
         S::Downloading,
         S::Verified,
@@ -191,7 +192,7 @@ mod tests {
         S::Failed,
         S::RolledBack,
     ];
-    const EVENTS: [InstallEvent; 12] = [
+    const EVENTS: [InstallEvent; E::Refused as usize + 1] = [
         E::Admitted,
         E::Downloaded,
         E::Unpacked,

@@ -186,3 +186,46 @@ fn names_of_events_and_texts_of_failures_are_supervisords() {
     assert_eq!(spawn_error::Number::of(i32::MIN).digits(), b"-2147483648");
     assert_eq!(spawn_error::Number::of_u64(u64::MAX).digits(), b"18446744073709551615");
 }
+
+/// The records of a file, each with its fields in their order.
+fn records_of(source: &str) -> Vec<(&str, Vec<&str>)> {
+    let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in source.lines().filter(|line| !line.contains("//")) {
+        match line.strip_prefix("    ").and_then(|line| line.strip_suffix(" {")) {
+            Some(name) if name.chars().all(char::is_alphanumeric) => found.push((name, Vec::new())),
+            _ => found.last_mut().into_iter().for_each(|(_, fields)| {
+                fields
+                    .extend(line.strip_prefix("        ").filter(|line| !line.starts_with(' ') && line.contains(": ")));
+            }),
+        }
+    }
+    found
+}
+
+/// So many fields each record has, and the sum over them; who adds some raises the number, and writes the new sum.
+const KNOWN: [(&str, usize, u32); 11] = [
+    ("Configuration", 3, 0x8269d031),
+    ("Settings", 28, 0x0beaeff1),
+    ("Server", 10, 0xeda4bd4b),
+    ("Zone", 2, 0xf922c1c8),
+    ("Note", 2, 0x8dc99b5a),
+    ("Group", 15, 0x779cc021),
+    ("Program", 34, 0x051e9a23),
+    ("Channel", 8, 0x7e27a733),
+    ("Header", 27, 0xabc66579),
+    ("GroupRecord", 10, 0x7b081156),
+    ("ProcessRecord", 32, 0x6a8f1c25),
+];
+
+/// A newer core takes over what the older one has in memory, and a newer front end speaks to an older core (docs/hosting.md, "A newer core over the
+/// air"): what was there stays where it is, and what comes in is added behind it.
+#[test]
+fn fields_are_only_added_at_the_end() {
+    let sources = [include_str!("../definition.rs"), include_str!("../state.rs")];
+    let records: Vec<(&str, Vec<&str>)> = sources.into_iter().flat_map(records_of).collect();
+    for (name, count, sum) in KNOWN {
+        let (_, fields) = records.iter().find(|(its, _)| *its == name).unwrap();
+        let sum_now = crc32fast::hash(fields.get(..count).unwrap_or_default().concat().as_bytes());
+        assert_eq!(sum_now, sum, "the first {count} fields of {name} are no more what they were ({sum_now:#010x})");
+    }
+}
