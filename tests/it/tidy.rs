@@ -381,6 +381,9 @@ fn versions_are_in_step() {
     let log = read("CHANGELOG.md");
     let newest = log.lines().find_map(|line| line.strip_prefix("## ")).expect("CHANGELOG.md has a version");
     assert_eq!(newest.split(' ').next(), Some(version.as_str()), "the newest version in CHANGELOG.md");
+    let statements = read("configs/product/gwe.vex.cdx.json");
+    let told = statements.matches(&format!("gateway-engine@{version}\"")).count();
+    assert_eq!((told, statements.matches("gateway-engine@").count()), (2, 2), "the version in gwe.vex.cdx.json");
     let Some(files) = tracked() else { skip!("needs a git checkout") };
     let recipes: Vec<&str> = files
         .iter()
