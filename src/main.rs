@@ -1,4 +1,4 @@
-//! One binary with three names: `gwe`, `gmq`, `gdc`. The name it was called by chooses the command line.
+//! One binary with five names: `gwe`, `gmq`, `gdc`, `supervisord`, `supervisorctl`. The name it was called by chooses the command line.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -5,7 +5,7 @@ Usage: rooms.py            prints the picture
        rooms.py FILE       writes it
 
 An arrow is left out where others lead there too: engine uses sys, but so does what it uses. Unit tests do not count. A room that has no place in
-the picture, and an arrow upwards, are errors. A test of tests/it/tidy.rs compares docs/rooms.svg with what this prints.
+the picture, and an arrow upwards, are errors. A test of tests/it/tidy/rooms.rs compares docs/rooms.svg with what this prints.
 """
 
 import pathlib

@@ -175,7 +175,7 @@ fn what_comments_cite_is_there() {
 
 /// Whether a test of that name is there: a module's of `tests/it`, or a path's, in Rust or Python.
 fn is_test(file: &str, name: &str) -> bool {
-    let path = if file.contains('.') { file.to_string() } else { format!("tests/it/{file}.rs") };
+    let path = if file.contains('.') { file.to_string() } else { format!("tests/it/{}.rs", file.replace("::", "/")) };
     let text = read(&path);
     text.contains(&format!("fn {name}()")) || text.contains(&format!("def {name}(self)"))
 }

@@ -1,23 +1,22 @@
 //! The daemon as a whole beside supervisor 4.3.0, the same played on both: put into the background by its flags, looking for its configuration, told to end
-//! and to begin anew, asked by bytes that no client would send.
+//! and to begin anew. What its socket answers: `hosting_bytes`.
 
 use gwe_tests::harness::{
     agent_binary, announce_skip, run, wait_until, Background, Ran, Scratch, Supervisord, TWIN_HEAD,
 };
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One of the two, with a folder of its own in which it is `bin/supervisord`.
-struct Twin {
-    root: Scratch,
-    is_ours: bool,
+pub struct Twin {
+    pub root: Scratch,
+    pub is_ours: bool,
 }
 
 impl Twin {
@@ -33,17 +32,17 @@ impl Twin {
         Twin { root, is_ours: real.is_none() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.root.path(name)
     }
 
     /// `{root}` stands for its folder.
-    fn filled(&self, text: &str) -> String {
+    pub fn filled(&self, text: &str) -> String {
         text.replace("{root}", &self.root.root().to_string_lossy())
     }
 
     /// The other way round.
-    fn shown(&self, text: &str) -> String {
+    pub fn shown(&self, text: &str) -> String {
         text.replace(&*self.root.root().to_string_lossy(), "{root}")
     }
 
@@ -54,7 +53,7 @@ impl Twin {
         command
     }
 
-    fn run(&self, name: &str, arguments: &[&str]) -> String {
+    pub fn run(&self, name: &str, arguments: &[&str]) -> String {
         self.told(&run(&mut self.command(name, arguments), PATIENCE))
     }
 
@@ -87,7 +86,7 @@ impl Twin {
     }
 
     /// In the foreground, until it is there.
-    fn host(&self, configuration: &str, more: &[&str]) -> Background {
+    pub fn host(&self, configuration: &str, more: &[&str]) -> Background {
         self.root.write("root.conf", self.filled(configuration));
         let arguments: Vec<&str> = ["-n", "-c", "{root}/root.conf"].iter().chain(more).copied().collect();
         let daemon = Background::start(&mut self.command("supervisord", &arguments), &self.root, "output");
@@ -119,7 +118,7 @@ impl Twin {
 }
 
 /// The same on both, at the same time.
-fn compare(play: fn(&Twin) -> String) {
+pub fn compare(play: fn(&Twin) -> String) {
     let real = match Supervisord::real() {
         Ok(real) => real,
         Err(why) => return announce_skip(&why),
@@ -297,152 +296,5 @@ fn its_end_is_not_hurried_nor_taken_back() {
             }
         }
         seen
-    });
-}
-
-/// Sends it, and gives of all that comes back until the end what a client goes by.
-fn raw(twin: &Twin, request: &str) -> String {
-    let mut stream = UnixStream::connect(twin.path("s.sock")).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    let ended = stream.read_to_end(&mut answer).is_ok();
-    let text = twin.shown(&String::from_utf8_lossy(&answer));
-    let is_meant = |line: &&str| {
-        let line = line.to_ascii_lowercase();
-        ["http/1", "content-type:", "www-authenticate:", "<value>"]
-            .iter()
-            .any(|start| line.trim_start().starts_with(start))
-    };
-    let lines: Vec<String> =
-        text.lines().map(str::trim).filter(is_meant).map(|line| line.to_ascii_lowercase()).collect();
-    format!("{}\nended {ended}\n", lines.join("\n"))
-}
-
-fn post(path: &str, version: &str, more: &str, body: &str) -> String {
-    format!("POST {path} HTTP/{version}\r\nHost: x\r\n{more}Content-Length: {}\r\n\r\n{body}", body.len())
-}
-
-const STATE: &str = "<?xml version='1.0'?><methodCall><methodName>supervisor.getState</methodName></methodCall>";
-
-#[test]
-fn what_no_client_sends_is_answered_alike() {
-    compare(|twin| {
-        let mut daemon = twin.host(TWIN_HEAD, &[]);
-        let close = "Connection: close\r\n";
-        let mut seen = String::new();
-        for request in [
-            post("/RPC2", "1.1", "", STATE) + &post("/RPC2/", "1.1", close, STATE),
-            post("/RPC2", "1.0", "", STATE),
-            post("/RPC2", "1.0", "Connection: Keep-Alive\r\n", STATE) + &post("/RPC2", "1.0", "", STATE),
-            post("/RPC2", "1.1", "cOnNeCtIoN: close\r\n", STATE),
-            format!("GET /nope HTTP/1.1\r\nHost: x\r\n{close}\r\n"),
-            post("/RPC2", "1.1", close, "<methodCall></methodCall>"),
-            post("/RPC2", "1.1", close, "no markup"),
-            format!("GET /RPC2 HTTP/1.1\r\nHost: x\r\n{close}\r\n"),
-            format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\n{close}\r\n"),
-            format!("GET /logtail/nope HTTP/1.1\r\nHost: x\r\n{close}\r\n"),
-            format!("GET /logtail/a/b/c HTTP/1.1\r\nHost: x\r\n{close}\r\n"),
-        ] {
-            let shown = raw(twin, &request);
-            seen += &format!("{}\n{shown}", request.lines().next().unwrap_or_default());
-        }
-        daemon.stop();
-        seen
-    });
-}
-
-/// What `tail -f` reads: the last of the file, what comes, what a rotation or a cut leaves.
-#[test]
-fn a_log_is_followed_over_rotation_and_cut() {
-    compare(|twin| {
-        let text = [TWIN_HEAD, "[program:p]\ncommand = sleep 300\nautostart = false\nstdout_logfile = {root}/p.log\n"]
-            .concat();
-        twin.root.write("p.log", [&"x".repeat(2000), "\none\n"].concat());
-        let mut daemon = twin.host(&text, &[]);
-        let mut stream = UnixStream::connect(twin.path("s.sock")).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(b"GET /logtail/p HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-        let mut answer = Vec::new();
-        let mut read_until = |text: &str| {
-            while !String::from_utf8_lossy(&answer).contains(text) {
-                let mut piece = [0; 4096];
-                let count = stream.read(&mut piece).unwrap_or(0);
-                assert!(count > 0, "no {text:?} in {}", String::from_utf8_lossy(&answer));
-                answer.extend_from_slice(piece.get(..count).unwrap_or_default());
-            }
-        };
-        let append = |text: &str| {
-            OpenOptions::new().append(true).open(twin.path("p.log")).unwrap().write_all(text.as_bytes()).unwrap()
-        };
-        read_until("one\n");
-        append("two\n");
-        read_until("two\n");
-        fs::rename(twin.path("p.log"), twin.path("p.log.1")).unwrap();
-        twin.root.write("p.log", "three\n");
-        read_until("three\n");
-        append("and a longer line behind it\n");
-        read_until("behind it\n");
-        // 4.3.0 says nothing any more after a cut: its own sentence on that is no bytes.
-        if twin.is_ours {
-            File::create(twin.path("p.log")).unwrap();
-            read_until("==> File truncated <==\n");
-            append("four\n");
-            read_until("four\n");
-        }
-        let text = String::from_utf8_lossy(&answer).into_owned();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        // Each piece has its size in front; how it is cut is nobody's business.
-        let mut rest = body;
-        let mut whole = String::new();
-        while let Some((size, after)) = rest.split_once("\r\n") {
-            let size = usize::from_str_radix(size, 16).unwrap_or(0);
-            whole += after.get(..size).unwrap_or_default();
-            rest = after.get(size..).unwrap_or_default().trim_start_matches("\r\n");
-        }
-        daemon.stop();
-        let is_meant =
-            |line: &&str| !["Date:", "Server:", "Last-Modified:"].iter().any(|start| line.starts_with(start));
-        let mut head: Vec<String> = head.lines().filter(is_meant).map(str::to_ascii_lowercase).collect();
-        head.sort();
-        let end = whole.find("behind it\n").map_or(0, |at| at + "behind it\n".len());
-        format!("{}\n{}", head.join("\n"), whole.get(..end).unwrap_or_default())
-    });
-}
-
-/// A password, its absence, and a daemon without the interface.
-#[test]
-fn who_may_not_and_what_is_not_there_is_told_alike() {
-    compare(|twin| {
-        let mut seen = String::new();
-        let locked = TWIN_HEAD.replace("[rpcinterface", "username = u\npassword = {SHA}8cb2237d0679ca88db6464eac60da96345513964\n[rpcinterface")
-            + "[supervisorctl]\nserverurl = unix://{root}/s.sock\n[program:p]\ncommand = sleep 300\nautostart = false\nstartsecs = 0\n";
-        let mut daemon = twin.host(&locked, &[]);
-        for action in ["status", "version", "pid", "start", "reread"] {
-            for login in [&[] as &[&str], &["-u", "u", "-p", "wrong"], &["-u", "u", "-p", "12345"]] {
-                let mut arguments = [&["-c", "{root}/root.conf"], login, &[action]].concat();
-                arguments.extend((action == "start").then_some("p"));
-                let told = twin.run("supervisorctl", &arguments);
-                let told = if action == "pid" { told.replace(&daemon.pid().to_string(), "PID") } else { told };
-                seen += &format!("{action} {login:?}: {told}\n");
-            }
-        }
-        let refused = raw(twin, "GET /logtail/p HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        let mut refused: Vec<&str> = refused.lines().collect();
-        refused.sort_unstable();
-        seen += &format!("{}\n", refused.join("\n"));
-        daemon.stop();
-        fs::remove_file(twin.path("main.log")).unwrap();
-        let head = TWIN_HEAD.split("[rpcinterface").next().unwrap();
-        let mut daemon = twin.host(&[head, "[supervisorctl]\nserverurl = unix://{root}/s.sock\n"].concat(), &[]);
-        for action in ["status", "version", "shutdown"] {
-            seen += &format!(
-                "without the interface, {action}: {}\n",
-                twin.run("supervisorctl", &["-c", "{root}/root.conf", action])
-            );
-        }
-        daemon.stop();
-        twin.root.write("root.conf", twin.filled(TWIN_HEAD));
-        seen + &format!("without its section: {}\n", twin.run("supervisorctl", &["-c", "{root}/root.conf", "status"]))
     });
 }

@@ -39,6 +39,7 @@ mod gmq_store;
 mod harness;
 mod herd;
 mod hosting;
+mod hosting_bytes;
 mod hosting_calls;
 mod hosting_clients;
 mod hosting_clock;
