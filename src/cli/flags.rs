@@ -1,5 +1,5 @@
 //! Flags by table: one definition makes the parser, the help text, the man page and the shell completion (the last two are
-//! made by `tests/it/man.rs`, so that they cost the gateway nothing).
+//! made by `tests/it/manuals.rs`, so that they cost the gateway nothing).
 
 use std::ffi::{OsStr, OsString};
 

@@ -110,7 +110,7 @@ fn gather(config: &Config) -> GatewayStatus {
         problem: identity.err().map(|missing| missing.to_string()),
         settings: operator::problems(config),
         server: source::server(config),
-        backend: if config.is_ddi() { "ddi" } else { "device-api" }.to_string(),
+        backend: source::name(config).to_string(),
         controller_id: config.ddi().ok().filter(|_| config.is_ddi()).map(|ddi| ddi.id),
         activated: config.cik().is_some(),
         // Masked: the status is what people paste into tickets.

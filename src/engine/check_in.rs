@@ -83,8 +83,9 @@ fn check_in(config: &mut Config, identity: &Identity) -> Result<(), CheckInError
         crate::warning!("{e}; going on at the next check-in");
         gateway.reload();
     }
-
-    if let Err(e) = gateway.forget_local() {
+    // The log has what came from this gateway's own disk, and the attributes tell what is installed.
+    let forgotten = if source::has_numbers(&in_force) { gateway.forget_local() } else { Ok(()) };
+    if let Err(e) = forgotten {
         crate::warning!("{e}");
     }
     let charge = Charge::of(&in_force, &gateway.journal);

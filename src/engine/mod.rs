@@ -138,7 +138,7 @@ impl Engine<'_> {
         let kept = self.unsaved.is_none().then_some(self.kept);
         // After a failure the schedule alone counts: whoever cannot check in cannot be called either.
         let listens = self.config.push()
-            && !self.config.is_ddi()
+            && source::can_be_listened_to(&self.config)
             && self.kept.completed
             && self.kept.failures == 0
             && delay >= pause::LONG;

@@ -136,6 +136,24 @@ pub fn server(config: &Config) -> String {
     }
 }
 
+/// Its name, as the setting `backend` has it.
+#[must_use]
+pub fn name(config: &Config) -> &'static str {
+    Source::chosen(config).origin()
+}
+
+/// Whether its orders have numbers: then nobody waits to be told of what has none.
+#[must_use]
+pub fn has_numbers(config: &Config) -> bool {
+    config.is_ddi()
+}
+
+/// Whether there is something to listen to between check-ins: hawkBit has no long poll.
+#[must_use]
+pub fn can_be_listened_to(config: &Config) -> bool {
+    !config.is_ddi()
+}
+
 /// Whether nobody has made this gateway known to its server yet: then somebody may stand beside it.
 #[must_use]
 pub fn is_unknown(config: &Config) -> bool {

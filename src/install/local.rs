@@ -140,14 +140,13 @@ impl Gateway<'_> {
         self.save_journal()
     }
 
-    /// Where orders have numbers, nobody waits to be told of what came from this gateway's own disk: the log has it, and the
-    /// attributes tell what is installed.
+    /// Drops what came from this gateway's own disk and has come to its end: for where nobody waits to be told of it.
     ///
     /// # Errors
     /// The journal could not be written.
     pub fn forget_local(&mut self) -> Result<(), FileError> {
         let is_told = |job: &Job| job.file.is_some() && job.state.is_terminal();
-        if !self.config.is_ddi() || !self.journal.jobs.iter().any(is_told) {
+        if !self.journal.jobs.iter().any(is_told) {
             return Ok(());
         }
         self.journal.jobs.retain(|job| !is_told(job));

@@ -287,3 +287,22 @@ fn the_files_that_readers_are_sent_to_are_there() {
         assert!(wrong.is_empty(), "{document} names {wrong:?}");
     }
 }
+
+/// In any file of code, where a comment names a path.
+#[test]
+fn the_files_that_comments_name_are_there() {
+    let Some(files) = tracked(&[".rs", ".py", ".sh", ".mk"]) else { skip!("needs a git checkout") };
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = read(&file);
+        let comments: Vec<&str> =
+            text.lines().map(str::trim_start).filter(|line| line.starts_with(['/', '#'])).collect();
+        for path in paths(&comments.join("\n")) {
+            count += 1;
+            wrong.extend((!project().join(&path).exists()).then(|| format!("{file}: {path}")));
+        }
+    }
+    assert!(count > 10, "only {count} paths found");
+    assert!(wrong.is_empty(), "files that comments name are there:\n  {}", wrong.join("\n  "));
+}

@@ -1,5 +1,5 @@
 //! supervisord's configuration: its files read, expanded and checked as supervisord 4.3.0 does, with its messages. What differs on purpose is in
-//! `tests/differences.txt`, with the reasons, and in docs/hosting.md.
+//! `src/hosting/config/tests/differences.txt`, with the reasons, and in docs/hosting.md.
 //!
 //! Nothing here writes or starts anything. Every file, list and number has a bound. No message names a variable of the environment that the
 //! configuration does not name itself.
