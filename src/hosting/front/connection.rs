@@ -107,34 +107,24 @@ impl Connection<'_> {
 
 /// Whether the other side has closed; what it has sent stays.
 pub(super) fn has_gone(stream: &TcpStream) -> bool {
-    if stream.set_nonblocking(true).is_err() {
-        return true;
-    }
-    let gone = match stream.peek(&mut [0]) {
-        Ok(count) => count == 0,
-        Err(e) => e.kind() != io::ErrorKind::WouldBlock && e.kind() != io::ErrorKind::Interrupted,
-    };
-    stream.set_nonblocking(false).is_err() || gone
+    finds_the_end(stream, &mut || stream.peek(&mut [0]))
 }
 
-/// The same of a client who has no more to say: what he sends is thrown away.
+/// The same of a client who has no more to say: what it sends is thrown away.
 fn has_gone_for_good(mut stream: &TcpStream) -> bool {
+    finds_the_end(stream, &mut || stream.read(&mut [0; 512]))
+}
+
+/// Whether a look at what is there, which waits for nothing, finds that no more will come.
+fn finds_the_end(stream: &TcpStream, look: &mut dyn FnMut() -> io::Result<usize>) -> bool {
     if stream.set_nonblocking(true).is_err() {
         return true;
     }
-    let gone = match stream.read(&mut [0; 512]) {
+    let gone = match look() {
         Ok(count) => count == 0,
         Err(e) => e.kind() != io::ErrorKind::WouldBlock && e.kind() != io::ErrorKind::Interrupted,
     };
     stream.set_nonblocking(false).is_err() || gone
-}
-
-/// The same as a server without a name and password does it.
-///
-/// # Errors
-/// The client does not take its answer.
-pub fn serve_anybody(core: &mut dyn ResidentCore, stream: &TcpStream) -> io::Result<()> {
-    serve(core, stream, &FrontLogin::default())
 }
 
 /// Serves until the client or its time is gone.
@@ -152,6 +142,14 @@ pub(super) fn serve(core: &mut dyn ResidentCore, stream: &TcpStream, login: &Fro
             }
         }
     }
+}
+
+/// The same as a server without a name and password does it.
+///
+/// # Errors
+/// The client does not take its answer.
+pub fn serve_anybody(core: &mut dyn ResidentCore, stream: &TcpStream) -> io::Result<()> {
+    serve(core, stream, &FrontLogin::default())
 }
 
 fn one(
