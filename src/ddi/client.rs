@@ -84,13 +84,12 @@ impl Controller {
             match self.download_at(&address, from, sink) {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(answer)) => return Err(refusal("download", &answer)),
-                Err(TransportError::Redirect(host, status, target)) => {
-                    let Some(next) = address::redirected(&address, &target) else {
-                        return Err(failed(TransportError::Redirect(host, status, target)));
-                    };
-                    address = next;
-                }
-                Err(e) => return Err(failed(e)),
+                Err(e) => match &*e {
+                    TransportError::Redirect(_, _, target) => {
+                        address = address::redirected(&address, target).ok_or_else(|| failed(e))?;
+                    }
+                    _ => return Err(failed(e)),
+                },
             }
         }
         Err(Failed::passing("the download is redirected again and again"))
@@ -105,7 +104,7 @@ impl Controller {
         self.elsewhere(&address).ok()?.foresee()
     }
 
-    fn elsewhere(&self, address: &Address) -> Result<Transport, TransportError> {
+    fn elsewhere(&self, address: &Address) -> Result<Transport, Box<TransportError>> {
         Transport::new(http::Settings { server: address.origin.clone(), ..self.settings.clone() })
     }
 
@@ -114,7 +113,7 @@ impl Controller {
         address: &Address,
         from: u64,
         sink: &mut dyn Sink,
-    ) -> Result<Result<(), Answer>, TransportError> {
+    ) -> Result<Result<(), Answer>, Box<TransportError>> {
         if address.origin == self.origin.origin {
             let headers = [("Authorization", self.authorization.as_str())];
             return http::download(&self.transport, &address.path, &headers, from, sink);
@@ -123,7 +122,7 @@ impl Controller {
     }
 }
 
-fn failed(e: TransportError) -> Failed {
+fn failed(e: Box<TransportError>) -> Failed {
     let kind = if e.is_permanent() { Kind::Permanent } else { Kind::Passing };
     Failed { why: e.to_string(), kind }
 }

@@ -39,13 +39,18 @@ pub struct Waited {
 const CLOCKS_DIFFER: u64 = 2;
 
 /// The error of an answer whose status is no success.
-fn refusal(answer: &Answer, call: &'static str) -> DeviceError {
-    DeviceError::Status {
+fn refusal(answer: &Answer, call: &'static str) -> Box<DeviceError> {
+    Box::new(DeviceError::Status {
         call,
         status: answer.head.status,
         text: http::excerpt(&answer.body),
         retry_after: answer.retry_after(),
-    }
+    })
+}
+
+/// The error of an answer that is not what the call should bring.
+fn senseless(call: &'static str, how: String) -> Box<DeviceError> {
+    Box::new(DeviceError::Reply(call, how))
 }
 
 impl Client {
@@ -53,7 +58,7 @@ impl Client {
     ///
     /// # Errors
     /// The settings cannot work: the server's URL, the User-Agent, the CA bundle, no TLS in this build.
-    pub fn new(settings: Settings) -> Result<Client, DeviceError> {
+    pub fn new(settings: Settings) -> Result<Client, Box<DeviceError>> {
         Ok(Client { transport: Transport::new(settings)? })
     }
 
@@ -61,7 +66,7 @@ impl Client {
     ///
     /// # Errors
     /// 404: not on the system; 409: not enabled, or already activated.
-    pub fn activate(&self, vendor: &str, model: &str, sn: &str) -> Result<Cik, DeviceError> {
+    pub fn activate(&self, vendor: &str, model: &str, sn: &str) -> Result<Cik, Box<DeviceError>> {
         let mut body = String::new();
         form::push_pair(&mut body, "vendor", vendor);
         form::push_pair(&mut body, "model", model);
@@ -70,7 +75,7 @@ impl Client {
         // Forty characters and nothing else; a line end, which some proxies add, cannot be meant.
         Cik::parse(answer.text().trim_end_matches(['\r', '\n'])).ok_or_else(|| {
             let length = answer.body.len();
-            DeviceError::Reply("activate", format!("{length} bytes that are no CIK of 40 letters and digits"))
+            senseless("activate", format!("{length} bytes that are no CIK of 40 letters and digits"))
         })
     }
 
@@ -78,7 +83,7 @@ impl Client {
     ///
     /// # Errors
     /// 401: see [`DeviceError::unauthorized`].
-    pub fn write(&self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), DeviceError> {
+    pub fn write(&self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), Box<DeviceError>> {
         let answer = self.send("write", ALIAS, Some(cik), Some(&form_of(values)), &[])?;
         self.acknowledged("write", &answer)
     }
@@ -87,7 +92,7 @@ impl Client {
     ///
     /// # Errors
     /// 401: see [`DeviceError::unauthorized`].
-    pub fn read(&self, cik: &Cik, aliases: &[&str]) -> Result<Values, DeviceError> {
+    pub fn read(&self, cik: &Cik, aliases: &[&str]) -> Result<Values, Box<DeviceError>> {
         let answer = self.send("read", &read_path(aliases), Some(cik), None, &[("Accept", FORM)])?;
         self.values("read", &answer, aliases)
     }
@@ -96,7 +101,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::write`]; nothing was read then.
-    pub fn write_read(&self, cik: &Cik, values: &[(&str, &str)], aliases: &[&str]) -> Result<Values, DeviceError> {
+    pub fn write_read(&self, cik: &Cik, values: &[(&str, &str)], aliases: &[&str]) -> Result<Values, Box<DeviceError>> {
         let (path, body) = (read_path(aliases), form_of(values));
         let answer = self.send("write and read", &path, Some(cik), Some(&body), &[("Accept", FORM)])?;
         self.values("write and read", &answer, aliases)
@@ -114,7 +119,7 @@ impl Client {
         aliases: &[&str],
         time: Duration,
         since: Option<&str>,
-    ) -> Result<Option<Waited>, DeviceError> {
+    ) -> Result<Option<Waited>, Box<DeviceError>> {
         let time = time.min(MAX_WAIT);
         let milliseconds = time.as_millis().to_string();
         let mut headers = vec![("Accept", FORM), ("Request-Timeout", milliseconds.as_str())];
@@ -128,7 +133,7 @@ impl Client {
             304 => return Ok(None),
             _ => return Err(refusal(&answer, "wait")),
         }
-        let values = evidence::values_of(&answer.body, aliases).map_err(|how| DeviceError::Reply("wait", how))?;
+        let values = evidence::values_of(&answer.body, aliases).map_err(|how| senseless("wait", how))?;
         let [last, now] = ["last-modified", "date"].map(|name| answer.head.header(name));
         let seconds = |time: Option<&str>| time.and_then(utc::from_http);
         let is_past = matches!((seconds(last), seconds(now)), (Some(last), Some(now)) if now >= last.saturating_add(CLOCKS_DIFFER));
@@ -139,7 +144,7 @@ impl Client {
     ///
     /// # Errors
     /// [`DeviceError::Conflict`] names the points that lie less than a second from another.
-    pub fn record(&self, cik: &Cik, points: &[(&str, &[(i64, &str)])]) -> Result<(), DeviceError> {
+    pub fn record(&self, cik: &Cik, points: &[(&str, &[(i64, &str)])]) -> Result<(), Box<DeviceError>> {
         let mut body = String::new();
         for (alias, values) in points {
             form::push_pair(&mut body, "alias", alias);
@@ -150,7 +155,7 @@ impl Client {
             200..=299 => self.acknowledged("record", &answer),
             409 => match reply::conflicts(&answer.text()) {
                 conflicts if conflicts.is_empty() => Err(refusal(&answer, "record")),
-                conflicts => Err(DeviceError::Conflict(conflicts)),
+                conflicts => Err(DeviceError::Conflict(conflicts).into()),
             },
             _ => Err(refusal(&answer, "record")),
         }
@@ -160,21 +165,21 @@ impl Client {
     ///
     /// # Errors
     /// 403: wrong vendor or model.
-    pub fn content_list(&self, vendor: &str, model: &str) -> Result<Vec<String>, DeviceError> {
+    pub fn content_list(&self, vendor: &str, model: &str) -> Result<Vec<String>, Box<DeviceError>> {
         let answer = self.send("content list", &content_path(vendor, model, None), None, None, &[])?;
-        evidence::lines_of(&answer.body).map_err(|how| DeviceError::Reply("content list", how))
+        evidence::lines_of(&answer.body).map_err(|how| senseless("content list", how))
     }
 
     /// What the platform knows about a piece of content.
     ///
     /// # Errors
     /// 400: there is none of that id.
-    pub fn content_info(&self, vendor: &str, model: &str, id: &str) -> Result<ContentInfo, DeviceError> {
+    pub fn content_info(&self, vendor: &str, model: &str, id: &str) -> Result<ContentInfo, Box<DeviceError>> {
         let path = content_path(vendor, model, Some(id)) + "&info=true";
         let answer = self.send("content info", &path, None, None, &[])?;
         let text = answer.text();
         ContentInfo::parse(&text).ok_or_else(|| {
-            DeviceError::Reply("content info", format!("'{}' is no type, size, time", http::excerpt(text.as_bytes())))
+            senseless("content info", format!("'{}' is no type, size, time", http::excerpt(text.as_bytes())))
         })
     }
 
@@ -182,10 +187,10 @@ impl Client {
     ///
     /// # Errors
     /// As any call.
-    pub fn timestamp(&self) -> Result<u64, DeviceError> {
+    pub fn timestamp(&self) -> Result<u64, Box<DeviceError>> {
         let text = self.send("timestamp", "/timestamp", None, None, &[])?.text();
         http::number(&text).ok_or_else(|| {
-            DeviceError::Reply("timestamp", format!("'{}' is no number of seconds", http::excerpt(text.as_bytes())))
+            senseless("timestamp", format!("'{}' is no number of seconds", http::excerpt(text.as_bytes())))
         })
     }
 
@@ -207,14 +212,14 @@ impl Client {
         id: &str,
         from: u64,
         sink: &mut dyn Sink,
-    ) -> Result<(), DeviceError> {
+    ) -> Result<(), Box<DeviceError>> {
         let path = content_path(vendor, model, Some(id));
         http::download(&self.transport, &path, &[], from, sink)?.map_err(|answer| refusal(&answer, "download"))
     }
 
     /// The values that a success brings; one that brings none is one only where it is the platform's.
-    fn values(&self, call: &'static str, answer: &Answer, aliases: &[&str]) -> Result<Values, DeviceError> {
-        let values = evidence::values_of(&answer.body, aliases).map_err(|how| DeviceError::Reply(call, how))?;
+    fn values(&self, call: &'static str, answer: &Answer, aliases: &[&str]) -> Result<Values, Box<DeviceError>> {
+        let values = evidence::values_of(&answer.body, aliases).map_err(|how| senseless(call, how))?;
         if values.is_empty() {
             self.acknowledged(call, answer)?;
         }
@@ -222,18 +227,15 @@ impl Client {
     }
 
     /// Takes a success that says nothing for the platform's, where it is.
-    fn acknowledged(&self, call: &'static str, answer: &Answer) -> Result<(), DeviceError> {
+    fn acknowledged(&self, call: &'static str, answer: &Answer) -> Result<(), Box<DeviceError>> {
         if !evidence::is_blank(&answer.body) {
-            return Err(DeviceError::Reply(call, evidence::instead(&answer.body)));
+            return Err(senseless(call, evidence::instead(&answer.body)));
         }
         // Each time: a link may have become another's since the last answer.
         if self.transport.is_exposed() {
             self.timestamp().map_err(|e| {
                 let status = answer.head.status;
-                DeviceError::Reply(
-                    call,
-                    format!("{status} without TLS from what does not tell the platform's time: {e}"),
-                )
+                senseless(call, format!("{status} without TLS from what does not tell the platform's time: {e}"))
             })?;
         }
         Ok(())
@@ -247,7 +249,7 @@ impl Client {
         cik: Option<&Cik>,
         body: Option<&str>,
         headers: &[(&str, &str)],
-    ) -> Result<Answer, DeviceError> {
+    ) -> Result<Answer, Box<DeviceError>> {
         let answer = self.ask(path, cik, body, headers, self.limits(body.map_or(0, str::len)))?;
         match answer.head.status {
             200..=299 => Ok(answer),
@@ -263,14 +265,14 @@ impl Client {
         body: Option<&str>,
         headers: &[(&str, &str)],
         limits: TimeLimits,
-    ) -> Result<Answer, DeviceError> {
+    ) -> Result<Answer, Box<DeviceError>> {
         let mut all = headers.to_vec();
         all.extend(cik.map(|cik| ("X-Exosite-CIK", cik.secret())));
         all.extend(body.map(|_| ("Content-Type", FORM)));
         let method = if body.is_some() { Method::Post } else { Method::Get };
         let answer = http::ask(&self.transport, &HttpRequest { path, method, headers: &all, body, limits })?;
         if answer.head.status < 300 && http::is_page(answer.head.header("content-type"), &answer.body) {
-            return Err(TransportError::LoginPage(self.transport.host()).into());
+            return Err(Box::new(TransportError::LoginPage(self.transport.host())).into());
         }
         Ok(answer)
     }

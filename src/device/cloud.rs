@@ -70,7 +70,7 @@ impl<'a> Cloud<'a> {
     fn with_key<T>(
         &mut self,
         writes: bool,
-        call: impl Fn(&Client, &Cik) -> Result<T, DeviceError>,
+        call: impl Fn(&Client, &Cik) -> Result<T, Box<DeviceError>>,
     ) -> Result<T, Failed> {
         match self.paced(writes, &call) {
             Err(e) if e.unauthorized() && !self.reactivated => {

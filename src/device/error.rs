@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use crate::http::TransportError;
 
-/// Why a call of the Device API did not succeed.
+/// Why a call of the Device API did not succeed. In a box wherever it is handed up: each function would move all of it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DeviceError {
     /// No whole answer came.
-    Transport(TransportError),
+    Transport(Box<TransportError>),
     /// The platform said no.
     Status {
         /// What was asked: "activate", "write".
@@ -49,6 +49,16 @@ impl DeviceError {
         }
     }
 
+    /// The platform's status, where that is the error.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            DeviceError::Status { status, .. } => Some(*status),
+            DeviceError::Conflict(_) => Some(409),
+            DeviceError::Transport(_) | DeviceError::Reply(..) => None,
+        }
+    }
+
     /// What the platform asks to wait before the next try; at most a day.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -59,9 +69,9 @@ impl DeviceError {
     }
 }
 
-impl From<TransportError> for DeviceError {
-    fn from(error: TransportError) -> DeviceError {
-        DeviceError::Transport(error)
+impl From<Box<TransportError>> for Box<DeviceError> {
+    fn from(error: Box<TransportError>) -> Box<DeviceError> {
+        Box::new(DeviceError::Transport(error))
     }
 }
 

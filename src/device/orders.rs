@@ -23,8 +23,8 @@ pub struct DeviceApi<'a> {
     is_called: bool,
 }
 
-impl From<DeviceError> for Failed {
-    fn from(e: DeviceError) -> Failed {
+impl From<Box<DeviceError>> for Failed {
+    fn from(e: Box<DeviceError>) -> Failed {
         let kind = if e.is_permanent() { Kind::Permanent } else { Kind::Passing };
         Failed { why: e.to_string(), kind }
     }

@@ -103,7 +103,7 @@ enum ListenNext {
     /// Ask again after this pause.
     Ask(Duration),
     /// No answer will ever be another.
-    GiveUp(DeviceError),
+    GiveUp(Box<DeviceError>),
 }
 
 /// What is known of the platform's answers so far. It reads no clock and draws nothing, so that tests turn both.
@@ -134,7 +134,7 @@ impl Listener {
         }
     }
 
-    fn next(&mut self, answer: Result<Option<Waited>, DeviceError>, took: Duration, random: u64) -> ListenNext {
+    fn next(&mut self, answer: Result<Option<Waited>, Box<DeviceError>>, took: Duration, random: u64) -> ListenNext {
         match answer {
             Err(e) if e.unauthorized() => ListenNext::GiveUp(e),
             Err(e) => {

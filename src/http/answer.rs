@@ -34,7 +34,7 @@ impl Answer {
 ///
 /// # Errors
 /// No whole answer came.
-pub(crate) fn ask(transport: &Transport, request: &HttpRequest<'_>) -> Result<Answer, TransportError> {
+pub(crate) fn ask(transport: &Transport, request: &HttpRequest<'_>) -> Result<Answer, Box<TransportError>> {
     let max = transport.settings().max_body;
     let mut collector = Collector { max, host: transport.host(), body: Vec::new() };
     let head = transport.exchange(request, &mut collector)?;
@@ -49,11 +49,11 @@ struct Collector {
 }
 
 impl Receiver for Collector {
-    fn head(&mut self, head: &HttpHead, _length: Option<u64>) -> Result<u64, TransportError> {
+    fn head(&mut self, head: &HttpHead, _length: Option<u64>) -> Result<u64, Box<TransportError>> {
         match head.header("content-encoding") {
             Some(coding) if !coding.eq_ignore_ascii_case("identity") => {
                 let how = "its Content-Encoding was not asked for".to_string();
-                Err(TransportError::Malformed(self.host.clone(), how))
+                Err(TransportError::Malformed(self.host.clone(), how).into())
             }
             _ => Ok(self.max),
         }

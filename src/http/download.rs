@@ -47,7 +47,7 @@ pub(crate) fn download(
     headers: &[(&str, &str)],
     from: u64,
     sink: &mut dyn Sink,
-) -> Result<Result<(), Answer>, TransportError> {
+) -> Result<Result<(), Answer>, Box<TransportError>> {
     let answer = attempt(transport, path, headers, from, sink)?;
     match answer.head.status {
         200 | 206 => Ok(Ok(())),
@@ -55,7 +55,8 @@ pub(crate) fn download(
         416 if from > 0 => {
             let total = answer.head.header("content-range").and_then(reply::unsatisfied_total);
             if total == Some(from) {
-                return sink.start(from, total).map(Ok).map_err(TransportError::Sink);
+                sink.start(from, total).map_err(TransportError::Sink)?;
+                return Ok(Ok(()));
             }
             match attempt(transport, path, headers, 0, sink)? {
                 answer if matches!(answer.head.status, 200 | 206) => Ok(Ok(())),
@@ -72,7 +73,7 @@ fn attempt(
     headers: &[(&str, &str)],
     from: u64,
     sink: &mut dyn Sink,
-) -> Result<Answer, TransportError> {
+) -> Result<Answer, Box<TransportError>> {
     let range = format!("bytes={from}-");
     let mut headers = headers.to_vec();
     if from > 0 {
@@ -129,8 +130,8 @@ impl Download<'_> {
     }
 
     /// The end of an answer that the transport takes for whole.
-    fn check(&self) -> Result<(), TransportError> {
-        let truncated = |what| Err(TransportError::Truncated(self.host.clone(), what));
+    fn check(&self) -> Result<(), Box<TransportError>> {
+        let truncated = |what| Err(TransportError::Truncated(self.host.clone(), what).into());
         match (self.expected, self.rest) {
             (Some(expected), _) if self.got < expected => truncated(format!("{} of {expected} bytes came", self.got)),
             (_, Some(rest)) => truncated(format!("it goes on at byte {rest}")),
@@ -144,7 +145,7 @@ impl Receiver for Download<'_> {
         self.sink.connected(route)
     }
 
-    fn head(&mut self, head: &HttpHead, length: Option<u64>) -> Result<u64, TransportError> {
+    fn head(&mut self, head: &HttpHead, length: Option<u64>) -> Result<u64, Box<TransportError>> {
         if !matches!(head.status, 200 | 206) {
             self.refusal = Some(Vec::new());
             return Ok(MAX_REFUSAL);

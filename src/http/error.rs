@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// No whole answer came. Nothing here is an answer of the server.
+/// No whole answer came. Nothing here is an answer of the server. In a box wherever it is handed up: each function would move all of it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TransportError {

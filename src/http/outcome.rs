@@ -18,29 +18,30 @@ pub(crate) fn judge(
     base: &BaseUrl,
     result: Result<Received, TransportFault>,
     account: &RelayAccount,
-) -> Result<HttpHead, TransportError> {
+) -> Result<HttpHead, Box<TransportError>> {
     let host = base.authority();
     let fault = match result {
         Ok(received) => match missing(&received, account) {
             // A refusal is understood all the same.
-            None if account.verdict == Verdict::Excess && received.head.status < 300 => TransportFault::Known(
-                TransportError::Malformed(host.clone(), "more came than it announced".to_string()),
-            ),
+            None if account.verdict == Verdict::Excess && received.head.status < 300 => {
+                TransportError::Malformed(host.clone(), "more came than it announced".to_string()).into()
+            }
             None => return Ok(received.head),
-            Some(what) => TransportFault::Known(TransportError::Truncated(host.clone(), what)),
+            Some(what) => TransportError::Truncated(host.clone(), what).into(),
         },
         Err(fault) => fault,
     };
-    if let TransportFault::Known(TransportError::Sink(e)) = fault {
-        return Err(TransportError::Sink(e));
-    }
+    let fault = match fault {
+        TransportFault::Known(error) if matches!(*error, TransportError::Sink(_)) => return Err(error),
+        fault => fault,
+    };
     // Why the relay ended the request comes before what minreq made of that.
     if let Some(error) = relayed(&host, account) {
-        return Err(error);
+        return Err(error.into());
     }
     Err(match fault {
         // What minreq read out of half a head says nothing.
-        _ if account.verdict == Verdict::CutHead => TransportError::Truncated(host, closed(account)),
+        _ if account.verdict == Verdict::CutHead => TransportError::Truncated(host, closed(account)).into(),
         TransportFault::Known(error) => error,
         fault => from_minreq(host, fault, account),
     })
@@ -81,19 +82,19 @@ fn relayed(host: &str, account: &RelayAccount) -> Option<TransportError> {
 }
 
 /// minreq's reason, where the server or minreq ended the request.
-fn from_minreq(host: String, fault: TransportFault, account: &RelayAccount) -> TransportError {
+fn from_minreq(host: String, fault: TransportFault, account: &RelayAccount) -> Box<TransportError> {
     let text = match fault {
         TransportFault::Known(error) => return error,
         TransportFault::Short(came, announced) => {
-            return TransportError::Truncated(host, format!("{came} of {announced} bytes came"));
+            return TransportError::Truncated(host, format!("{came} of {announced} bytes came")).into();
         }
-        TransportFault::Nothing => return TransportError::Truncated(host, "it has no status".to_string()),
+        TransportFault::Nothing => return TransportError::Truncated(host, "it has no status".to_string()).into(),
         TransportFault::Minreq(text) => text,
     };
     if account.server_closed {
-        return TransportError::Truncated(host, "the server closed the connection".to_string());
+        return TransportError::Truncated(host, "the server closed the connection".to_string()).into();
     }
-    TransportError::Malformed(host, text)
+    TransportError::Malformed(host, text).into()
 }
 
 /// Words of a TLS library, in lower case, and what to do: certificates that people make by hand (docs/spec/failures.md, "Doubtful inputs").

@@ -31,7 +31,7 @@ impl HttpHead {
 /// Why minreq's part ended without a whole answer.
 pub(crate) enum TransportFault {
     /// It is clear.
-    Known(TransportError),
+    Known(Box<TransportError>),
     /// minreq says so. The text and not the error: that may hold the connection, which must be closed for the relay to end.
     Minreq(String),
     /// The body ended early: bytes that came, bytes announced.
@@ -42,6 +42,12 @@ pub(crate) enum TransportFault {
 
 impl From<TransportError> for TransportFault {
     fn from(error: TransportError) -> TransportFault {
+        TransportFault::Known(error.into())
+    }
+}
+
+impl From<Box<TransportError>> for TransportFault {
+    fn from(error: Box<TransportError>) -> TransportFault {
         TransportFault::Known(error)
     }
 }

@@ -41,12 +41,12 @@ pub(crate) enum Roots {
 }
 
 /// The roots for a `cacert` setting.
-pub(crate) fn choose(cacert: Option<&Path>) -> Result<Roots, TransportError> {
+pub(crate) fn choose(cacert: Option<&Path>) -> Result<Roots, Box<TransportError>> {
     let Some(path) = cacert else { return Ok(system().clone()) };
     // Said here, with its name: the libraries would only say that the server's issuer is unknown.
     match bundle::check(path) {
         Ok(_) => Ok(Roots::Bundle(path.to_path_buf())),
-        Err(source) => Err(TransportError::Roots { path: path.to_path_buf(), source }),
+        Err(source) => Err(TransportError::Roots { path: path.to_path_buf(), source }.into()),
     }
 }
 

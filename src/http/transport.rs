@@ -63,7 +63,7 @@ pub(crate) trait Receiver {
         Ok(())
     }
     /// Sees the head, and says how long the body may be in bytes.
-    fn head(&mut self, head: &HttpHead, length: Option<u64>) -> Result<u64, TransportError>;
+    fn head(&mut self, head: &HttpHead, length: Option<u64>) -> Result<u64, Box<TransportError>>;
     /// Takes the next bytes of the body.
     fn body(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
@@ -89,14 +89,14 @@ pub(crate) struct Transport {
 const MINREQ_TIMEOUT: &str = "MINREQ_TIMEOUT";
 
 impl Transport {
-    pub(crate) fn new(settings: Settings) -> Result<Transport, TransportError> {
+    pub(crate) fn new(settings: Settings) -> Result<Transport, Box<TransportError>> {
         let base =
             BaseUrl::parse(&settings.server).map_err(|why| TransportError::Server(settings.server.clone(), why))?;
         if base.https && !tls::IS_THERE {
-            return Err(TransportError::NoTls(base.authority()));
+            return Err(TransportError::NoTls(base.authority()).into());
         }
         if !is_header_value(&settings.user_agent) {
-            return Err(TransportError::Request("User-Agent"));
+            return Err(TransportError::Request("User-Agent").into());
         }
         if !base.https && !base.is_loopback() {
             crate::warning!("{} is spoken to without TLS: anybody on the way can read and change it", base.authority());
@@ -124,7 +124,7 @@ impl Transport {
         &self,
         request: &HttpRequest<'_>,
         receiver: &mut dyn Receiver,
-    ) -> Result<HttpHead, TransportError> {
+    ) -> Result<HttpHead, Box<TransportError>> {
         check(request)?;
         let (remote, before) = self.connect()?;
         let route = Route::of(&remote);
@@ -158,7 +158,7 @@ impl Transport {
         Some(Route { local: net::source_for(peer)?, peer })
     }
 
-    fn link(&self, stream: std::net::TcpStream) -> Result<Link, TransportError> {
+    fn link(&self, stream: std::net::TcpStream) -> Result<Link, Box<TransportError>> {
         // Small writes (a request, a handshake) must not wait for each other's acknowledgement.
         stream.set_nodelay(true).map_err(|e| TransportError::Connect(self.host(), e))?;
         let wire = Wire::new(stream);
@@ -166,7 +166,7 @@ impl Transport {
             None => Ok(Link::Plain(wire)),
             Some(roots) => match Session::new(wire, &self.base.host, roots) {
                 Ok(session) => Ok(Link::Tls(Box::new(session))),
-                Err(why) => Err(outcome::no_tls(self.host(), why)),
+                Err(why) => Err(outcome::no_tls(self.host(), why).into()),
             },
         }
     }
@@ -183,7 +183,7 @@ impl Transport {
     }
 
     /// A connection to the server, through the proxy where there is one; and the bytes received and sent on the way.
-    fn connect(&self) -> Result<(std::net::TcpStream, (u64, u64)), TransportError> {
+    fn connect(&self) -> Result<(std::net::TcpStream, (u64, u64)), Box<TransportError>> {
         let base = &self.base;
         let proxy = self.proxy().map_err(|bad| {
             TransportError::Proxy(format!("in the variable {}", bad.0), format!("cannot be used: {}", bad.1))
@@ -203,10 +203,10 @@ impl Transport {
         Ok((stream, spent))
     }
 
-    fn tunnel(&self, stream: &mut std::net::TcpStream, proxy: &Proxy) -> Result<(u64, u64), TransportError> {
+    fn tunnel(&self, stream: &mut std::net::TcpStream, proxy: &Proxy) -> Result<(u64, u64), Box<TransportError>> {
         let limit = self.settings.total_limit.min(proxy::LIMIT);
         proxy::tunnel(stream, proxy, &self.base.host, self.base.port, limit)
-            .map_err(|e| TransportError::Proxy(proxy.to_string(), outcome::no_way_through(&e, self.base.port)))
+            .map_err(|e| TransportError::Proxy(proxy.to_string(), outcome::no_way_through(&e, self.base.port)).into())
     }
 
     /// minreq's part.
@@ -285,15 +285,15 @@ impl Transport {
     }
 
     /// Whether a body follows; a redirect, and a status that ends no request, are errors.
-    fn has_body(&self, head: &HttpHead) -> Result<bool, TransportError> {
+    fn has_body(&self, head: &HttpHead) -> Result<bool, Box<TransportError>> {
         match head.status {
             204 | 304 => Ok(false),
             200..=299 | 400..=599 => Ok(true),
             status @ 300..=399 => {
                 let target = head.header("location").unwrap_or("nowhere").chars().take(MAX_TARGET).collect();
-                Err(TransportError::Redirect(self.host(), status, target))
+                Err(TransportError::Redirect(self.host(), status, target).into())
             }
-            status => Err(TransportError::Malformed(self.host(), format!("its status is {status}"))),
+            status => Err(TransportError::Malformed(self.host(), format!("its status is {status}")).into()),
         }
     }
 
@@ -317,17 +317,17 @@ impl Transport {
 }
 
 /// Nothing of a request may end its line early: it would become another request's.
-fn check(request: &HttpRequest<'_>) -> Result<(), TransportError> {
+fn check(request: &HttpRequest<'_>) -> Result<(), Box<TransportError>> {
     let is_path = request.path.starts_with('/') && request.path.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
     let is_header = |(name, value): &(&str, &str)| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && is_header_value(value)
     };
     if !is_path || request.path.len() > MAX_HEAD {
-        Err(TransportError::Request("path"))
+        Err(TransportError::Request("path").into())
     } else if !request.headers.iter().all(is_header) {
-        Err(TransportError::Request("headers"))
+        Err(TransportError::Request("headers").into())
     } else if request.body.is_some_and(|body| body.len() > MAX_REQUEST) {
-        Err(TransportError::Request("body, of more than 1048576 bytes,"))
+        Err(TransportError::Request("body, of more than 1048576 bytes,").into())
     } else {
         Ok(())
     }

@@ -69,8 +69,12 @@ pub fn one_line(message: &str) -> String {
     cut.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Writes one line in one `write`, so that lines of several processes do not mix. Use the macros instead.
+/// Writes one line in one `write`, so that lines of several processes do not mix. Use the macros instead. Whether the level is wanted is asked
+/// here and not by each of two hundred callers.
 pub fn write(level: Level, message: fmt::Arguments<'_>) {
+    if !enabled(level) {
+        return;
+    }
     let mut line = one_line(&format!("{:<8} {message}", level.name()));
     line.push('\n');
     // Nobody to tell when stderr itself is gone.
@@ -91,13 +95,7 @@ macro_rules! warning { ($($arg:tt)*) => { $crate::log_at!($crate::sys::log::Leve
 macro_rules! error { ($($arg:tt)*) => { $crate::log_at!($crate::sys::log::Level::Error, $($arg)*) }; }
 /// Logs at the given level; the arguments are formatted only where the line will be written.
 #[macro_export]
-macro_rules! log_at {
-    ($level:expr, $($arg:tt)*) => {
-        if $crate::sys::log::enabled($level) {
-            $crate::sys::log::write($level, format_args!($($arg)*));
-        }
-    };
-}
+macro_rules! log_at { ($level:expr, $($arg:tt)*) => { $crate::sys::log::write($level, format_args!($($arg)*)) }; }
 
 #[cfg(test)]
 mod tests {

@@ -13,13 +13,13 @@ pub enum GdcFailure {
     /// The gateway is not configured for this.
     NotConfigured(String),
     /// The call failed.
-    Device(DeviceError),
+    Device(Box<DeviceError>),
     /// Something on this machine failed.
     Here(String),
 }
 
-impl From<DeviceError> for GdcFailure {
-    fn from(error: DeviceError) -> GdcFailure {
+impl From<Box<DeviceError>> for GdcFailure {
+    fn from(error: Box<DeviceError>) -> GdcFailure {
         GdcFailure::Device(error)
     }
 }
@@ -85,9 +85,7 @@ impl GdcFailure {
             permanent: bool,
         }
         let (status, permanent) = match self {
-            GdcFailure::Device(error @ DeviceError::Status { status, .. }) => (Some(*status), error.is_permanent()),
-            GdcFailure::Device(error @ DeviceError::Conflict(_)) => (Some(409), error.is_permanent()),
-            GdcFailure::Device(error) => (None, error.is_permanent()),
+            GdcFailure::Device(error) => (error.status(), error.is_permanent()),
             _ => (None, true),
         };
         json::to_string(&Error { error: self.text(), status, permanent }) + "\n"

@@ -5,17 +5,17 @@ use super::*;
 const HOUR: Duration = Duration::from_secs(3600);
 const AT_ONCE: Duration = Duration::from_millis(50);
 
-fn empty(last_modified: Option<&str>) -> Result<Option<Waited>, DeviceError> {
+fn empty(last_modified: Option<&str>) -> Result<Option<Waited>, Box<DeviceError>> {
     Ok(Some(Waited { values: Vec::new(), last_modified: last_modified.map(str::to_string), is_past: false }))
 }
 
 /// The same, by a platform whose clock has gone on since.
-fn long_empty(last_modified: &str) -> Result<Option<Waited>, DeviceError> {
+fn long_empty(last_modified: &str) -> Result<Option<Waited>, Box<DeviceError>> {
     Ok(Some(Waited { values: Vec::new(), last_modified: Some(last_modified.to_string()), is_past: true }))
 }
 
-fn broken() -> Result<Option<Waited>, DeviceError> {
-    Err(DeviceError::Status { call: "wait", status: 503, text: String::new(), retry_after: None })
+fn broken() -> Result<Option<Waited>, Box<DeviceError>> {
+    Err(DeviceError::Status { call: "wait", status: 503, text: String::new(), retry_after: None }.into())
 }
 
 fn pause(next: &ListenNext) -> Duration {
@@ -176,6 +176,6 @@ fn where_connections_are_forgotten_shorter_waits_are_tried() {
 #[test]
 fn a_cik_that_is_void_is_a_matter_for_the_check_in() {
     let refused = DeviceError::Status { call: "wait", status: 401, text: String::new(), retry_after: None };
-    let next = Listener::new().next(Err(refused), AT_ONCE, 0);
+    let next = Listener::new().next(Err(refused.into()), AT_ONCE, 0);
     assert!(matches!(next, ListenNext::GiveUp(_)), "{next:?}");
 }

@@ -50,7 +50,7 @@ pub trait Upstream {
 
 impl Upstream for Client {
     fn activate(&mut self, vms: &Vms) -> Result<Cik, PlatformRefusal> {
-        Client::activate(self, &vms.vendor, &vms.model, &vms.serial).map_err(|e| match refusal(e) {
+        Client::activate(self, &vms.vendor, &vms.model, &vms.serial).map_err(|e| match refusal(*e) {
             // An activation has no points that could be bad: it is the device that is not wanted.
             PlatformRefusal::Bad(why) => PlatformRefusal::Device(why, None),
             PlatformRefusal::Unauthorized => {
@@ -64,7 +64,7 @@ impl Upstream for Client {
     }
 
     fn write(&mut self, cik: &Cik, values: &[(&str, &str)]) -> Result<(), PlatformRefusal> {
-        Client::write(self, cik, values).map_err(refusal)
+        Client::write(self, cik, values).map_err(|e| refusal(*e))
     }
 
     fn record(&mut self, cik: &Cik, points: &[Recorded<'_>]) -> Result<(), PlatformRefusal> {
@@ -80,11 +80,11 @@ impl Upstream for Client {
         };
         let series: Vec<_> = aliases.iter().map(|alias| (*alias, of_alias(alias))).collect();
         let series: Vec<_> = series.iter().map(|(alias, points)| (*alias, points.as_slice())).collect();
-        Client::record(self, cik, &series).map_err(refusal)
+        Client::record(self, cik, &series).map_err(|e| refusal(*e))
     }
 
     fn timestamp(&mut self) -> Result<u64, PlatformRefusal> {
-        Client::timestamp(self).map_err(refusal)
+        Client::timestamp(self).map_err(|e| refusal(*e))
     }
 }
 
