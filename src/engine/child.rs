@@ -1,12 +1,13 @@
 //! A check-in's process: started, bounded in time, stopped when the engine is, and never left behind.
 
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::follow::FOLLOWED;
 use crate::config::paths::ROOT_VARIABLE;
 use crate::config::Paths;
+use crate::sys::program::{ChildProcess, Program};
 use crate::sys::signal::{self, Signal};
 use crate::sys::{clock, process};
 
@@ -29,12 +30,12 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 /// Runs one check-in by `program`. [`signal::block`] comes first.
 #[must_use]
 pub fn run(program: &Path, paths: &Paths, limit: Duration) -> ChildEnded {
-    let mut command = Command::new(program);
+    let mut check_in = Program::new(program);
     // The version whose turn it is, not the one that is in charge.
-    command.arg("--once").env(ROOT_VARIABLE, paths.root()).env(FOLLOWED, "1");
+    check_in.arg("--once").env(ROOT_VARIABLE, paths.root()).env(FOLLOWED, "1");
     // Not where somebody happened to stand who started the engine: that may go away.
-    command.current_dir("/");
-    let mut child = match process::spawn_with_parent(&mut command) {
+    check_in.folder("/");
+    let mut child = match process::spawn_with_parent(check_in) {
         Ok(child) => child,
         Err(e) => {
             crate::error!("cannot start a check-in with {}: {e}", program.display());
@@ -49,7 +50,7 @@ pub fn run(program: &Path, paths: &Paths, limit: Duration) -> ChildEnded {
     ended
 }
 
-fn watch(child: &mut Child, limit: Duration) -> ChildEnded {
+fn watch(child: &mut ChildProcess, limit: Duration) -> ChildEnded {
     let deadline = clock::since_boot() + limit;
     loop {
         match child.try_wait() {
@@ -98,13 +99,13 @@ fn could_not_start(error: &std::io::Error) -> ChildEnded {
 }
 
 /// SIGTERM, and SIGKILL where that is not heard.
-fn end(child: &mut Child) {
-    let _ = signal::terminate(child.id());
+fn end(child: &mut ChildProcess) {
+    let _ = signal::terminate(child.pid());
     let deadline = clock::since_boot() + STOP_GRACE;
     while let Ok(None) = child.try_wait() {
         let left = deadline.saturating_sub(clock::since_boot());
         if left.is_zero() {
-            let _ = child.kill();
+            child.kill();
             let _ = child.wait();
             return;
         }

@@ -4,9 +4,7 @@
 //! dies right at its start is followed [`MAX_STARTS`] times, and then no more until boot: the image's own goes on.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use crate::config::{Paths, VERSION};
@@ -15,6 +13,7 @@ use crate::supervisor::{ProcessState, Supervisor};
 use crate::sys::clock;
 use crate::sys::doze;
 use crate::sys::file;
+use crate::sys::program::Program;
 
 /// Set for a program that is to be what it is.
 pub const FOLLOWED: &str = "GWE_FOLLOWED";
@@ -66,7 +65,9 @@ pub fn follow(called_as: &str, arguments: &[OsString]) {
 
 /// Replaces this process; returns why that failed.
 pub fn become_it(program: &Path, called_as: &OsStr, arguments: &[OsString]) -> std::io::Error {
-    Command::new(program).arg0(called_as).args(arguments).env(FOLLOWED, "1").exec()
+    let mut next = Program::new(program);
+    next.called(called_as).args(arguments).env(FOLLOWED, "1");
+    next.exec()
 }
 
 /// What a program that stays resident becomes after a nap, and what in its place where that is gone: this one, but a version that

@@ -4,13 +4,13 @@
 //! Invariants: the child orders nothing and clears nothing, a check-in does; it never asks more often than the backing off below lets
 //! it, whatever it is answered; it ends with the engine, and before the next check-in.
 
-use std::process::Command;
 use std::time::Duration;
 
 use super::{own_executable, schedule};
 use crate::config::paths::ROOT_VARIABLE;
 use crate::config::Config;
 use crate::device::{call, Client, DeviceError, Settings, Waited, MAX_WAIT, ORDERS};
+use crate::sys::program::Program;
 use crate::sys::{clock, process, random, signal};
 
 /// The engine's process, for the child that listens for it.
@@ -32,9 +32,9 @@ const EVER: &str = "0";
 
 /// Starts to listen for this process. What cannot be started is told, and then the schedule alone counts.
 pub fn start(config: &Config) {
-    let mut command = Command::new(own_executable());
-    command.arg("--listen").env(ROOT_VARIABLE, config.paths().root()).env(LISTENS_FOR, std::process::id().to_string());
-    if let Err(e) = process::spawn_with_parent(&mut command) {
+    let mut listener = Program::new(own_executable());
+    listener.arg("--listen").env(ROOT_VARIABLE, config.paths().root()).env(LISTENS_FOR, std::process::id().to_string());
+    if let Err(e) = process::spawn_with_parent(listener) {
         crate::warning!("cannot listen for orders: {e}; they wait for the next check-in");
     }
 }

@@ -5,11 +5,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 
 use crate::config::paths::ROOT_VARIABLE;
+use crate::sys::program::Program;
 use crate::sys::{doze, process};
 
 /// The flags of a program that stays: each has a value.
@@ -41,8 +40,9 @@ pub fn leave(called_as: &OsStr, arguments: &[OsString]) {
         return;
     }
     // The arguments are the process's own, which a pause gives back to it. Where this fails it goes on here, as it was told.
-    let error = Command::new(OWN_PROGRAM).arg0(called_as).args(absolute).exec();
-    crate::warning!("cannot start anew with an absolute --root: {error}");
+    let mut anew = Program::new(OWN_PROGRAM);
+    anew.called(called_as).args(absolute);
+    crate::warning!("cannot start anew with an absolute --root: {}", anew.exec());
 }
 
 /// Whether these are the arguments of a program that stays.

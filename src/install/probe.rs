@@ -7,7 +7,6 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use super::fragment::Fragment;
@@ -19,6 +18,7 @@ use crate::supervisor::environment::of_process;
 use crate::supervisor::Process;
 use crate::sys::host;
 use crate::sys::process::{self, Credentials, Ended};
+use crate::sys::program::Program;
 
 /// So much of what it said last is told, in bytes.
 const MAX_WORDS: usize = 2048;
@@ -65,11 +65,11 @@ impl Probe {
         let expanded = |text: &str| self.expanded(text, &environment);
         let words = shell_words::split(&expanded(&self.command)?)?;
         let (first, rest) = words.split_first().ok_or("it names no command")?;
-        let mut command = Command::new(first);
-        command.args(rest).current_dir(expanded(&self.directory)?);
+        let mut program = Program::new(first);
+        program.args(rest).folder(expanded(&self.directory)?);
         if !environment.is_empty() {
-            command.env_clear();
-            command.envs(environment.iter().map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))));
+            let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_os_string();
+            program.environment(environment.iter().map(|(name, value)| (text(name), text(value))).collect());
         }
         let identity = match &self.user {
             Some(name) => {
@@ -79,7 +79,7 @@ impl Probe {
             None => None,
         };
         // Of what is kept the second half is the end.
-        let run = process::run_as(command, identity, self.limit, 2 * MAX_WORDS);
+        let run = process::run_as(program, identity, self.limit, 2 * MAX_WORDS);
         let run = run.map_err(|e| format!("it could not be started: {e}"))?;
         self.words = end_of(&run.output);
         match run.ended {

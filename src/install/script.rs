@@ -3,7 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use super::drive::Outcome;
@@ -17,6 +16,7 @@ use crate::sys::accounts;
 use crate::sys::file::{self, FileError};
 use crate::sys::mounts;
 use crate::sys::process::{self, Ended};
+use crate::sys::program::Program;
 
 /// Where installers find programs, behind the folder of this one, whose tools stand beside it.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -48,42 +48,42 @@ pub struct Ran {
 /// survives it: what is to run for long belongs in `supervisor.conf`. After a success, all that it wrote is on stable storage.
 #[must_use]
 pub fn run(folder: &Path, installer: Installer, name: &TarballName, root: &Path, limit: Duration) -> Ran {
-    let (what, command) = match installer {
-        Installer::InstallSh => ("install.sh", Command::new(folder.join("install.sh"))),
+    let (what, program) = match installer {
+        Installer::InstallSh => ("install.sh", Program::new(folder.join("install.sh"))),
         Installer::SetupPy => {
-            let mut python = Command::new("python3");
+            let mut python = Program::new("python3");
             python.args(["setup.py", "install"]);
             ("setup.py", python)
         }
     };
-    run_command(what, command, folder, name, root, limit)
+    run_program(what, program, folder, name, root, limit)
 }
 
 /// Runs `uninstall.sh` in `folder` by the rules of an installer; `None` where there is none.
 #[must_use]
 pub fn uninstall(folder: &Path, name: &TarballName, root: &Path, limit: Duration) -> Option<Ran> {
     let path = folder.join(UNINSTALL);
-    path.is_file().then(|| run_command(UNINSTALL, Command::new(path), folder, name, root, limit))
+    path.is_file().then(|| run_program(UNINSTALL, Program::new(path), folder, name, root, limit))
 }
 
-fn run_command(
+fn run_program(
     what: &str,
-    mut command: Command,
+    mut program: Program,
     folder: &Path,
     name: &TarballName,
     root: &Path,
     limit: Duration,
 ) -> Ran {
-    command.current_dir(folder);
+    program.folder(folder);
     let is_ones_own = |name: &str| name.starts_with(LOCALE) || NOT_INHERITED.contains(&name);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_ones_own)) {
-        command.env_remove(name);
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| is_ones_own(name)) {
+        program.env_remove(&name);
     }
-    command.env("GWE_APP_NAME", name.app()).env("GWE_APP_VERSION", name.version()).env("GWE_APP_DIR", folder);
-    command.env(ROOT_VARIABLE, root);
-    command.env("HOME", home());
-    command.env("PATH", search_path(std::env::current_exe().ok().as_deref()));
-    match process::run(command, limit, MAX_OUTPUT) {
+    program.env("GWE_APP_NAME", name.app()).env("GWE_APP_VERSION", name.version()).env("GWE_APP_DIR", folder);
+    program.env(ROOT_VARIABLE, root);
+    program.env("HOME", home());
+    program.env("PATH", search_path(std::env::current_exe().ok().as_deref()));
+    match process::run(program, limit, MAX_OUTPUT) {
         Err(e) => Ran {
             output: String::new(),
             result: Err(format!("{what} could not be started: {}", cause(&e, folder, what))),

@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::Child;
 use std::time::Duration;
 
 use super::forward::courier::Courier;
@@ -22,6 +21,7 @@ use super::stamp::{self, ClockReading};
 use crate::config::Paths;
 use crate::sys::lock::Lock;
 use crate::sys::poll::Watch;
+use crate::sys::program::ChildProcess;
 use crate::sys::signal::{self, Signal};
 use crate::sys::{clock, host, memory, random};
 
@@ -105,7 +105,7 @@ struct QueueServer {
     next_connection: u64,
     couriers: Vec<(u64, Courier)>,
     /// Forwarding processes that are still to be reaped.
-    ending: Vec<Child>,
+    ending: Vec<ChildProcess>,
     /// When memory is given back, unless more requests come.
     tidy_at: Option<Duration>,
     /// `None`: it does not nap.

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
+
+use super::program::Program;
 
 /// Where a core finds its configuration.
 const CONFIGURATION: RawFd = 3;
@@ -96,8 +96,8 @@ pub fn receive(socket: &impl AsRawFd, buffer: &mut [u8], limit: Duration) -> io:
 /// Becomes the core, with this configuration and these arguments. Comes back only where that cannot be.
 #[must_use]
 pub fn become_core(core: &Path, name: &OsStr, arguments: &[OsString], configuration: &File) -> io::Error {
-    let mut command = Command::new(core);
-    command.arg0(name).args(arguments);
+    let mut program = Program::new(core);
+    program.called(name).args(arguments);
     let fd = configuration.as_raw_fd();
     // SAFETY: calls of the system only. This process is about to be replaced, so what is closed here is nobody's.
     unsafe {
@@ -114,5 +114,5 @@ pub fn become_core(core: &Path, name: &OsStr, arguments: &[OsString], configurat
             libc::fcntl(CONFIGURATION, libc::F_SETFD, 0);
         }
     }
-    command.exec()
+    program.exec()
 }

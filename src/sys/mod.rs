@@ -24,6 +24,7 @@ pub mod peer;
 pub mod poll;
 pub mod process;
 pub mod process_memory;
+pub mod program;
 pub mod random;
 pub mod sha256;
 pub mod signal;

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use super::program::{pipe, ChildProcess, Program};
 use super::signal;
 
 /// How a bounded run ended.
@@ -44,8 +45,8 @@ const KILL_ROUNDS: usize = 50;
 ///
 /// # Errors
 /// The program could not be started.
-pub fn run(command: Command, limit: Duration, max_output: usize) -> io::Result<Run> {
-    run_as(command, None, limit, max_output)
+pub fn run(program: Program, limit: Duration, max_output: usize) -> io::Result<Run> {
+    run_as(program, None, limit, max_output)
 }
 
 /// Who a program is to run as.
@@ -83,17 +84,17 @@ impl Credentials {
 /// # Errors
 /// The program could not be started, or not as him.
 pub fn run_as(
-    mut command: Command,
+    mut program: Program,
     identity: Option<Credentials>,
     limit: Duration,
     max_output: usize,
 ) -> io::Result<Run> {
     become_subreaper();
     let (reader, writer) = pipe()?;
-    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    program.streams([Some(File::open("/dev/null")?.into()), Some(writer.try_clone()?), Some(writer)]);
     // SAFETY: setsid, prctl, signal, sigprocmask and fcntl are async-signal-safe, and nothing else runs between fork and exec.
     unsafe {
-        command.pre_exec(move || {
+        program.prepare(move || {
             libc::setsid();
             // Before the next: another user's process forgets it.
             identity.as_ref().map_or(Ok(()), Credentials::take)?;
@@ -105,12 +106,10 @@ pub fn run_as(
             Ok(())
         });
     }
-    let mut child = command.spawn()?;
-    // The command holds our copies of the pipe's writing end: without this the end of output would never come.
-    drop(command);
+    let mut child = program.spawn()?;
     let mut output = BoundedOutput::new(max_output);
     let ended = watch(&mut child, &reader, &mut output, Instant::now() + limit);
-    let _ = signal::send(-child_pid(&child), libc::SIGKILL);
+    let _ = signal::send(-child.pid(), libc::SIGKILL);
     end_orphans();
     drain(&reader, &mut output);
     Ok(Run { ended: ended?, output: output.into_bytes() })
@@ -157,17 +156,17 @@ pub fn is_machine_exhausted(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// The program could not be started.
-pub fn spawn_with_parent(command: &mut Command) -> io::Result<Child> {
+pub fn spawn_with_parent(mut program: Program) -> io::Result<ChildProcess> {
     become_subreaper();
     // SAFETY: prctl and sigprocmask are async-signal-safe.
     unsafe {
-        command.pre_exec(|| {
+        program.prepare(|| {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0);
             signal::release();
             Ok(())
         });
     }
-    command.spawn()
+    program.spawn()
 }
 
 /// Ends what a dead check-in left: every child that this process has. Its descendants were re-parented to it, which is their
@@ -201,7 +200,7 @@ fn end_all(is_meant: &dyn Fn(i32) -> bool) {
 }
 
 /// Waits for a child that ends soon, killing it where it does not.
-fn watch(child: &mut Child, reader: &File, output: &mut BoundedOutput, deadline: Instant) -> io::Result<Ended> {
+fn watch(child: &mut ChildProcess, reader: &File, output: &mut BoundedOutput, deadline: Instant) -> io::Result<Ended> {
     let mut open = true;
     loop {
         if let Some(status) = child.try_wait()? {
@@ -223,8 +222,8 @@ fn watch(child: &mut Child, reader: &File, output: &mut BoundedOutput, deadline:
     }
 }
 
-fn terminate(child: &mut Child) -> io::Result<()> {
-    let group = -child_pid(child);
+fn terminate(child: &mut ChildProcess) -> io::Result<()> {
+    let group = -child.pid();
     let _ = signal::send(group, libc::SIGTERM);
     let deadline = Instant::now() + TERM_GRACE;
     while child.try_wait()?.is_none() {
@@ -285,25 +284,10 @@ fn become_subreaper() {
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1 as libc::c_ulong, 0, 0, 0) };
 }
 
-fn child_pid(child: &Child) -> i32 {
-    i32::try_from(child.id()).unwrap_or(i32::MAX)
-}
-
 fn ended(status: ExitStatus) -> Ended {
     match (status.code(), status.signal()) {
         (Some(code), _) => Ended::Exit(code),
         (None, number) => Ended::Signal(number.unwrap_or(0)),
-    }
-}
-
-fn pipe() -> io::Result<(File, OwnedFd)> {
-    let mut fds = [0; 2];
-    // SAFETY: the array has room for the two descriptors, which are ours alone from here on.
-    unsafe {
-        if libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok((File::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])))
     }
 }
 
@@ -377,19 +361,19 @@ mod tests {
     #[test]
     fn runs_are_bounded_in_time_output_and_survivors() {
         let sh = |script: &str, limit_ms: u64, max: usize| {
-            let mut command = Command::new("/bin/sh");
-            command.arg("-c").arg(script);
-            run(command, Duration::from_millis(limit_ms), max).unwrap()
+            let mut shell = Program::new("/bin/sh");
+            shell.arg("-c").arg(script);
+            run(shell, Duration::from_millis(limit_ms), max).unwrap()
         };
         let ok = sh("echo out; echo err >&2; exit 3", 5000, 1000);
         assert_eq!((ok.ended, ok.output.as_slice()), (Ended::Exit(3), &b"out\nerr\n"[..]));
         assert_eq!(sh("kill -9 $$", 5000, 1000).ended, Ended::Signal(9));
 
         if user() == 0 {
-            let mut command = Command::new("/bin/sh");
-            command.args(["-c", "id -u; id -g; id -G"]);
+            let mut shell = Program::new("/bin/sh");
+            shell.args(["-c", "id -u; id -g; id -G"]);
             let identity = Credentials { uid: 65_534, gid: 65_534, groups: vec![65_534, 65_533] };
-            let run = run_as(command, Some(identity), Duration::from_secs(5), 1000).unwrap();
+            let run = run_as(shell, Some(identity), Duration::from_secs(5), 1000).unwrap();
             assert_eq!(String::from_utf8_lossy(&run.output), "65534\n65534\n65534 65533\n");
         }
 

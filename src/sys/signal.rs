@@ -101,8 +101,8 @@ pub fn wait(limit: Duration) -> Option<Signal> {
 ///
 /// # Errors
 /// What the system said (`ESRCH`: there is no such process).
-pub fn terminate(pid: u32) -> io::Result<()> {
-    send(i32::try_from(pid).unwrap_or(i32::MAX), libc::SIGTERM)
+pub fn terminate(pid: i32) -> io::Result<()> {
+    send(pid, libc::SIGTERM)
 }
 
 /// Asks a process for what it does at SIGHUP.

@@ -1,11 +1,12 @@
 //! A forwarding process, as the server sees it: an errand goes in, reports come out, and it ends or is ended.
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::wire::{CourierReport, Errand};
+use crate::sys::program::{pipe, ChildProcess, Program};
 use crate::sys::{poll, process};
 
 /// This very program, also while a new version is being put in its place.
@@ -18,11 +19,11 @@ const MAX_LINE: usize = 64 * 1024;
 /// A forwarding process.
 #[derive(Debug)]
 pub struct Courier {
-    child: Child,
-    stdin: Option<ChildStdin>,
+    child: ChildProcess,
+    stdin: Option<File>,
     errand: Vec<u8>,
     given: usize,
-    stdout: ChildStdout,
+    stdout: File,
     line: Vec<u8>,
     is_over: bool,
 }
@@ -33,12 +34,13 @@ impl Courier {
     /// # Errors
     /// It could not be started.
     pub fn start(errand: &Errand, root: &Path) -> io::Result<Courier> {
-        let mut command = Command::new(OWN_PROGRAM);
-        command.arg0("gmq").arg(FLAG).arg("--root").arg(root).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = process::spawn_with_parent(&mut command)?;
-        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(io::Error::from(io::ErrorKind::BrokenPipe));
-        };
+        let (its_stdin, stdin) = pipe()?;
+        let (stdout, its_stdout) = pipe()?;
+        let mut program = Program::new(OWN_PROGRAM);
+        program.called(OsStr::new("gmq")).arg(FLAG).arg("--root").arg(root);
+        program.streams([Some(its_stdin.into()), Some(its_stdout), None]);
+        let child = process::spawn_with_parent(program)?;
+        let stdin = File::from(stdin);
         poll::set_nonblocking(&stdin)?;
         poll::set_nonblocking(&stdout)?;
         let errand = errand.encode().into_bytes();
@@ -47,13 +49,13 @@ impl Courier {
 
     /// Where its reports come from.
     #[must_use]
-    pub fn stdout(&self) -> &ChildStdout {
+    pub fn stdout(&self) -> &File {
         &self.stdout
     }
 
     /// Where the rest of its errand goes; `None`: it has all of it.
     #[must_use]
-    pub fn stdin(&self) -> Option<&ChildStdin> {
+    pub fn stdin(&self) -> Option<&File> {
         self.stdin.as_ref()
     }
 
@@ -100,8 +102,8 @@ impl Courier {
 
     /// Ends it, where it has not ended by itself, and hands over what must still be waited for.
     #[must_use]
-    pub fn end(mut self) -> Child {
-        let _ = self.child.kill();
+    pub fn end(self) -> ChildProcess {
+        self.child.kill();
         self.child
     }
 
