@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 
 use crate::sys::file::FileError;
-use crate::sys::log;
+use crate::sys::{log, standard};
 
 /// So many characters of an argument are quoted.
 const MAX_QUOTED: usize = 100;
@@ -13,8 +13,7 @@ const MAX_QUOTED: usize = 100;
 /// full has not.
 #[must_use]
 pub fn print(program: &str, data: &[u8]) -> u8 {
-    let mut out = io::stdout();
-    match out.write_all(data).and_then(|()| out.flush()) {
+    match standard::stdout().write_all(data) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
             complain(program, &format!("cannot write to stdout: {e}"));
             1

@@ -1,9 +1,10 @@
 //! `supervisorctl`: asks a supervisord, ours or the real one. Everything is in `hosting::ctl`.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::io;
 
 use crate::hosting::ctl;
+use crate::sys::standard;
 
 /// Its first line and the form of its flags are supervisorctl's: scripts and its own tests look for them.
 const HELP: &str = "\
@@ -27,8 +28,7 @@ The action help lists the actions; help ACTION explains one.
 #[must_use]
 pub fn run(name: &OsStr, arguments: &[OsString]) -> u8 {
     let texts: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    let done = ctl::run(&name.to_string_lossy(), &texts, HELP, &mut out, &mut err);
+    let done = ctl::run(&name.to_string_lossy(), &texts, HELP, &mut *standard::stdout(), &mut io::stderr().lock());
     // Who stops reading has seen enough.
-    done.and_then(|status| out.flush().map(|()| status)).unwrap_or(1)
+    done.unwrap_or(1)
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
+use super::output;
 use crate::hosting::flags::parse;
 use crate::hosting::protocol::FRONT_END;
 use crate::hosting::{front, start};
@@ -46,8 +47,8 @@ pub fn run(name: &OsStr, arguments: &[OsString]) -> u8 {
     }
     let texts: Vec<String> = arguments.iter().map(|text| text.to_string_lossy().into_owned()).collect();
     let flags = match parse(&texts) {
-        Ok(flags) if flags.has("help") => return say(HELP),
-        Ok(flags) if flags.has("version") => return say(&format!("{VERSION}\n")),
+        Ok(flags) if flags.has("help") => return output::print("supervisord", HELP.as_bytes()),
+        Ok(flags) if flags.has("version") => return output::print("supervisord", [VERSION, "\n"].concat().as_bytes()),
         Ok(flags) => flags,
         Err(why) => return refuse(name, &why),
     };
@@ -55,11 +56,6 @@ pub fn run(name: &OsStr, arguments: &[OsString]) -> u8 {
         Ok(never) => match never {},
         Err(why) => refuse(name, &why),
     }
-}
-
-fn say(text: &str) -> u8 {
-    print!("{text}");
-    0
 }
 
 fn refuse(name: &OsStr, why: &str) -> u8 {

@@ -30,6 +30,7 @@ pub mod sha256;
 pub mod signal;
 pub mod signal_names;
 pub mod socket;
+pub mod standard;
 pub mod time64;
 pub mod unix_socket;
 #[cfg(all(without_backtraces, panic = "abort", not(target_feature = "crt-static")))]

@@ -340,6 +340,8 @@ fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is_one() {
     // The reader is gone before anything is written.
     let ran = shell("{ sleep 0.2; \"$gwe\" --engine-conf; echo \"status $?\" >&2; } | true");
     assert_eq!(ran.stderr, "status 0\n");
+    let ran = shell("{ sleep 0.2; ln -s \"$gwe\" \"$GWE_ROOT/supervisord\"; \"$GWE_ROOT/supervisord\" --help; echo \"status $?\" >&2; } | true");
+    assert_eq!(ran.stderr, "status 0\n");
     let ran = shell("\"$gwe\" --engine-conf > /dev/full; echo \"status $?\"");
     assert_eq!(ran.stdout, "status 1\n");
     assert!(ran.stderr.contains("cannot write to stdout: No space left on device"), "{}", ran.report());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::device::Sink;
 use crate::sys::file::{self, Context, FileError};
+use crate::sys::standard;
 
 /// A file that gets its name only when it is whole: until then it is `NAME.part`.
 pub struct ToFile {
@@ -66,6 +67,6 @@ impl Sink for ToStdout {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        io::stdout().write_all(bytes)
+        standard::stdout().write_all(bytes)
     }
 }

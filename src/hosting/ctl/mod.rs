@@ -98,8 +98,7 @@ fn configuration(name: &str, given: Option<&str>) -> Result<Control, String> {
 
 impl CtlSession<'_> {
     fn say(&mut self, line: &str) -> io::Result<()> {
-        self.out.write_all(line.as_bytes())?;
-        self.out.write_all(b"\n")
+        self.out.write_all([line, "\n"].concat().as_bytes())
     }
 
     fn fail(&mut self, status: u8, line: &str) -> io::Result<()> {

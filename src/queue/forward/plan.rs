@@ -1,6 +1,6 @@
 //! Which points go into one request.
 
-use std::collections::{HashMap, HashSet};
+use crate::format::sort::sort;
 
 /// A request's body, in bytes, at the most; a single point may be larger.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -49,17 +49,10 @@ const MANY: usize = 100;
 /// Cuts before each point that has its like in the same request.
 fn runs(points: &[(&str, u64)]) -> Vec<Vec<usize>> {
     let mut runs: Vec<Vec<usize>> = Vec::new();
-    let mut seen: HashSet<(&str, u64)> = HashSet::new();
-    for (index, point) in points.iter().enumerate() {
-        if !seen.insert(*point) {
-            seen.clear();
-            seen.insert(*point);
-            runs.push(vec![index]);
-            continue;
-        }
+    for (index, last) in last_alike(points).into_iter().enumerate() {
         match runs.last_mut() {
-            Some(run) => run.push(index),
-            None => runs.push(vec![index]),
+            Some(run) if last < run.first().copied() => run.push(index),
+            _ => runs.push(vec![index]),
         }
     }
     runs
@@ -68,16 +61,31 @@ fn runs(points: &[(&str, u64)]) -> Vec<Vec<usize>> {
 /// The first of each second, then the second ones, and so on.
 fn layers(points: &[(&str, u64)]) -> Vec<Vec<usize>> {
     let mut layers: Vec<Vec<usize>> = Vec::new();
-    let mut seen: HashMap<(&str, u64), usize> = HashMap::new();
-    for (index, point) in points.iter().enumerate() {
-        let layer = seen.entry(*point).or_insert(0);
-        match layers.get_mut(*layer) {
+    let mut layer_of: Vec<usize> = Vec::new();
+    for (index, last) in last_alike(points).into_iter().enumerate() {
+        let layer = last.and_then(|last| layer_of.get(last)).map_or(0, |before| before + 1);
+        layer_of.push(layer);
+        match layers.get_mut(layer) {
             Some(indices) => indices.push(index),
             None => layers.push(vec![index]),
         }
-        *layer += 1;
     }
     layers
+}
+
+/// For each point the last one before it of the same alias and second.
+fn last_alike(points: &[(&str, u64)]) -> Vec<Option<usize>> {
+    let mut sorted: Vec<((&str, u64), usize)> = points.iter().copied().zip(0..).collect();
+    sort(&mut sorted);
+    let mut alike = vec![None; points.len()];
+    for pair in sorted.windows(2) {
+        if let [(before, last), (point, index)] = pair {
+            if let Some(alike) = alike.get_mut(*index).filter(|_| before == point) {
+                *alike = Some(*last);
+            }
+        }
+    }
+    alike
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::wire::{CourierReport, Errand};
 use crate::config::{Config, Paths};
 use crate::device::{Client, Settings};
 use crate::queue::set_aside;
-use crate::sys::clock;
+use crate::sys::{clock, standard};
 
 /// An errand, in bytes, at the most: all identities with their boots, or the largest write, percent-encoded.
 const MAX_ERRAND: u64 = 1024 * 1024;
@@ -38,7 +38,7 @@ pub fn run(paths: &Paths) -> u8 {
     }
     let mut report = |report: CourierReport| {
         // Nobody listens any more: what was done so far counts, and is found out by doing it again.
-        if std::io::stdout().write_all(report.encode().as_bytes()).and_then(|()| std::io::stdout().flush()).is_err() {
+        if standard::stdout().write_all(report.encode().as_bytes()).is_err() {
             std::process::exit(1);
         }
     };
