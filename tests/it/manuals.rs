@@ -1,7 +1,7 @@
 //! The man pages and the shell completion are made of the same tables as the parsers and the help texts, and are in step with
 //! them. They are made here and not by the agent, so that they cost a gateway nothing.
 //!
-//! After a change of a flag: `UPDATE_DOCS=1 cargo test --test manuals`, and commit what it wrote.
+//! After a change of a flag: `UPDATE_DOCS=1 cargo test --manifest-path tests/Cargo.toml --test it -- manuals::`, and commit what it wrote.
 
 use gwe::cli::flags::{Flag, Page};
 use gwe::cli::{gdc, gmq, gwe as agent};
@@ -40,7 +40,7 @@ fn keep_in_step(name: &str, wanted: &str) {
     let line = is.lines().zip(wanted.lines()).position(|(is, wanted)| is != wanted);
     assert!(
         is == wanted,
-        "docs/{name} is not in step with the flags (line {}): UPDATE_DOCS=1 cargo test --test manuals",
+        "docs/{name} is not in step with the flags (line {}): UPDATE_DOCS=1 cargo test --manifest-path tests/Cargo.toml --test it -- manuals::",
         line.map_or(0, |line| line + 1)
     );
 }
@@ -158,7 +158,8 @@ fn every_setting_is_explained_with_its_default() {
         for option in options {
             let name = format!("\"{}\"", option.key);
             let line = text.lines().find(|line| line.starts_with(".BR") && line.contains(&name));
-            let line = line.unwrap_or_else(|| panic!("{} is not explained", option.key));
+            let line =
+                line.unwrap_or_else(|| panic!("docs/man/gwe.8 has no line `.BR \"{}\" \" (default)\"`", option.key));
             assert!(option.default.is_empty() || line.contains(&format!("({})", option.default)), "{line}");
         }
     };
