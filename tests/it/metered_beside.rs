@@ -1,13 +1,18 @@
-//! Links that cost by the byte, beside their neighbours: sets of keys, the agent's own update, deltas (docs/spec/failures.md, F7:
+//! Links that cost by the byte, beside their neighbours: sets of keys, the agent's own update, deltas, hawkBit, the month's turn (docs/spec/failures.md, F7:
 //! rauc-hawkbit-updater#209, hawkbit#652).
 
+use crate::ddi::unit;
 use crate::delta::{self, Case, DELTA, NEW, OFFER};
 use crate::key_sets::{key, Fleet};
 use crate::metered::{check_in_quietly, ran, used, ACCOUNT};
 use crate::self_update::{good, Field};
-use gwe_tests::harness::{wait_until, Gateway, Signer, Site, Tarball, PATIENCE};
+use gwe_tests::harness::{
+    noise, run, wait_until, Background, Gateway, Scratch, Signer, Site, Tarball, WrongClock, PATIENCE,
+};
 use gwe_tests::murano::endpoint::Endpoint;
+use gwe_tests::skip;
 use serde_json::json;
+use std::fs;
 
 /// A month of so many bytes, of which so many are left: what was used since the boot counts, too.
 fn month(site: &Site, setting: &str, bytes: u64, left: u64) {
@@ -79,7 +84,7 @@ fn a_month_with_room_for_a_delta_alone_takes_the_delta() {
 #[test]
 fn a_delta_of_no_use_does_not_break_the_month() {
     let case = Case::new();
-    std::fs::write(case.slot("a").join("program"), "another").unwrap();
+    fs::write(case.slot("a").join("program"), "another").unwrap();
     month(&case.site, "1M", 1_000_000, 100_000);
     let status = case.status_of(OFFER);
     assert!(status.contains("[gwe] waiting app v2: its download waits for the next month"), "{status}");
@@ -110,10 +115,10 @@ fn where_only_a_delta_fits_in_any_month_the_tarball_is_refused() {
         site.upload(NEW, &app("two"));
         site.murano.upload(DELTA, &delta::delta(("app.v1.tar.gz", &old), (NEW, &new)));
         if !is_of_use {
-            std::fs::write(site.gateway.root().path("var/lib/gwe/apps/app/a/version"), "another").unwrap();
+            fs::write(site.gateway.root().path("var/lib/gwe/apps/app/a/version"), "another").unwrap();
         }
         // What was used before it was set is nobody's fault here.
-        std::fs::remove_dir_all(site.gateway.root().path("run")).unwrap();
+        fs::remove_dir_all(site.gateway.root().path("run")).unwrap();
         site.gateway.gwe(&["--set-monthly-bytes", "1M"]).ok();
         delta::order(&site, OFFER);
         site.check_in();
@@ -125,4 +130,51 @@ fn where_only_a_delta_fits_in_any_month_the_tarball_is_refused() {
         }
         assert!(used(&site, None) < 100_000, "nothing of the tarball came");
     }
+}
+
+/// What comes after the turn is the new month's, what came before it the old one's; and the download does not notice.
+#[test]
+fn the_month_turns_while_a_download_runs() {
+    let Some(clock) = WrongClock::new() else { skip!("needs a C compiler") };
+    clock.synchronise();
+    let site = Site::new();
+    run(clock.wear(site.gateway.command("gwe").arg("--once")), PATIENCE).ok();
+    site.gateway.gwe(&["--set-monthly-bytes", "1M", "--set-max-rate", "100k"]).ok();
+    let app = Tarball::app("echo one >> $GWE_ROOT/ran").file("noise", 0o644, noise(600_000));
+    site.deploy("app.v1.tar.gz", &app);
+    let (mut command, logs) = (site.gateway.command("gwe"), Scratch::new());
+    let mut check_in = Background::start(clock.wear(command.arg("--once")), &logs, "gwe");
+    let part = site.gateway.root().path("var/lib/gwe/downloads/app.v1.tar.gz.part");
+    let here = || fs::metadata(&part).map_or(0, |part| part.len());
+    wait_until("a third of it", PATIENCE, || here() >= 200_000);
+    clock.turn(32 * 86_400);
+    let before = here();
+    assert!(check_in.wait(PATIENCE).is_some_and(|status| status.success()), "{}", check_in.log());
+    assert_eq!(ran(&site), "one");
+    let after = used(&site, Some(&clock));
+    // It is told in parts, and the turn is seen at the next of them that is kept.
+    let rest = 600_000 - before;
+    assert!((rest.saturating_sub(50_000)..rest + 50_000).contains(&after), "{after}, and {rest} came after the turn");
+}
+
+/// hawkBit's order waits for a month as it does for a link, says so, and goes on.
+#[test]
+fn hawkbit_s_order_waits_for_a_month() {
+    let unit = unit();
+    unit.check_in().ok();
+    unit.gateway.gwe(&["--set-monthly-bytes", "1M"]).ok();
+    write_account(&unit.gateway, 1_000_000);
+    let artifact = unit.hawkbit.artifact("app.v1.tar.gz", &Tarball::app("echo one >> $GWE_ROOT/ran").bytes());
+    unit.hawkbit.order("1", &[artifact]);
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.told("1"), ["download none", "download none"]);
+    let details = unit.hawkbit.details("1");
+    assert!(details[0].starts_with("[gwe] waiting app v1: its download waits for the next month"), "{details:?}");
+    unit.hawkbit.take_log();
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.take_log(), ["GET  200"]);
+    unit.gateway.gwe(&["--set-monthly-bytes", "2M"]).ok();
+    unit.check_in().ok();
+    assert_eq!(unit.hawkbit.told("1").last().map(String::as_str), Some("closed success 0"));
+    assert_eq!(unit.gateway.root().read("ran"), "one\n");
 }
