@@ -14,9 +14,6 @@ import unittest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
-# What both recipes pass to the compiler for x86-64 (docs/footprint.md, "Where the bytes go, and what was cut").
-OUTLINER = "-Cllvm-args=-enable-machine-outliner=always"
-
 # The sandbox ends by itself after this many seconds, whatever happens to the test.
 LIFETIME = 300
 

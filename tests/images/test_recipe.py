@@ -190,15 +190,6 @@ class Tasks(unittest.TestCase):
         self.assertEqual({name: recipe.getVar(name) for name in recipe.exported},
                          {"GWE_PACK_RELOCATIONS": "1", "GWE_KEEP_SYMBOLS": "1", "AWS_LC_SYS_NO_JITTER_ENTROPY": "1"})
 
-    def test_what_is_alike_in_the_code_of_x86_64_is_there_once(self):
-        self.assertEqual(self.recipe("wrynose").getVar("RUSTFLAGS:append:x86-64"), f" {sandbox.OUTLINER}")
-        if not shutil.which("rustc"):
-            self.skipTest("skipped: needs rustc")
-        # The compiler hands the flag to LLVM, which refuses one that it does not know.
-        for flag, is_known in ((sandbox.OUTLINER, True), (f"{sandbox.OUTLINER}-not", False)):
-            done = subprocess.run(["rustc", "--crate-type", "lib", flag, "--emit", "obj", "-o", self.work / "empty.o", "-"], input="", capture_output=True, text=True)
-            self.assertEqual(done.returncode == 0, is_known, done.stderr)
-
     def test_the_package_is_named_as_ours_and_not_as_a_crate_of_that_name(self):
         for release in RELEASES:
             self.assertEqual(self.recipe(release).words("SPDX_PACKAGE_URLS"), [f"pkg:generic/exosite/gateway-engine@{COMMON['PV']}"])

@@ -32,10 +32,7 @@ endif
 
 # No folder of the build machine in the program, so that two builds give the
 # same bytes. The target's flags are those of pkg-cargo.mk, which this replaces.
-# The outliner takes another 50 kB off on x86_64; for aarch64 the compiler has
-# it on by itself.
 GWE_RUSTFLAGS = \
-	$(if $(filter x86_64,$(NORMALIZED_ARCH)),-Cllvm-args=-enable-machine-outliner=always) \
 	--remap-path-prefix=$(@D)=/gwe \
 	--remap-path-prefix=$(@D)/VENDOR=/crates \
 	$(if $(filter arm,$(NORMALIZED_ARCH)),-Clink-arg=-Wl$(comma)--allow-multiple-definition)

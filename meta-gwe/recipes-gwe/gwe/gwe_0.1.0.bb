@@ -100,9 +100,6 @@ CARGO_BUILD_FLAGS:append = " --no-default-features ${PACKAGECONFIG_CONFARGS}"
 # Some 40 kB less of flash. Every release that this layer is for has a C library that knows such relocations.
 export GWE_PACK_RELOCATIONS = "1"
 
-# Another 50 kB on x86-64, for an install's processor time that grows by a fiftieth (docs/footprint.md). For aarch64 the compiler does it by itself.
-RUSTFLAGS:append:x86-64 = " -Cllvm-args=-enable-machine-outliner=always"
-
 # The class strips, and keeps what it took off for -dbg; it refuses what was stripped before.
 export GWE_KEEP_SYMBOLS = "1"
 
