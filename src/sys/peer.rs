@@ -72,7 +72,14 @@ mod tests {
             let (accepted, _) = listener.accept().unwrap();
             assert_eq!(user(&accepted), Some(own), "{address}");
             drop(client);
-            assert_eq!(user(&accepted), None, "{address}: closed, it shows root");
+            // Another test's child has a copy of it, until it becomes its program.
+            let is_gone = || {
+                user(&accepted).is_none() || {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                    false
+                }
+            };
+            assert!((0..1000).any(|_| is_gone()), "{address}: closed, it shows root");
         }
     }
 
