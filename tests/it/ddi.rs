@@ -1,7 +1,7 @@
 //! hawkBit's DDI as a source of orders, against a strict server: one test for each field failure, which cites its thread, and what
 //! a crash and a change of the source do with it.
 
-use gwe_tests::harness::{answer, wait_until, Gateway, Hawkbit, Ran, Scripted, Tarball, DDI_ID, DDI_TOKEN, PATIENCE};
+use gwe_tests::harness::{answer, wait_until, Gateway, Hawkbit, Ran, Tarball, DDI_ID, DDI_TOKEN, PATIENCE};
 use serde_json::{json, Value};
 
 /// A gateway whose orders come from `server`, with an empty root.
@@ -26,23 +26,23 @@ impl Unit {
     }
 
     /// A check-in that has told the attributes, so that the next one is as quiet as can be.
-    fn settle(&self) {
+    pub fn settle(&self) {
         self.check_in().ok();
         self.hawkbit.take_log();
     }
 
     /// From one check-in to the next, as `gwe --status` says it.
-    fn interval(&self) -> Option<u64> {
+    pub fn interval(&self) -> Option<u64> {
         let status = self.gateway.gwe(&["--status", "--json"]).ok().stdout;
         serde_json::from_str::<Value>(&status).expect("it is JSON")["update_interval"].as_u64()
     }
 
-    fn app(&self, name: &str, script: &str) -> Value {
+    pub fn app(&self, name: &str, script: &str) -> Value {
         self.hawkbit.artifact(name, &Tarball::app(script).bytes())
     }
 
     /// What lies on flash, file by file, and which of its versions: a rewritten one is another.
-    fn flash(&self) -> Vec<(String, u64, i64, i64)> {
+    pub fn flash(&self) -> Vec<(String, u64, i64, i64)> {
         use std::os::unix::fs::MetadataExt;
         let version = |path: String| {
             let file = std::fs::metadata(self.gateway.root().path(&path)).expect("it was listed");
@@ -57,6 +57,12 @@ impl Unit {
 }
 
 pub const MARK: &str = "echo $GWE_APP_NAME $GWE_APP_VERSION >> $GWE_ROOT/marks";
+
+/// A tarball that does not shrink.
+pub fn large() -> Vec<u8> {
+    let noise: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    Tarball::app(MARK).file("noise", 0o644, noise).bytes()
+}
 
 #[test]
 fn r1_attributes_are_told_when_asked_for_and_when_they_changed_and_a_quiet_poll_is_one_request() {
@@ -211,155 +217,6 @@ fn r6_windows_and_download_only() {
     assert!(unit.hawkbit.told("11").is_empty());
 }
 
-/// A tarball that does not shrink.
-fn large() -> Vec<u8> {
-    let noise: Vec<u8> = (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    Tarball::app(MARK).file("noise", 0o644, noise).bytes()
-}
-
-#[test]
-fn r7_a_download_goes_on_over_restarts_and_copes_with_servers_that_cannot() {
-    // rauc-hawkbit-updater#101, #223, rauc#1517.
-    let unit = unit();
-    let bytes = large();
-    let app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
-    unit.hawkbit.order("8", &[app]);
-    let whole = answer(200, &bytes, &[]);
-    unit.hawkbit.answer_exactly("/artifacts/", 1, whole[..whole.len() / 2].to_vec());
-    unit.hawkbit.answer_with("/artifacts/", 4, 503, "");
-    unit.check_in();
-    unit.hawkbit.take_log();
-    unit.check_in().ok();
-    assert_eq!(unit.marks(), "one 1\n");
-    let log = unit.hawkbit.take_log();
-    assert!(log.iter().any(|line| line.contains("/artifacts/") && line.ends_with(" 206")), "{log:?}");
-    // A server that answers a range with the whole, and with another range.
-    for bad in [answer(200, &bytes, &[]), answer(206, &bytes[5..], &["Content-Range: bytes 5-9/10"])] {
-        let unit = self::unit();
-        let app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
-        unit.hawkbit.order("8", &[app]);
-        unit.hawkbit.answer_exactly("/artifacts/", 1, whole[..whole.len() / 2].to_vec());
-        unit.hawkbit.answer_exactly("/artifacts/", 1, bad);
-        unit.check_in().ok();
-        assert_eq!(unit.marks(), "one 1\n");
-    }
-}
-
-#[test]
-fn r8_the_strongest_hash_and_the_size_count_before_anything_is_unpacked() {
-    // zephyr#37272; goosebit gives SHA-1 alone.
-    for (hashes, size, is_good) in [
-        (json!({"sha256": "0".repeat(64), "sha1": "a"}), None, false),
-        (json!({"sha1": "0".repeat(40)}), None, false),
-        (json!({"md5": "0".repeat(32)}), None, false),
-        (json!({}), None, false),
-        (json!({"sha1": "SHA1"}), None, true),
-        (json!({"md5": "MD5"}), None, true),
-        (json!({"sha1": "SHA1"}), Some(17), false),
-    ] {
-        let unit = unit();
-        let mut app = unit.app("one.v1.tar.gz", MARK);
-        let bytes = Tarball::app(MARK).bytes();
-        app["hashes"] = hashes;
-        for (word, hash) in [("sha1", sha1(&bytes)), ("md5", md5(&bytes))] {
-            if app["hashes"][word] == word.to_uppercase() {
-                app["hashes"][word] = hash.into();
-            }
-        }
-        if let Some(size) = size {
-            app["size"] = size.into();
-        }
-        unit.hawkbit.order("8", &[app]);
-        unit.check_in();
-        unit.check_in();
-        let end = unit.hawkbit.told("8").last().cloned().unwrap_or_default();
-        assert_eq!((end.starts_with("closed success"), unit.marks().is_empty()), (is_good, !is_good), "{end}");
-    }
-}
-
-fn sha1(bytes: &[u8]) -> String {
-    hex(&{
-        let mut hash = gwe::format::old_hash::OldHash::<gwe::format::old_hash::Sha1>::new();
-        hash.update(bytes);
-        hash.finish()
-    })
-}
-
-fn md5(bytes: &[u8]) -> String {
-    hex(&{
-        let mut hash = gwe::format::old_hash::OldHash::<gwe::format::old_hash::Md5>::new();
-        hash.update(bytes);
-        hash.finish()
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-#[test]
-fn r9_a_missing_artifact_is_an_end_after_a_few_check_ins_and_a_sick_server_is_none() {
-    // rauc-hawkbit-updater#158.
-    let unit = unit();
-    let app = unit.app("one.v1.tar.gz", MARK);
-    unit.hawkbit.order("8", std::slice::from_ref(&app));
-    unit.hawkbit.answer_with("/artifacts/", 99, 404, "");
-    unit.check_in();
-    unit.check_in();
-    assert!(!unit.hawkbit.is_closed("8"));
-    unit.check_in();
-    assert_eq!(unit.hawkbit.told("8").last().unwrap(), "closed failure 3");
-    let polls = unit.hawkbit.take_log().iter().filter(|line| line.as_str() == "GET  200").count();
-    assert!(polls >= 3, "between its tries it asks whether the order still stands");
-    // What the operator takes back without asking is not done.
-    let unit = self::unit();
-    let app = unit.app("one.v1.tar.gz", MARK);
-    unit.hawkbit.order("8", &[app]);
-    unit.hawkbit.answer_with("/artifacts/", 1, 404, "");
-    unit.check_in();
-    unit.hawkbit.force_quit("8");
-    unit.check_in().ok();
-    assert!(!unit.gateway.root().has("var/lib/gwe/install/journal.json"));
-}
-
-#[test]
-fn r10_a_server_that_says_wait_is_asked_again() {
-    // rauc-hawkbit-updater#102, hawkbit#2834.
-    let unit = unit();
-    unit.settle();
-    for status in [409, 429] {
-        unit.hawkbit.answer_with("GET ", 1, status, "");
-        unit.check_in().ok();
-    }
-    unit.hawkbit.answer_with("GET ", 3, 429, "");
-    assert_ne!(unit.check_in().code, Some(0));
-    let log = unit.hawkbit.take_log();
-    assert_eq!(log.iter().filter(|line| line.ends_with(" 429")).count(), 4, "{log:?}");
-}
-
-/// `make hawkbit-load` saw one 500 among thousands of polls: whatever it meets costs that check-in and nothing else.
-#[test]
-fn r10_an_error_of_the_server_costs_a_check_in_and_no_order() {
-    let error = r#"{"timestamp":"2026-11-28T22:06:55.445+00:00","status":500,"error":"Internal Server Error"}"#;
-    for wanted in ["GET ", "GET /deploymentBase", "PUT /configData", "POST /deploymentBase"] {
-        let unit = unit();
-        let app = unit.app("one.v1.tar.gz", MARK);
-        unit.hawkbit.order("8", &[app]);
-        unit.hawkbit.answer_with(wanted, 1, 500, error);
-        let code = unit.check_in().code;
-        let log = unit.hawkbit.take_log();
-        assert_eq!(log.iter().filter(|line| line.ends_with(" 500")).count(), 1, "{log:?}");
-        // Progress is a courtesy, which nobody repeats.
-        assert_eq!(code, Some(if wanted.starts_with("POST") { 0 } else { 1 }), "{wanted}");
-        unit.check_in().ok();
-        assert_eq!(unit.marks(), "one 1\n", "{wanted}");
-        assert_eq!(unit.hawkbit.told("8").last().unwrap(), "closed success 0", "{wanted}");
-        unit.settle();
-        unit.check_in().ok();
-        assert_eq!(unit.hawkbit.take_log(), ["GET  200"], "{wanted}");
-    }
-}
-
 #[test]
 fn r11_an_end_that_is_refused_is_told_bare() {
     // hawkbit#1321.
@@ -420,95 +277,6 @@ fn r13_what_is_no_answer_is_a_failed_check_in_and_no_order() {
     }
     unit.check_in().ok();
     assert_eq!(unit.marks(), "one 1\n");
-}
-
-#[test]
-fn r14_links_of_a_server_behind_a_proxy_lead_to_the_configured_origin() {
-    // hawkbit#1696, #879, #1724: the strict server links to http://inner:8080, which nobody can reach.
-    let unit = unit();
-    let mut app = unit.app("one.v1.tar.gz", MARK);
-    app["_links"]["download-http"]["href"] =
-        format!("/DEFAULT/controller/v1/{DDI_ID}/softwaremodules/1/artifacts/one.v1.tar.gz").into();
-    unit.hawkbit.order("8", &[app]);
-    unit.check_in().ok();
-    assert_eq!(unit.marks(), "one 1\n");
-    // hawkbit#618: a redirection of the API is not followed.
-    unit.hawkbit.answer_exactly("GET ", 1, answer(301, b"", &["Location: http://127.0.0.1:1/"]));
-    assert_eq!(unit.check_in().code, Some(1));
-}
-
-#[test]
-fn r15_the_token_goes_to_the_configured_origin_alone() {
-    // hawkbit#941, rauc-hawkbit-updater#174, #199.
-    let unit = unit();
-    let bytes = Tarball::app(MARK).bytes();
-    let store = Scripted::answering(answer(200, &bytes, &[]));
-    let far =
-        Scripted::answering(answer(302, b"", &[&format!("Location: {}/far?sig={}", store.url(), "s".repeat(600))]));
-    let mut app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
-    app["_links"]["download-http"]["href"] = format!("{}/cdn/one", far.url()).into();
-    unit.hawkbit.order("8", &[app]);
-    unit.check_in().ok();
-    assert_eq!(unit.marks(), "one 1\n");
-    let asked = [far.requests(), store.requests()].concat();
-    assert!(asked.len() == 2 && asked[1].contains(&"s".repeat(600)), "a signed address arrives whole");
-    assert!(asked.iter().all(|request| !request.to_lowercase().contains("authorization")), "{asked:?}");
-    // More than three redirections lead nowhere.
-    let unit = self::unit();
-    let circle = Scripted::answering(answer(302, b"", &["Location: /again"]));
-    let mut app = unit.app("one.v1.tar.gz", MARK);
-    app["_links"]["download-http"]["href"] = format!("{}/x", circle.url()).into();
-    unit.hawkbit.order("8", &[app]);
-    unit.check_in();
-    assert_eq!((unit.marks().as_str(), circle.requests().len() % 4), ("", 0));
-}
-
-#[test]
-fn r16_the_polling_time_is_kept_in_every_form() {
-    // hawkbit#2533, zephyr#71026.
-    let unit = unit();
-    let told = || unit.interval();
-    for (text, want) in
-        [("00:01:00", 60), ("P1D", 86_400), ("1:00:00:10", 86_410), ("00:00:00", 86_410), ("soon", 86_410)]
-    {
-        unit.hawkbit.set_sleep(text);
-        unit.check_in().ok();
-        assert_eq!(told(), Some(want), "{text}");
-    }
-    unit.gateway.gwe(&["--set-ddi-interval", "7"]).ok();
-    assert_eq!(told(), Some(7), "a setting of the gateway's own counts for more");
-}
-
-/// A district that is told to come once a day, and boots at once, is spread as one that comes once a day (docs/scale.md).
-#[test]
-fn r16_roughly_what_was_told_survives_a_power_cut_and_costs_flash_only_where_it_has_changed() {
-    let unit = unit();
-    let poll = |text: &str| {
-        unit.hawkbit.set_sleep(text);
-        unit.check_in().ok();
-        unit.flash()
-    };
-    let reboot = || std::fs::remove_dir_all(unit.gateway.root().path("run")).expect("there is a /run");
-    let before = poll("00:05:00");
-    for text in ["00:05:00", "00:05:20", "23:00:00", "00:00:30", "23:00:00", "00:05:00"] {
-        assert!(poll(text) == before, "{text}");
-    }
-    poll("23:00:00");
-    let after = poll("22:00:00");
-    assert!(after != before, "twice in a row");
-    for text in ["23:00:00", "P1D", "P9D", "20:00:00"] {
-        assert!(poll(text) == after, "{text}");
-    }
-    reboot();
-    assert_eq!(unit.interval(), Some(79_200));
-    unit.hawkbit.answer_with("GET ", 1, 503, "");
-    assert_eq!(unit.check_in().code, Some(1));
-    assert_eq!(unit.interval(), Some(79_200), "until it is told again");
-    poll("00:01:00");
-    assert_eq!(unit.interval(), Some(60));
-    reboot();
-    unit.gateway.gwe(&["--set-ddi-url", "http://127.0.0.1:1"]).ok();
-    assert_eq!(unit.interval(), Some(300), "another server has told nothing");
 }
 
 #[test]
@@ -627,31 +395,6 @@ fn r20_a_network_that_was_late_is_found_and_an_order_without_consent_is_not_begu
     unit.gateway.gwe(&["--set-ddi-confirm", "auto"]).ok();
     unit.check_in().ok();
     assert_eq!(unit.marks(), "one 1\n");
-}
-
-#[test]
-fn a_wrong_token_costs_nothing_but_the_check_in() {
-    let unit = unit();
-    unit.gateway.gwe(&["--set-ddi-token", "another"]).ok();
-    let ran = unit.check_in();
-    assert_eq!(ran.code, Some(1));
-    assert!(ran.stderr.contains("401") && ran.stderr.contains("--set-ddi-token"), "{}", ran.stderr);
-    assert_eq!(unit.hawkbit.take_log().len(), 1, "no hammering");
-}
-
-#[test]
-fn the_token_is_shown_nowhere_and_kept_where_only_root_reads() {
-    use std::os::unix::fs::PermissionsExt;
-    let unit = unit();
-    let shown = [["--gateway-cfg"].as_slice(), &["--status"], &["--status", "--json"], &["--set-ddi-tenant", "T"]];
-    for arguments in shown {
-        let ran = unit.gateway.gwe(arguments);
-        assert!(!ran.stdout.contains(DDI_TOKEN) && !ran.stderr.contains(DDI_TOKEN), "{arguments:?}: {}", ran.stdout);
-    }
-    let mode = std::fs::metadata(unit.gateway.root().path("var/lib/gwe/Gateway.cfg")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    let plain = Gateway::configured("http://127.0.0.1:1", "sn");
-    assert!(!plain.gwe(&["--gateway-cfg"]).ok().stdout.contains("ddi"), "who does not use it does not see it");
 }
 
 #[test]

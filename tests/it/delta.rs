@@ -2,12 +2,11 @@
 //! or with what it is applied to, the tarball is what follows, once, and `fetch_status` says why.
 
 use gwe::app::delta::build;
-use gwe_tests::harness::{damage, run, wait_until, Scratch, Signer, Site, Tarball, PATIENCE, SN};
+use gwe_tests::harness::{damage, sha256, wait_until, Scratch, Signer, Site, Tarball, PATIENCE, SN};
 use gwe_tests::murano::endpoint::Endpoint;
 use std::fs;
 use std::os::unix::fs::{symlink, MetadataExt};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 const OLD: &str = "app.v1.tar.gz";
 pub const NEW: &str = "app.v2.tar.gz";
@@ -37,11 +36,6 @@ pub fn delta(old: (&str, &[u8]), new: (&str, &[u8])) -> Vec<u8> {
     let (old, new) = (desk.write(old.0, old.1), desk.write(new.0, new.1));
     let built = build::build(&old, &new, desk.root(), &mut |_| {}).unwrap_or_else(|e| panic!("{e}"));
     fs::read(built.path).expect("the delta is there")
-}
-
-fn sha256(path: &Path) -> String {
-    let sum = run(Command::new("sha256sum").arg(path), PATIENCE).ok().stdout;
-    sum.split(' ').next().unwrap_or_default().to_string()
 }
 
 pub fn order(site: &Site, more: &str) {
@@ -288,7 +282,7 @@ fn a_version_that_was_rolled_back_does_not_come_back_as_a_delta() {
     // The registry of a gateway where that very tarball has failed.
     let registry = site.gateway.root().path("var/lib/gwe/install/registry.json");
     let mut known: serde_json::Value = serde_json::from_slice(&fs::read(&registry).unwrap()).unwrap();
-    let sha256 = sha256(&site.gateway.root().write("new.tar.gz", &new));
+    let sha256 = sha256(&new);
     known["refused"] =
         serde_json::json!([{"tarball": NEW, "sha256": sha256, "content": null, "why": "it died", "suspect": null}]);
     fs::write(&registry, known.to_string()).unwrap();
@@ -365,7 +359,7 @@ fn the_hash_in_an_order_is_the_tarball_s_and_is_not_taken_on_trust() {
         // Another build of the same version: its delta says so.
         let other = if wanted { new.clone() } else { app("9").bytes() };
         upload(DELTA, &delta((OLD, &old), (NEW, &other)));
-        let hash = sha256(&site.gateway.root().write("new.tar.gz", &new));
+        let hash = sha256(&new);
         order(&site, &format!(r#"{OFFER}, "sha256": "{hash}", "size": {}"#, new.len()));
         site.check_in();
         let status = site.fetch_status();

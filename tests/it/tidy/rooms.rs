@@ -30,10 +30,10 @@ const MAX_LINES: usize = 450;
 /// Whether a line of code (path, text) breaks a rule.
 type IsWrong = fn(&str, &str) -> bool;
 
-/// The agent's source files: path and text.
-fn sources() -> Vec<(String, String)> {
+/// Rust's files below a folder: path and text.
+fn rust_below(folder: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut folders = vec![project().join("src")];
+    let mut folders = vec![project().join(folder)];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder of the source can be read").flatten() {
             let path = entry.path();
@@ -46,6 +46,12 @@ fn sources() -> Vec<(String, String)> {
         }
     }
     found.sort();
+    found
+}
+
+/// The agent's source files: path and text.
+fn sources() -> Vec<(String, String)> {
+    let found = rust_below("src");
     assert!(found.len() > 100, "only {} source files found", found.len());
     found
 }
@@ -263,19 +269,12 @@ fn what_each_room_must_not_do() {
 
 #[test]
 fn files_are_of_a_size_to_read_and_say_what_they_are() {
+    let tests = ["tests/it", "tests/src", "tests/power-loss"].into_iter().flat_map(rust_below);
     let mut wrong = Vec::new();
-    for (path, text) in sources() {
+    for (path, text) in sources().into_iter().chain(tests) {
         let lines = text.lines().count();
         wrong.extend((lines > MAX_LINES).then(|| format!("{path}: {lines} lines")));
         wrong.extend((!text.starts_with("//! ")).then(|| format!("{path}: no module documentation")));
-    }
-    for folder in ["tests/it", "tests/src/harness", "tests/src/murano"] {
-        for entry in fs::read_dir(project().join(folder)).unwrap().flatten() {
-            if entry.path().extension().is_some_and(|extension| extension == "rs") {
-                let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-                wrong.extend((!read(&path).starts_with("//! ")).then(|| format!("{path}: no module documentation")));
-            }
-        }
     }
     assert_none(&wrong, "at most 450 lines a file, and a sentence on top");
 }

@@ -1,11 +1,10 @@
 //! A hawkBit within the test, as strict as the real one where devices were seen to fail, and able to be worse: the form of each body,
 //! markup and quotas, ends told twice, artifacts of closed actions, tokens.
 
-use super::scripted::{Guest, Scripted};
+use super::scripted::{answer, Guest, Scripted};
+use super::sums::sha256;
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// The id of the gateway under test.
@@ -212,22 +211,6 @@ impl Drop for Hawkbit {
             assert!(wrong.is_empty(), "a real server would have refused:\n{}", wrong.join("\n"));
         }
     }
-}
-
-/// The SHA-256 of bytes, by the system's tool.
-pub fn sha256(bytes: &[u8]) -> String {
-    let mut tool =
-        Command::new("sha256sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sha256sum is there");
-    tool.stdin.take().expect("its stdin is a pipe").write_all(bytes).expect("it reads");
-    let said = tool.wait_with_output().expect("it ends").stdout;
-    String::from_utf8_lossy(&said).split(' ').next().unwrap_or_default().to_string()
-}
-
-/// An answer with a length.
-pub fn answer(status: u16, body: &[u8], headers: &[&str]) -> Vec<u8> {
-    let mut head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n", body.len());
-    headers.iter().for_each(|header| head.push_str(&format!("{header}\r\n")));
-    [head.as_bytes(), b"\r\n", body].concat()
 }
 
 fn serve(state: &Mutex<State>, guest: &mut Guest) {

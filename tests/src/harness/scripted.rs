@@ -164,3 +164,10 @@ pub(super) fn is_complete(bytes: &[u8]) -> bool {
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
     bytes.len() >= end + 4 + length.unwrap_or(0)
 }
+
+/// An answer with a length.
+pub fn answer(status: u16, body: &[u8], headers: &[&str]) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n", body.len());
+    headers.iter().for_each(|header| head.push_str(&format!("{header}\r\n")));
+    [head.as_bytes(), b"\r\n", body].concat()
+}

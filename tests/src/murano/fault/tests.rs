@@ -1,3 +1,5 @@
+//! Faults by their names, and when they strike.
+
 use super::*;
 
 fn spec(text: &str) -> Spec {
