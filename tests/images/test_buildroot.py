@@ -205,13 +205,14 @@ class Package(unittest.TestCase):
             binary.with_name("hosting-core").write_text(kind)
         (self.scratch / "Makefile").write_text(MAKEFILE)
 
-    def make(self, target, init="NONE", **config):
+    def make(self, target, init="NONE", again=False, **config):
+        """`again`: into the folder of the last call with it, as Buildroot does."""
         settings = {"BR2_PACKAGE_GWE_TLS_OPENSSL": "y", "BR2_PACKAGE_GWE_GMQ": "y", "BR2_PACKAGE_GWE_IFACE": '"eth0"',
                     "BR2_PACKAGE_GWE_UPDATE_INTERVAL": "14400", "BR2_PACKAGE_GWE_ACTIVATION_RETRY_INTERVAL": "60",
                     "BR2_PACKAGE_GWE_LOG_LEVEL": '"INFO"', "BR2_PACKAGE_GWE_LOGDIR": '"/var/log"', "BR2_PACKAGE_GWE_BACKEND": '"device-api"',
                     **{(name if name.startswith(("BR2_", "NORMALIZED_")) else f"BR2_PACKAGE_GWE_{name}"): value for name, value in config.items()}}
         (self.scratch / "config").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        out = pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
+        out = self.scratch / "out" if again else pathlib.Path(tempfile.mkdtemp(dir=self.scratch))
         done = subprocess.run(
             ["make", "-s", "-C", str(self.scratch), target, f"CONFIG={self.scratch}/config", f"OUT={out}", f"SOURCE={self.source}", f"INIT={init}",
              f"BR2_EXTERNAL_GWE_PATH={EXTERNAL}"], capture_output=True, text=True)
@@ -260,6 +261,16 @@ class Package(unittest.TestCase):
         self.assertFalse((tree / "etc/gwe/supervisor.d/gmq.conf").exists())
         self.assertEqual((tree / "usr/bin/gwe").read_text(), "debug")
         self.assertTrue((tree / "usr/share/man/man8/gwe.8").exists())
+
+    def test_what_the_configuration_no_longer_names_does_not_stay_in_the_image(self):
+        names = ("old.pub", "new.pub", "roots.pem", "old.v1.tar.gz", "new.v1.tar.gz", "set.json")
+        old, new, roots, old_app, new_app, keys = [self.scratch / name for name in names]
+        for path in (old, new, roots, old_app, new_app, keys):
+            path.write_text(path.name)
+        self.make("all", again=True, TRUSTED_KEYS=f'"{old} {new}"', TRUSTED_ROOT_KEYS=f'"{old}"', KEY_SET=f'"{keys}"', CACERT=f'"{roots}"', APPS=f'"{old_app}"')
+        tree = self.make("all", again=True, TRUSTED_KEYS=f'"{new}"', APPS=f'"{new_app}"')
+        kept = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.name in (*names, "keys.json", "cacert.pem")}
+        self.assertEqual(kept, {"etc/gwe/trusted/new.pub", "usr/share/gwe/apps_to_install/new.v1.tar.gz"})
 
     def test_folders_have_the_modes_that_make_install_gives_them(self):
         # What lies below is not for others to open: a lock on the folder itself would keep the agent waiting (docs/spec/failures.md, A9).

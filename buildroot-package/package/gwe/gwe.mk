@@ -104,7 +104,14 @@ GWE_MAKE_OPTS = \
 	DATA="$(call qstrip,$(BR2_PACKAGE_GWE_DATA))" \
 	CHECKER="$(call qstrip,$(BR2_PACKAGE_GWE_CHECKER))"
 
+# The folder of the image stays from build to build, and what the configuration
+# no longer names, a key above all, must not stay in it. Overlays come later.
+GWE_NAMED_FILES = \
+	/etc/gwe/trusted /etc/gwe/trusted-root /etc/gwe/keys.json \
+	/etc/gwe/cacert.pem /usr/share/gwe/apps_to_install
+
 define GWE_INSTALL_TARGET_CMDS
+	rm -rf $(addprefix $(TARGET_DIR),$(GWE_NAMED_FILES))
 	$(TARGET_MAKE_ENV) $(MAKE) -C $(@D) $(GWE_MAKE_OPTS) INIT=none install
 endef
 
