@@ -76,9 +76,7 @@ fn run_program(
 ) -> Ran {
     program.folder(folder);
     let is_ones_own = |name: &str| name.starts_with(LOCALE) || NOT_INHERITED.contains(&name);
-    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| is_ones_own(name)) {
-        program.env_remove(&name);
-    }
+    program.keep_env(|name| !name.to_str().is_some_and(is_ones_own));
     program.env("GWE_APP_NAME", name.app()).env("GWE_APP_VERSION", name.version()).env("GWE_APP_DIR", folder);
     program.env(ROOT_VARIABLE, root);
     program.env("HOME", home());

@@ -5,13 +5,14 @@
 //! hindrance. Signals that are blocked stay blocked and pending through both changes, and the process keeps its number, its
 //! children and its arguments. Where the program was not built, or the kernel does not let it run, [`doze`] comes back.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::time::Duration;
+
+use super::program::{pointers, terminated, variable};
 
 /// Empty where `build.rs` could not build it.
 static SLEEPER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sleeper"));
@@ -91,9 +92,7 @@ pub fn woken() -> Option<Woken> {
         std::env::remove_var(name);
     }
     let woken = read(doze?.to_str()?, std::process::id())?;
-    if let Some(name) =
-        std::env::args_os().next().and_then(|path| terminated(Path::new(&path).file_name()?.into()).ok())
-    {
+    if let Some(name) = std::env::args_os().next().and_then(|path| terminated(Path::new(&path).file_name()?).ok()) {
         // In lists of processes it is called as before: the program may be a link's target.
         // SAFETY: the name ends with a zero byte, and outlives the call.
         unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
@@ -121,7 +120,7 @@ type Prepared = (File, Vec<CString>, Vec<CString>);
 
 fn prepare(deadline: Duration, kept: &str, wake: [&Path; 2]) -> io::Result<Prepared> {
     let program = in_memory(SLEEPER)?;
-    let arguments = std::env::args_os().map(terminated).collect::<io::Result<_>>()?;
+    let arguments = std::env::args_os().map(|argument| terminated(&argument)).collect::<io::Result<_>>()?;
     let mut environment = std::env::vars_os()
         .filter(|(name, _)| !WAKE.iter().chain(&[DOZE]).any(|own| name == *own))
         .map(|(name, value)| variable(&name, &value))
@@ -151,21 +150,6 @@ fn in_memory(bytes: &[u8]) -> io::Result<File> {
     let mut file = create(MFD_EXEC).or_else(|_| create(0))?;
     file.write_all(bytes)?;
     Ok(file)
-}
-
-fn variable(name: &OsStr, value: &OsStr) -> io::Result<CString> {
-    let mut text = name.to_os_string();
-    text.push("=");
-    text.push(value);
-    terminated(text)
-}
-
-fn terminated(text: OsString) -> io::Result<CString> {
-    Ok(CString::new(text.into_vec())?)
-}
-
-fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
-    texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
 }
 
 #[cfg(test)]

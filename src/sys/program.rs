@@ -8,7 +8,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -70,14 +70,14 @@ impl Program {
 
     /// Sets a variable of its environment.
     pub fn env(&mut self, name: &str, value: impl Into<OsString>) -> &mut Program {
-        self.env_remove(name);
+        self.keep_env(|known| known != name);
         self.environment.push((name.into(), value.into()));
         self
     }
 
-    /// Keeps a variable from it.
-    pub fn env_remove(&mut self, name: &str) {
-        self.environment.retain(|(known, _)| known != name);
+    /// Keeps from it the variables whose names are not wanted.
+    pub fn keep_env(&mut self, is_wanted: impl Fn(&OsStr) -> bool) {
+        self.environment.retain(|(name, _)| is_wanted(name));
     }
 
     /// These are all its variables.
@@ -183,26 +183,25 @@ struct Image {
     variables: Vec<CString>,
 }
 
-/// Those of an [`Image`]'s words and variables, each list with a null at its end.
+/// Those of an [`Image`]'s words and variables.
 type Pointers = [Vec<*const libc::c_char>; 2];
 
 impl Image {
     fn of(program: &Program) -> io::Result<Image> {
-        let mut variables = Vec::new();
-        for (name, value) in &program.environment {
-            variables.push(text(OsStr::from_bytes(&[name.as_bytes(), b"=", value.as_bytes()].concat()))?);
-        }
         Ok(Image {
-            path: text(&program.path)?,
-            folder: program.folder.as_ref().map(|folder| text(folder.as_os_str())).transpose()?,
-            words: program.words.iter().map(|word| text(word)).collect::<io::Result<_>>()?,
-            variables,
+            path: terminated(&program.path)?,
+            folder: program.folder.as_ref().map(|folder| terminated(folder.as_os_str())).transpose()?,
+            words: program.words.iter().map(|word| terminated(word)).collect::<io::Result<_>>()?,
+            variables: program
+                .environment
+                .iter()
+                .map(|(name, value)| variable(name, value))
+                .collect::<io::Result<_>>()?,
         })
     }
 
     fn pointers(&self) -> Pointers {
-        [&self.words, &self.variables]
-            .map(|texts| texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect())
+        [pointers(&self.words), pointers(&self.variables)]
     }
 
     /// Becomes it; returns why that failed, with the environment changed.
@@ -216,8 +215,19 @@ impl Image {
     }
 }
 
-fn text(text: &OsStr) -> io::Result<CString> {
-    CString::new(text.to_os_string().into_vec()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
+/// A text as the system takes it.
+pub(super) fn terminated(text: &OsStr) -> io::Result<CString> {
+    Ok(CString::new(text.as_bytes())?)
+}
+
+/// A variable of an environment as the system takes it.
+pub(super) fn variable(name: &OsStr, value: &OsStr) -> io::Result<CString> {
+    Ok(CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())?)
+}
+
+/// A list as the system takes it, with a null at its end. The texts have to outlive it.
+pub(super) fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
+    texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
 }
 
 /// A process that was started here. Left alone it goes on; somebody has to wait for it.
@@ -318,7 +328,7 @@ mod tests {
         let mut program = sh("echo $0 $1 $ONE-$TWO-$THREE $(pwd); exit 3");
         program.called(OsStr::new("another")).args(["called", "argument"]);
         program.env("ONE", "old").env("ONE", "1").env("THREE", "3").folder("/dev");
-        program.env_remove("THREE");
+        program.keep_env(|name| name != "THREE");
         assert_eq!(said(program), ("called argument 1-- /dev\n".to_string(), 3));
         let mut program = Program::new("/usr/bin/env");
         program.environment(vec![("ALONE".into(), "yes".into())]);
