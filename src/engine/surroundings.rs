@@ -42,7 +42,8 @@ pub fn leave(called_as: &OsStr, arguments: &[OsString]) {
     // The arguments are the process's own, which a pause gives back to it. Where this fails it goes on here, as it was told.
     let mut anew = Program::new(OWN_PROGRAM);
     anew.called(called_as).args(absolute);
-    crate::warning!("cannot start anew with an absolute --root: {}", anew.exec());
+    let error = anew.exec();
+    crate::warning!("cannot start anew with an absolute --root: {error}");
 }
 
 /// Whether these are the arguments of a program that stays.
