@@ -61,12 +61,11 @@ pub fn problems(config: &Config) -> Vec<String> {
 
 /// Files among the keys that are none. With no other beside it, no package is accepted; with one, that is noticed once the other key is needed.
 fn bad_keys(config: &Config) -> Vec<String> {
-    let folders = [config.paths().trusted_keys(), config.paths().root_keys()];
-    let of = |folder: &PathBuf| {
-        let problems: Vec<String> = TrustedKeys::load(folder).problems().map(|problem| problem.to_string()).collect();
-        problems.into_iter().map(|problem| format!("{}: {problem}", folder.display())).collect::<Vec<_>>()
-    };
-    folders.iter().flat_map(of).collect()
+    let mut told = Vec::new();
+    for folder in [config.paths().trusted_keys(), config.paths().root_keys()] {
+        told.extend(TrustedKeys::load(&folder).problems().map(|problem| format!("{}: {problem}", folder.display())));
+    }
+    told
 }
 
 /// A set of keys that cannot be read.

@@ -57,15 +57,19 @@ impl Journal {
     /// Whether a job that is downloaded must not be installed now: its order says so, or it is only kept for one to come.
     #[must_use]
     pub fn is_held(&self, job: &Job) -> bool {
-        let Some(id) = &job.order else { return false };
-        let order = self.numbered().iter().find(|order| order.id == *id);
-        job.state == InstallState::Verified && order.map_or(true, |order| order.until != 0)
+        let is_kept = || self.order_of(job).map_or(true, |order| order.until != 0);
+        job.order.is_some() && job.state == InstallState::Verified && is_kept()
     }
 
     /// Whether it is only kept, and who ordered it has been told.
     pub(super) fn is_laid_by(&self, job: &Job) -> bool {
-        let order = self.numbered().iter().find(|order| job.order.as_ref() == Some(&order.id));
-        self.is_held(job) && order.map_or(true, |order| order.told & Progress::Downloaded as u32 != 0)
+        let is_told = |order: &Numbered| order.told & Progress::Downloaded as u32 != 0;
+        self.is_held(job) && self.order_of(job).map_or(true, is_told)
+    }
+
+    /// The order that a job is a part of, where that has a number and is known.
+    fn order_of(&self, job: &Job) -> Option<&Numbered> {
+        self.numbered().iter().find(|order| job.order.as_ref() == Some(&order.id))
     }
 
     /// Notes that so much of an order's progress was told; `true` where it had not been.
