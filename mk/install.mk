@@ -167,7 +167,8 @@ install-%: export AT_KEEPER = $(if $(filter own,$(HOSTING)),"$(GWE_CORE)" -- --k
 install-%: export AT_STOP_POST = $(if $(filter python,$(HOSTING)),$(NEWLINE)ExecStopPost=-$(LIBEXECDIR)/gwe/rescue)
 install-%: export AT_DATA = $(call quoted,$(DATA))
 install-%: export AT_SERIAL = $(call quoted,$(SERIAL))
-install-%: export AT_BARE_PATHS = $(foreach name,$(BARE_PATHS),$(NEWLINE)$(name) $($(name));)
+install-%: export AT_PREFIX = $(PREFIX)
+install-%: export AT_SYSV_NAME = $(SYSV_NAME)
 
 # $(call put,MODE,SOURCE,TARGET): a file with every @NAME@ replaced.
 define put
@@ -209,9 +210,8 @@ install-hosting-own: install-binary
 install-hosting-python:
 
 install-config:
-	@awk 'BEGIN { count = split(ENVIRON["AT_BARE_PATHS"], lines, "\n"); for (at = 2; at <= count; at++) if (lines[at] !~ /^[A-Z_]+ [A-Za-z0-9_.\/@:+-]*; ?$$/) { \
-	sub(/; ?$$/, "\047", lines[at]); sub(/ /, " cannot be \047", lines[at]); \
-	print lines[at] ": it stands in scripts, so it may have letters, digits and _ . / @ : + - alone" >"/dev/stderr"; exit 1 } }'
+	@LC_ALL=C; for name in $(BARE_PATHS); do eval "value=\$$AT_$$name"; case $$value in *[!A-Za-z0-9_./@:+-]*) \
+	echo "$$name cannot be '$$value': it stands in scripts, so it may have letters, digits and _ . / @ : + - alone" >&2; exit 1;; esac; done
 	$(call put,0644,configs/factory/Gateway.cfg.in,$(GWE_CONF)/Gateway.cfg)
 ifneq ($(DDI_SETTINGS),)
 	$(call put,0600,configs/factory/ddi.cfg.in,$(GWE_CONF)/ddi.part)
