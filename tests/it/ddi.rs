@@ -41,6 +41,13 @@ impl Unit {
         self.hawkbit.artifact(name, &Tarball::app(script).bytes())
     }
 
+    /// Orders an app whose download breaks off in the middle, once.
+    pub fn order_cut_off(&self, bytes: &[u8]) {
+        self.hawkbit.order("8", &[self.hawkbit.artifact("one.v1.tar.gz", bytes)]);
+        let whole = answer(200, bytes, &[]);
+        self.hawkbit.answer_exactly("/artifacts/", 1, whole[..whole.len() / 2].to_vec());
+    }
+
     /// What lies on flash, file by file, and which of its versions: a rewritten one is another.
     pub fn flash(&self) -> Vec<(String, u64, i64, i64)> {
         use std::os::unix::fs::MetadataExt;
@@ -236,11 +243,7 @@ fn r11_an_end_that_is_refused_is_told_bare() {
 fn r12_an_action_has_few_feedbacks_whatever_happens() {
     // hawkbit#1249, #1190.
     let unit = unit();
-    let bytes = large();
-    let app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
-    unit.hawkbit.order("8", &[app]);
-    let whole = answer(200, &bytes, &[]);
-    unit.hawkbit.answer_exactly("/artifacts/", 1, whole[..whole.len() / 2].to_vec());
+    unit.order_cut_off(&large());
     unit.hawkbit.answer_with("/artifacts/", 9, 503, "");
     let mut check_ins = 1;
     while unit.check_in().code != Some(0) {

@@ -11,10 +11,7 @@ fn r7_a_download_goes_on_over_restarts_and_copes_with_servers_that_cannot() {
     // rauc-hawkbit-updater#101, #223, rauc#1517.
     let unit = unit();
     let bytes = large();
-    let app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
-    unit.hawkbit.order("8", &[app]);
-    let whole = answer(200, &bytes, &[]);
-    unit.hawkbit.answer_exactly("/artifacts/", 1, whole[..whole.len() / 2].to_vec());
+    unit.order_cut_off(&bytes);
     unit.hawkbit.answer_with("/artifacts/", 4, 503, "");
     unit.check_in();
     unit.hawkbit.take_log();
@@ -25,9 +22,7 @@ fn r7_a_download_goes_on_over_restarts_and_copes_with_servers_that_cannot() {
     // A server that answers a range with the whole, and with another range.
     for bad in [answer(200, &bytes, &[]), answer(206, &bytes[5..], &["Content-Range: bytes 5-9/10"])] {
         let unit = self::unit();
-        let app = unit.hawkbit.artifact("one.v1.tar.gz", &bytes);
-        unit.hawkbit.order("8", &[app]);
-        unit.hawkbit.answer_exactly("/artifacts/", 1, whole[..whole.len() / 2].to_vec());
+        unit.order_cut_off(&bytes);
         unit.hawkbit.answer_exactly("/artifacts/", 1, bad);
         unit.check_in().ok();
         assert_eq!(unit.marks(), "one 1\n");

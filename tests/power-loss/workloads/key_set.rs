@@ -6,7 +6,7 @@
 //! gateway boots and checks in: the new set is in force, each order has its one end, each event was counted once, and the old set is no way back.
 
 use super::look::{is_pending, nothing_left, read, Step};
-use super::otau::{server_data, MAX_CHECK_INS};
+use super::otau::{check_in_until, server_data};
 use crate::gateway::{lay_out, Agent, Boot, Server, Told, SERIAL};
 use crate::trouble::{Doing, Outcome};
 use crate::witness::Witness;
@@ -113,17 +113,15 @@ fn is_told(told: &Told, end: &str) -> bool {
 /// Checks in until the platform has been told of each, and once more with nothing to do.
 fn until_told(root: &Path, server: &Server) -> Outcome<Step<()>> {
     let agent = Agent::on(root)?;
-    let mut said = String::new();
-    for _ in 0..MAX_CHECK_INS {
+    let check_in = || {
         let ran = agent.gwe(&["--once"]);
-        said.push_str(&ran.stderr);
-        let told = server.told();
-        if ran.code == Some(0) && told.engine_fetch.is_empty() && ENDS.iter().all(|end| is_told(&told, end)) {
-            agent.sure(&["--once"])?;
-            return Ok(Ok(()));
-        }
+        Ok((ran.code, ran.stderr))
+    };
+    let done = check_in_until(server, check_in, |told| ENDS.iter().all(|end| is_told(told, end)))?;
+    if done.is_ok() {
+        agent.sure(&["--once"])?;
     }
-    Ok(Err(Finding::DoesNotStart(format!("not all is done: {:?}\n{said}", server.told()))))
+    Ok(done)
 }
 
 struct KeySetChecker {

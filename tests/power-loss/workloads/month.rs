@@ -5,7 +5,7 @@
 //! Then the gateway boots, starts from what is there, and goes on with the download: what comes counts on top, once.
 
 use super::look::{read, Step};
-use super::otau::{server_data, MAX_CHECK_INS};
+use super::otau::{check_in_until, server_data};
 use crate::gateway::{lay_out, Agent, Boot, Server, Told};
 use crate::trouble::{Doing, Outcome};
 use crate::witness::{last_number, Witness};
@@ -113,16 +113,11 @@ impl Workload for MonthAccount {
 /// Checks in until the platform has been told.
 fn until_told(root: &Path, server: &Server) -> Outcome<Step<()>> {
     let agent = Agent::on(root)?;
-    let mut said = String::new();
-    for _ in 0..MAX_CHECK_INS {
+    let check_in = || {
         let ran = agent.gwe(&["--once"]);
-        said.push_str(&ran.stderr);
-        let told = server.told();
-        if ran.code == Some(0) && told.engine_fetch.is_empty() && !told.reports.is_empty() {
-            return Ok(Ok(()));
-        }
-    }
-    Ok(Err(Finding::DoesNotStart(format!("the app is not installed:\n{said}"))))
+        Ok((ran.code, ran.stderr))
+    };
+    check_in_until(server, check_in, |told| !told.reports.is_empty())
 }
 
 struct MonthChecker {

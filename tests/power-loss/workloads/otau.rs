@@ -1,7 +1,7 @@
 //! An install over the air of version 2 of an app whose version 1 is there, with the real server and the real supervisord.
 //! Acknowledged is what the gateway has told the server: that it took the request, and how the install went.
 
-use super::look;
+use super::look::{self, Step};
 use super::otau_check::OtauChecker;
 use crate::gateway::{check_in, lay_out, Agent, Boot, Hosting, Neighbour, SampleApp, Server, Told};
 use crate::loss::Loss;
@@ -10,7 +10,7 @@ use crate::recording::Recording;
 use crate::replay::Replayer;
 use crate::trouble::{Doing, Outcome};
 use crate::witness::{Fact, Witness};
-use crate::workload::{lay_by_preparing, Checker, Site, Workload};
+use crate::workload::{lay_by_preparing, Checker, Finding, Site, Workload};
 use gwe::app::delta::build::build;
 use gwe::sys::lock::{self, Lock};
 use gwe_tests::harness::Scratch;
@@ -22,6 +22,24 @@ use std::time::Duration;
 pub const MAX_CHECK_INS: u32 = 6;
 /// What is reported of a version that the power was cut in twice.
 pub const GIVEN_UP: &str = "[gwe] rolled back power_app v2 to v1: the gateway went down 2 times while it settled";
+
+/// Checks in, by a function that gives status and log, until one went well and the platform has been told what `is_done` looks for.
+pub fn check_in_until(
+    server: &Server,
+    mut check_in: impl FnMut() -> Outcome<(Option<i32>, String)>,
+    is_done: impl Fn(&Told) -> bool,
+) -> Outcome<Step<()>> {
+    let mut all = String::new();
+    for _ in 0..MAX_CHECK_INS {
+        let (code, said) = check_in()?;
+        all.push_str(&said);
+        let told = server.told();
+        if code == Some(0) && told.engine_fetch.is_empty() && is_done(&told) {
+            return Ok(Ok(()));
+        }
+    }
+    Ok(Err(Finding::DoesNotStart(format!("not all is done: {:?}\n{all}", server.told()))))
+}
 
 /// What becomes of version 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

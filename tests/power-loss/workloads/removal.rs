@@ -5,7 +5,7 @@
 //! boots and checks in: fragment, record, folders, and what `uninstall.sh` was to clear away are gone, and that is reported.
 
 use super::look::{is_pending, nothing_left, read, Step};
-use super::otau::{fragment, server_data, MAX_CHECK_INS};
+use super::otau::{check_in_until, fragment, server_data};
 use crate::gateway::{check_in, lay_out, Agent, Boot, Hosting, SampleApp, Server, Told};
 use crate::trouble::{Doing, Outcome};
 use crate::witness::Witness;
@@ -67,17 +67,12 @@ impl Workload for Removal {
 /// Checks in until the platform has been told, and once more with nothing to do.
 fn until_told(root: &Path, server: &Server, boot: &Boot, hosting: &Hosting) -> Outcome<Step<()>> {
     let agent = Agent::on(root)?;
-    let mut said = String::new();
-    for _ in 0..MAX_CHECK_INS {
-        let ran = check_in(&agent, boot, hosting)?;
-        said.push_str(&ran.said);
-        let told = server.told();
-        if ran.code == Some(0) && told.engine_fetch.is_empty() && !told.reports.is_empty() {
-            agent.sure(&["--once"])?;
-            return Ok(Ok(()));
-        }
+    let check_in = || check_in(&agent, boot, hosting).map(|ran| (ran.code, ran.said));
+    let done = check_in_until(server, check_in, |told| !told.reports.is_empty())?;
+    if done.is_ok() {
+        agent.sure(&["--once"])?;
     }
-    Ok(Err(Finding::DoesNotStart(format!("the app is not taken away:\n{said}"))))
+    Ok(done)
 }
 
 struct RemovalChecker {
